@@ -1,0 +1,1 @@
+//! What the house speaks of: ids, times, users, messages, events and cursors.

@@ -1,0 +1,3 @@
+//! A comet chat server in one small binary.
+pub mod entity;
+pub mod http;
