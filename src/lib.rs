@@ -1,3 +1,2 @@
 //! A comet chat server in one small binary.
 pub mod entity;
-pub mod http;
