@@ -1,1 +1,20 @@
-//! What the house speaks of: ids, times, users, messages, events and cursors.
+//! Names the things that the house speaks of: ids and times, texts, users, friends, conversations,
+//! messages, events and cursors.
+//!
+//! Everything here is a value. Texts are parsed once, at the edge, and are known to be good from
+//! then on. No file here knows SQL, HTTP or JSON.
+
+pub(crate) mod characters;
+mod cursor;
+mod event;
+mod ids;
+mod people;
+mod talk;
+mod text;
+
+pub use cursor::{Cursor, CursorError, CursorTag};
+pub use event::{Event, Subject};
+pub use ids::{ConversationId, MessageId, SessionId, Timestamp, UserId};
+pub use people::{Friend, FriendState, LastSeen, User};
+pub use talk::{Conversation, Kind, Member, Message, Role};
+pub use text::{DisplayName, MessageBody, Nonce, Password, TextError, Title, UserName};

@@ -1,0 +1,160 @@
+//! Writes and reads the cursor: the place up to which a client has seen everything.
+//!
+//! A cursor is opaque to clients and plain to us: `TAG-EPOCH.MARK-STORED-LIVE`. `TAG` binds it to one user of one
+//! database. `EPOCH` numbers the starts of the server and `MARK` tells two histories of one database
+//! apart. `STORED` is the newest stored message that lies behind the client. `LIVE` does the same for the events
+//! that are stored nowhere, and means something within one epoch only.
+//!
+//! It is no secret and needs no signature: one who forges a cursor learns no more than with a true
+//! one, since all that a cursor chooses is where in one's own events to begin.
+
+use std::fmt;
+
+use super::{MessageId, UserId};
+
+/// A place in the events of one user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Which start of the server handed it out.
+    pub epoch: u32,
+    /// Random, drawn at that start.
+    pub mark: u32,
+    /// The newest stored message behind the client.
+    pub stored: MessageId,
+    /// The newest live event behind the client, within its epoch.
+    pub live: u64,
+}
+
+/// Binds cursors to one user of one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CursorTag(pub u32);
+
+impl CursorTag {
+    /// The tag for a user, from a number that is the database's own. The steps are those of the
+    /// finalizer of `SplitMix64` (Steele, Lea, Flood 2014): close ids get distant tags.
+    pub fn new(database: u64, user: UserId) -> Self {
+        let mut z = database ^ user.0.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // The upper half is as good as the lower.
+        Self(u32::try_from((z ^ (z >> 31)) >> 32).expect("32 bits fit"))
+    }
+}
+
+/// The text is no cursor of this user of this database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CursorError;
+
+impl fmt::Display for CursorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("This cursor is not one that this server has given to you.")
+    }
+}
+
+/// The longest text that can be a cursor.
+const BYTES_MAX: usize = 64;
+
+impl Cursor {
+    /// Reads what [`Cursor::display`] wrote.
+    pub fn parse(text: &str, tag: CursorTag) -> Result<Self, CursorError> {
+        if text.len() > BYTES_MAX {
+            return Err(CursorError);
+        }
+        let mut parts = text.split('-');
+        let mut next = || parts.next().ok_or(CursorError);
+        let (given, epoch, stored, live) = (next()?, next()?, next()?, next()?);
+        let (epoch, mark) = epoch.split_once('.').ok_or(CursorError)?;
+        let cursor = Self {
+            epoch: number(epoch, 10)?,
+            mark: number(mark, 16)?,
+            stored: MessageId(number(stored, 10)?),
+            live: number(live, 10)?,
+        };
+        // Written the one way it is written, it is ours: no sign, no leading zero, nothing behind.
+        let ours = number::<u32>(given, 16)? == tag.0 && cursor.display(tag).to_string() == text;
+        if ours { Ok(cursor) } else { Err(CursorError) }
+    }
+
+    /// The text for a client: at most 64 characters, all safe in a URL.
+    pub fn display(self, tag: CursorTag) -> impl fmt::Display {
+        CursorText { cursor: self, tag }
+    }
+}
+
+struct CursorText {
+    cursor: Cursor,
+    tag: CursorTag,
+}
+
+impl fmt::Display for CursorText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Cursor { epoch, mark, stored, live } = self.cursor;
+        write!(f, "{:08x}-{epoch}.{mark:x}-{}-{live}", self.tag.0, stored.0)
+    }
+}
+
+/// A number in the range of `T` that is not negative.
+fn number<T: TryFrom<u64>>(text: &str, radix: u32) -> Result<T, CursorError> {
+    let value = u64::from_str_radix(text, radix).map_err(|_| CursorError)?;
+    T::try_from(value).map_err(|_| CursorError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAG: CursorTag = CursorTag(0x00c0_ffee);
+
+    fn cursor() -> Cursor {
+        Cursor { epoch: 3, mark: 0xabcd, stored: MessageId(1042), live: 88 }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let text = cursor().display(TAG).to_string();
+        assert_eq!(text, "00c0ffee-3.abcd-1042-88");
+        assert_eq!(Cursor::parse(&text, TAG), Ok(cursor()));
+    }
+
+    #[test]
+    fn the_longest_cursor_fits_and_is_safe_in_a_url() {
+        let longest =
+            Cursor { epoch: u32::MAX, mark: u32::MAX, stored: MessageId(1 << 53), live: 1 << 40 };
+        let text = longest.display(CursorTag(u32::MAX)).to_string();
+        assert!(text.len() <= BYTES_MAX, "{text}");
+        assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)));
+        assert_eq!(Cursor::parse(&text, CursorTag(u32::MAX)), Ok(longest));
+    }
+
+    #[test]
+    fn another_users_cursor_is_refused() {
+        let text = cursor().display(CursorTag::new(7, UserId(1))).to_string();
+        assert!(Cursor::parse(&text, CursorTag::new(7, UserId(1))).is_ok());
+        assert!(Cursor::parse(&text, CursorTag::new(7, UserId(2))).is_err());
+        assert!(Cursor::parse(&text, CursorTag::new(8, UserId(1))).is_err());
+    }
+
+    #[test]
+    fn whatever_is_not_written_by_us_is_refused() {
+        let good = cursor().display(TAG).to_string();
+        let long = "1".repeat(65);
+        for bad in [
+            "",
+            "-",
+            "0",
+            "latest",
+            "00c0ffee-3.abcd-1042",
+            "00c0ffee-3.abcd-1042-88-",
+            "00c0ffee-3.abcd-1042-+88",
+            "00c0ffee-03.abcd-1042-88",
+            "00c0ffee-3-1042-88",
+            "00C0FFEE-3.abcd-1042-88",
+            "00c0ffee-3.abcd-99999999999999999999-88",
+            "漠然",
+            &long,
+        ] {
+            assert_eq!(Cursor::parse(bad, TAG), Err(CursorError), "{bad}");
+        }
+        assert!(Cursor::parse(&good, TAG).is_ok());
+    }
+}

@@ -1,0 +1,85 @@
+//! Describes what is pushed to a user.
+//!
+//! Messages and their changes are stored, and found again by number. All other events only say that
+//! something is different now; of several about the same subject the newest is enough.
+
+use super::{
+    Conversation, ConversationId, Friend, LastSeen, Message, MessageId, Timestamp, User, UserId,
+};
+
+/// Something that a user's clients should know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Presence, friends, groups and marks must be loaded anew; messages follow by themselves.
+    Reset,
+    /// Somebody said something (perhaps the user, in another tab).
+    Message(Message),
+    /// A message was edited or deleted.
+    MessageUpdated(Message),
+    /// A member has read up to a message.
+    Read {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Who.
+        user_id: UserId,
+        /// The newest that was read.
+        message_id: MessageId,
+    },
+    /// A friend came or went.
+    Presence {
+        /// Who.
+        user_id: UserId,
+        /// There or gone, and since when.
+        last_seen: LastSeen,
+    },
+    /// A friendship or a request is new or has changed.
+    Friend(Friend),
+    /// A friendship or a request is no more.
+    FriendRemoved(UserId),
+    /// A conversation is new or has changed.
+    Conversation(Conversation),
+    /// A conversation is the user's no more.
+    ConversationRemoved(ConversationId),
+    /// Somebody the user knows has changed their name.
+    UserUpdated(User),
+}
+
+/// What an event is about. A newer event about the same subject makes an older one needless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// How far a member has read.
+    Read(ConversationId, UserId),
+    /// Whether a user is there.
+    Presence(UserId),
+    /// What a user is to the one who is told.
+    Friend(UserId),
+    /// What a conversation is like.
+    Conversation(ConversationId),
+    /// What a user is called.
+    User(UserId),
+}
+
+impl Event {
+    /// The subject of an event that is stored nowhere; `None` for those the cursor finds again.
+    pub fn subject(&self) -> Option<Subject> {
+        Some(match self {
+            Self::Reset | Self::Message(_) | Self::MessageUpdated(_) => return None,
+            Self::Read { conversation_id, user_id, .. } => {
+                Subject::Read(*conversation_id, *user_id)
+            }
+            Self::Presence { user_id, .. } => Subject::Presence(*user_id),
+            Self::Friend(friend) => Subject::Friend(friend.user.id),
+            Self::FriendRemoved(user_id) => Subject::Friend(*user_id),
+            Self::Conversation(conversation) => Subject::Conversation(conversation.id),
+            Self::ConversationRemoved(id) => Subject::Conversation(*id),
+            Self::UserUpdated(user) => Subject::User(user.id),
+        })
+    }
+}
+
+impl LastSeen {
+    /// There, at this moment.
+    pub fn online(at: Timestamp) -> Self {
+        Self { online: true, at: Some(at) }
+    }
+}
