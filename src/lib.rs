@@ -1,2 +1,5 @@
 //! A comet chat server in one small binary.
 pub mod entity;
+pub mod logger;
+pub mod system;
+pub mod timers;
