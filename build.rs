@@ -1,1 +1,108 @@
-fn main() {}
+//! Embeds the files under `www/`: bytes, compressed bytes, tags and types, as one sorted table of
+//! Rust.
+//!
+//! Does not change a byte of them. The outcome depends on the files alone, and on
+//! `SOURCE_DATE_EPOCH` where it is set: then no file is newer than that, so that a build can be
+//! reproduced.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+#[path = "src/http/media.rs"]
+mod media;
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/http/media.rs");
+    println!("cargo::rerun-if-changed=www");
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("www");
+    let out = PathBuf::from(variable("OUT_DIR"));
+    let mut pages = Vec::new();
+    if root.is_dir() {
+        walk(&root, "", &mut pages)?;
+    }
+    pages.sort();
+    let mut table =
+        String::from("#[allow(clippy::unreadable_literal)]\nstatic EMBEDDED: &[Embedded] = &[\n");
+    for (index, (path, file)) in pages.iter().enumerate() {
+        table += &row(path, file, &out.join(format!("{index}.gz")))?;
+    }
+    table += "];\n";
+    fs::write(out.join("pages.rs"), table)
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+}
+
+/// Collects all files but the hidden ones, each with the path that it is served at.
+fn walk(folder: &Path, prefix: &str, pages: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let file = entry?.path();
+        let name = utf8(file.file_name().map(Path::new).expect("an entry has a name"));
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = format!("{prefix}/{name}");
+        println!("cargo::rerun-if-changed={}", file.display());
+        if file.is_dir() {
+            walk(&file, &path, pages)?;
+        } else {
+            pages.push((path, file));
+        }
+    }
+    Ok(())
+}
+
+fn row(path: &str, file: &Path, gzip_file: &Path) -> io::Result<String> {
+    let bytes = fs::read(file)?;
+    let gzip = compress(&bytes)?;
+    let etag = etag(&bytes);
+    let mut row = format!(
+        "Embedded {{ path: {path:?}, media_type: {:?}, modified: {}, bytes: include_bytes!({:?}), \
+         etag: \"\\\"{etag}\\\"\", gzip: ",
+        media::of(path),
+        modified(file)?,
+        utf8(file),
+    );
+    if gzip.len() < bytes.len() {
+        fs::write(gzip_file, gzip)?;
+        let _ =
+            write!(row, "Some((include_bytes!({:?}), \"\\\"{etag}-gzip\\\"\"))", utf8(gzip_file));
+    } else {
+        row += "None";
+    }
+    row += " },\n";
+    Ok(row)
+}
+
+fn utf8(path: &Path) -> &str {
+    path.to_str().expect("the paths of this build are UTF-8")
+}
+
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+/// Half of the SHA-256 in hexadecimal; the variants of one file are told apart by a suffix.
+fn etag(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..16].iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// When the file changed, in Unix seconds, but not after `SOURCE_DATE_EPOCH`.
+fn modified(file: &Path) -> io::Result<u64> {
+    let time = fs::metadata(file)?.modified()?;
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|epoch| epoch.parse().ok());
+    Ok(epoch.map_or(seconds, |epoch: u64| seconds.min(epoch)))
+}

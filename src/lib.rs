@@ -1,5 +1,6 @@
 //! A comet chat server in one small binary.
 pub mod entity;
+pub mod http;
 pub mod logger;
 pub mod system;
 pub mod timers;

@@ -1,0 +1,284 @@
+//! Serves the files of the web app: from the program itself, or from a folder while somebody works
+//! on them.
+//!
+//! Knows validators, precompressed variants and ranges; does not know routes. Every file is at its
+//! own path, and a path that ends in a slash means the `index.html` there. There is no listing.
+//!
+//! Rules:
+//! 1. *Caches ask every time* (`no-cache`), and are told 304 by a tag made of the content: nothing
+//!    that an upgrade changed is served old, and nothing that it left alone is sent again.
+//! 2. *No way out of the folder*: a target has no dot segments and no hidden slashes, a segment
+//!    that starts with a dot is refused here, and the file that the path leads to, links followed,
+//!    must lie below the root.
+//! 3. *Ranges are of the plain bytes*: a request that has one gets no gzip (RFC 9110 section 14.2).
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::conditional::{self, Validators, Verdict};
+use super::date;
+use super::media;
+use super::request::{Method, Request};
+use super::response::{Payload, Response};
+use super::target::Target;
+
+/// Files in a folder that are larger than this are not pages; they are read whole.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What every page says, whatever becomes of the request: scripts and styles come from here alone,
+/// and no site may frame it. `img-src` and `data:`, `blob:` are for pictures that the app draws
+/// itself.
+const PAGE_FIELD_LINES: &str = "Accept-Ranges: bytes\r\n\
+    Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'\r\n\
+    Referrer-Policy: no-referrer\r\n";
+
+/// Where pages come from.
+#[derive(Debug)]
+pub struct Pages {
+    /// The folder, canonical; without one the pages are those in the program.
+    root: Option<PathBuf>,
+}
+
+/// One file, found.
+#[derive(Debug)]
+pub struct Page {
+    media_type: &'static str,
+    plain: Variant,
+    gzip: Option<Variant>,
+    /// Unix time in seconds.
+    modified: u64,
+}
+
+#[derive(Debug)]
+struct Variant {
+    bytes: Cow<'static, [u8]>,
+    /// Strong, with its quotes.
+    etag: Cow<'static, str>,
+}
+
+/// One file under `www/`, as the build script wrote it down.
+struct Embedded {
+    path: &'static str,
+    media_type: &'static str,
+    modified: u64,
+    bytes: &'static [u8],
+    etag: &'static str,
+    /// The compressed bytes and their tag, where they are fewer.
+    gzip: Option<(&'static [u8], &'static str)>,
+}
+
+// `static EMBEDDED: &[Embedded]`, in the order of their paths.
+include!(concat!(env!("OUT_DIR"), "/pages.rs"));
+
+impl Pages {
+    /// The pages that are part of the program.
+    pub const fn embedded() -> Self {
+        Self { root: None }
+    }
+
+    /// The files below a folder, read anew for every request.
+    pub fn folder(root: &Path) -> io::Result<Self> {
+        let root = root.canonicalize()?;
+        if !root.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Self { root: Some(root) })
+    }
+
+    /// The page at the path of a target.
+    pub fn find(&self, target: &Target<'_>) -> Option<Page> {
+        let mut path = target.decoded_path();
+        if path.ends_with('/') {
+            path.to_mut().push_str("index.html");
+        }
+        match &self.root {
+            Some(root) => Page::read(root, &path),
+            None => Page::embedded(&path),
+        }
+    }
+}
+
+impl Page {
+    /// The answer to a GET or HEAD for this page, conditions and ranges judged; 405 to all else.
+    pub fn respond(self, request: &Request<'_>) -> Response {
+        if !matches!(request.method, Method::Get | Method::Head) {
+            return Response::new(405).with("Allow", "GET, HEAD");
+        }
+        let has_variants = self.gzip.is_some();
+        let plain_only = request.field("range").is_some() || !request.accepts_gzip();
+        let (Variant { bytes, etag }, encoding) = match self.gzip {
+            Some(gzip) if !plain_only => (gzip, Some("gzip")),
+            _ => (self.plain, None),
+        };
+        let validators = Validators { etag: &etag, modified: self.modified };
+        let verdict = conditional::judge(request, validators, bytes.len());
+        let mut response = Response::new(status(&verdict))
+            .cache_control("no-cache")
+            .with_static_lines(PAGE_FIELD_LINES)
+            .with("ETag", &etag)
+            .with("Last-Modified", &date::http_date(self.modified));
+        if has_variants {
+            response = response.with("Vary", "Accept-Encoding");
+        }
+        match verdict {
+            Verdict::NotModified | Verdict::Failed => response,
+            Verdict::Unsatisfiable => {
+                response.with("Content-Range", &format!("bytes */{}", bytes.len()))
+            }
+            Verdict::Part(part) => {
+                let (first, last) = (part.start, part.end - 1);
+                let range = format!("bytes {first}-{last}/{}", bytes.len());
+                let part = match bytes {
+                    Cow::Borrowed(bytes) => Payload::Static(&bytes[part]),
+                    Cow::Owned(bytes) => Payload::Owned(bytes[part].to_vec()),
+                };
+                response.with("Content-Range", &range).body(self.media_type, part)
+            }
+            Verdict::Whole => {
+                if let Some(encoding) = encoding {
+                    response = response.with("Content-Encoding", encoding);
+                }
+                let whole = match bytes {
+                    Cow::Borrowed(bytes) => Payload::Static(bytes),
+                    Cow::Owned(bytes) => Payload::Owned(bytes),
+                };
+                response.body(self.media_type, whole)
+            }
+        }
+    }
+
+    fn embedded(path: &str) -> Option<Self> {
+        let index = EMBEDDED.binary_search_by(|page| page.path.cmp(path)).ok()?;
+        let page = &EMBEDDED[index];
+        let variant =
+            |bytes, etag| Variant { bytes: Cow::Borrowed(bytes), etag: Cow::Borrowed(etag) };
+        Some(Self {
+            media_type: page.media_type,
+            plain: variant(page.bytes, page.etag),
+            gzip: page.gzip.map(|(bytes, etag)| variant(bytes, etag)),
+            modified: page.modified,
+        })
+    }
+
+    /// Reads a file below `root`, which is canonical. Whatever is wrong with it, it is not there.
+    fn read(root: &Path, path: &str) -> Option<Self> {
+        let mut file = root.to_path_buf();
+        for segment in path.strip_prefix('/')?.split('/') {
+            if segment.is_empty() || segment.starts_with('.') || segment.contains(['\\', '\0']) {
+                return None;
+            }
+            file.push(segment);
+        }
+        let file = file.canonicalize().ok().filter(|file| file.starts_with(root))?;
+        let about = fs::metadata(&file).ok()?;
+        if !about.is_file() || about.len() > FILE_BYTES_MAX {
+            return None;
+        }
+        let bytes = fs::read(&file).ok()?;
+        let modified =
+            about.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+        let etag = Cow::Owned(etag(&bytes));
+        let plain = Variant { bytes: Cow::Owned(bytes), etag };
+        Some(Self { media_type: media::of(path), plain, gzip: None, modified })
+    }
+}
+
+const fn status(verdict: &Verdict) -> u16 {
+    match verdict {
+        Verdict::Whole => 200,
+        Verdict::Part(_) => 206,
+        Verdict::NotModified => 304,
+        Verdict::Failed => 412,
+        Verdict::Unsatisfiable => 416,
+    }
+}
+
+/// A tag made of half of the SHA-256, as the build script makes them.
+fn etag(bytes: &[u8]) -> String {
+    let mut etag = String::from("\"");
+    for byte in &Sha256::digest(bytes)[..16] {
+        let _ = write!(etag, "{byte:02x}");
+    }
+    etag.push('"');
+    etag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, Reader, Step};
+    use super::*;
+
+    /// Serves a page that has a smaller, made up, compressed variant.
+    fn respond(fields: &str) -> (Response, String) {
+        let variant = |bytes: &'static [u8], etag: &'static str| Variant {
+            bytes: bytes.into(),
+            etag: etag.into(),
+        };
+        let page = Page {
+            media_type: "text/css",
+            plain: variant(b"plain bytes", "\"a\""),
+            gzip: Some(variant(b"gzip", "\"a-gzip\"")),
+            modified: 0,
+        };
+        let bytes = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        let mut reader = Reader::new();
+        let Ok(Step::Complete(request)) = reader.read(bytes.as_bytes(), &Limits::default()).1
+        else {
+            panic!("{fields} is no request");
+        };
+        let response = page.respond(&request);
+        let fields = response.field_lines().to_string();
+        (response, fields)
+    }
+
+    #[test]
+    fn the_compressed_variant_is_for_those_who_ask_and_has_its_own_tag() {
+        let (response, fields) = respond("Accept-Encoding: gzip\r\n");
+        assert_eq!(response.payload(), b"gzip");
+        assert!(fields.contains("ETag: \"a-gzip\"\r\n"));
+        assert!(fields.contains("Content-Encoding: gzip\r\n"));
+        assert!(fields.contains("Vary: Accept-Encoding\r\n"));
+
+        let (response, fields) = respond("");
+        assert_eq!(response.payload(), b"plain bytes");
+        assert!(fields.contains("ETag: \"a\"\r\n") && !fields.contains("Content-Encoding"));
+        assert!(fields.contains("Vary: Accept-Encoding\r\n"), "caches must know even then");
+    }
+
+    #[test]
+    fn each_variant_is_revalidated_by_its_own_tag() {
+        assert_eq!(
+            respond("Accept-Encoding: gzip\r\nIf-None-Match: \"a-gzip\"\r\n").0.status(),
+            304
+        );
+        assert_eq!(respond("Accept-Encoding: gzip\r\nIf-None-Match: \"a\"\r\n").0.status(), 200);
+        assert_eq!(respond("If-None-Match: \"a\"\r\n").0.status(), 304);
+    }
+
+    #[test]
+    fn ranges_are_of_the_plain_bytes() {
+        let (response, fields) = respond("Accept-Encoding: gzip\r\nRange: bytes=0-4\r\n");
+        assert_eq!((response.status(), response.payload()), (206, &b"plain"[..]));
+        assert!(fields.contains("ETag: \"a\"\r\n") && !fields.contains("Content-Encoding"));
+    }
+
+    #[test]
+    fn embedded_pages_are_found_at_their_paths() {
+        assert!(EMBEDDED.is_sorted_by_key(|page| page.path));
+        for page in EMBEDDED {
+            let found = Page::embedded(page.path).unwrap();
+            assert_eq!(found.plain.etag, etag(page.bytes), "{}", page.path);
+            assert_eq!(found.media_type, media::of(page.path), "{}", page.path);
+            assert!(found.gzip.is_none_or(|gzip| gzip.bytes.len() < page.bytes.len()));
+        }
+        assert!(Page::embedded("/no/such/page").is_none());
+    }
+}

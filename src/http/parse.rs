@@ -1,0 +1,313 @@
+//! Parses the head of a request, one line at a time (RFC 9112 sections 2 to 6).
+//!
+//! Knows the grammar of request line and field lines, and works out how the body is framed. Does
+//! not know where the lines come from: it remembers offsets, counted from the first byte it was
+//! given, and no bytes.
+//!
+//! Strict wherever two implementations are known to differ: every line ends in CRLF, nothing is
+//! folded, a single SP stands between the parts of the request line, and a field that can have one
+//! value has one.
+
+use std::ops::Range;
+
+use super::Limits;
+use super::authority;
+use super::error::ParseError;
+use super::request::{Method, Version};
+use super::scan;
+use super::target::Target;
+
+/// Empty lines that are skipped before a request; RFC 9112 section 2.2 asks for one at least.
+const EMPTY_LINES_MAX: u8 = 4;
+
+/// What a complete head says. The ranges count from where the parser began.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub(super) method: Method,
+    pub(super) target: Range<usize>,
+    pub(super) version: Version,
+    pub(super) fields: Range<usize>,
+    pub(super) length: Length,
+    pub(super) keep_alive: bool,
+    pub(super) expects_continue: bool,
+}
+
+impl Head {
+    /// Where the body begins: after the empty line.
+    pub(super) fn end(&self) -> usize {
+        self.fields.end + b"\r\n".len()
+    }
+}
+
+/// How the end of the body is found (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    Known(u64),
+    Chunked,
+}
+
+/// The state between two lines.
+#[derive(Debug, Default)]
+pub(super) struct HeadParser {
+    /// Bytes of all lines so far.
+    bytes: usize,
+    empty_lines: u8,
+    request_line: Option<RequestLine>,
+    fields: usize,
+    fields_start: usize,
+    singletons: Singletons,
+    content_length: Option<u64>,
+    close: bool,
+    keep_alive: bool,
+    expects_continue: bool,
+}
+
+#[derive(Debug)]
+struct RequestLine {
+    method: Method,
+    target: Range<usize>,
+    version: Version,
+}
+
+impl HeadParser {
+    /// Takes the next line with its LF; gives the head once that was the empty line at its end.
+    pub(super) fn line(
+        &mut self,
+        line: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<Head>, ParseError> {
+        self.fits(line, limits)?;
+        let start = self.bytes;
+        self.bytes += line.len();
+        let text = line.strip_suffix(b"\r\n").ok_or(ParseError::BareLineFeed)?;
+        match (&self.request_line, text) {
+            (None, []) => self.empty_line()?,
+            (None, _) => {
+                self.request_line = Some(request_line(text, start)?);
+                self.fields_start = self.bytes;
+            }
+            (Some(_), []) => return self.end(start).map(Some),
+            (Some(_), _) => self.field(text, limits)?,
+        }
+        Ok(None)
+    }
+
+    /// Refuses a line that is too long, complete or not.
+    pub(super) fn fits(&self, line: &[u8], limits: &Limits) -> Result<(), ParseError> {
+        if self.request_line.is_none() && line.len() > limits.request_line_bytes_max {
+            // The target is to blame if one has begun; what has no space in so many bytes is no
+            // request line.
+            let begins = &line[..limits.request_line_bytes_max];
+            let has_method = scan::find(b' ', begins).is_some();
+            return Err(if has_method {
+                ParseError::RequestLineTooLong
+            } else {
+                ParseError::RequestLine
+            });
+        }
+        if self.bytes + line.len() > limits.head_bytes_max {
+            return Err(ParseError::HeadTooLarge);
+        }
+        Ok(())
+    }
+
+    /// Whether there was nothing but empty lines in all of `bytes`.
+    pub(super) fn is_idle(&self, bytes: &[u8]) -> bool {
+        self.request_line.is_none() && self.bytes == bytes.len()
+    }
+
+    /// How many bytes the lines so far have.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn empty_line(&mut self) -> Result<(), ParseError> {
+        self.empty_lines += 1;
+        if self.empty_lines > EMPTY_LINES_MAX { Err(ParseError::TooManyEmptyLines) } else { Ok(()) }
+    }
+
+    fn field(&mut self, text: &[u8], limits: &Limits) -> Result<(), ParseError> {
+        self.fields += 1;
+        if self.fields > limits.fields_max {
+            return Err(ParseError::TooManyFields);
+        }
+        let (name, value) = field_line(text)?;
+        self.singletons.note(name)?;
+        if name.eq_ignore_ascii_case(b"host") {
+            return if authority::is_authority(value) { Ok(()) } else { Err(ParseError::Host) };
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            self.content_length = Some(content_length(value).ok_or(ParseError::ContentLength)?);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            transfer_encoding(value)?;
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            self.close |= scan::list(value).any(|option| option.eq_ignore_ascii_case(b"close"));
+            self.keep_alive |=
+                scan::list(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+        } else if name.eq_ignore_ascii_case(b"expect") {
+            self.expects_continue |= self.expect(value)?;
+        }
+        Ok(())
+    }
+
+    /// RFC 9110 section 10.1.1: HTTP/1.0 has no expectations, and 1.1 has this one.
+    fn expect(&self, value: &[u8]) -> Result<bool, ParseError> {
+        if self.request_line.as_ref().is_some_and(|line| line.version == Version::Http10) {
+            return Ok(false);
+        }
+        if !scan::list(value).all(|element| element.eq_ignore_ascii_case(b"100-continue")) {
+            return Err(ParseError::Expectation);
+        }
+        Ok(scan::list(value).next().is_some())
+    }
+
+    /// Judges what only the whole head shows.
+    fn end(&mut self, fields_end: usize) -> Result<Head, ParseError> {
+        // invariant: `line` calls this after the request line only.
+        let RequestLine { method, target, version } =
+            self.request_line.take().expect("a request line");
+        if version == Version::Http11 && !self.singletons.saw(b"host") {
+            return Err(ParseError::HostMissing);
+        }
+        let length = match (self.singletons.saw(b"transfer-encoding"), self.content_length) {
+            (true, Some(_)) => return Err(ParseError::LengthAndCoding),
+            // RFC 9112 section 6.1: framing of an HTTP/1.0 request with a transfer coding is
+            // faulty.
+            (true, None) if version == Version::Http10 => return Err(ParseError::TransferEncoding),
+            (true, None) => Length::Chunked,
+            (false, length) => Length::Known(length.unwrap_or(0)),
+        };
+        let persists = version == Version::Http11 || self.keep_alive;
+        Ok(Head {
+            method,
+            target,
+            version,
+            fields: self.fields_start..fields_end,
+            length,
+            keep_alive: persists && !self.close,
+            expects_continue: self.expects_continue,
+        })
+    }
+}
+
+/// Splits a field line, in the head or in the trailers, into its name and its trimmed value.
+pub(super) fn field_line(text: &[u8]) -> Result<(&[u8], &[u8]), ParseError> {
+    if matches!(text, [b' ' | b'\t', ..]) {
+        return Err(ParseError::FieldFolded);
+    }
+    let (name, rest) = text.split_at(scan::token_length(text));
+    let Some(value) = rest.strip_prefix(b":").filter(|_| !name.is_empty()) else {
+        return Err(ParseError::FieldName);
+    };
+    if !scan::is_field_value(value) {
+        return Err(ParseError::FieldValue);
+    }
+    Ok((name, scan::trim(value)))
+}
+
+/// Whether a field of this name decides about framing, routing, conditions or the caller, so that
+/// it can be there only once, and never in the trailers (RFC 9110 sections 5.3 and 6.5.1).
+pub(super) fn is_singleton(name: &[u8]) -> bool {
+    singleton(name).is_some()
+}
+
+fn request_line(text: &[u8], start: usize) -> Result<RequestLine, ParseError> {
+    let mut parts = text.split(|&byte| byte == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(ParseError::RequestLine);
+    };
+    if !scan::is_token(method) {
+        return Err(ParseError::RequestLine);
+    }
+    let version = http_version(version)?;
+    let target_start = start + method.len() + 1;
+    let method = Method::parse(method).ok_or(ParseError::MethodUnknown)?;
+    Target::judge(target, method)?;
+    Ok(RequestLine { method, target: target_start..target_start + target.len(), version })
+}
+
+fn http_version(text: &[u8]) -> Result<Version, ParseError> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            if *major == b'1' {
+                Ok(Version::Http11)
+            } else {
+                Err(ParseError::VersionUnsupported)
+            }
+        }
+        _ => Err(ParseError::Version),
+    }
+}
+
+/// One number in digits, without the leading zeros that some read as octal, and below 2^64: past
+/// that, an implementation that wraps around would see the end elsewhere.
+fn content_length(value: &[u8]) -> Option<u64> {
+    if matches!(value, [b'0', _, ..]) { None } else { scan::decimal(value) }
+}
+
+/// Accepts `chunked` alone. A list of other codings, with `chunked` nowhere or once and last, is
+/// understood and not implemented; with any other list the end of the body is in doubt (RFC 9112
+/// section 6.3).
+fn transfer_encoding(value: &[u8]) -> Result<(), ParseError> {
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    if is_chunked(value) {
+        return Ok(());
+    }
+    let codings = || scan::list(value);
+    let chunked_at_most_last = match codings().filter(|coding| is_chunked(coding)).count() {
+        0 => codings().count() > 0,
+        1 => codings().count() > 1 && codings().last().is_some_and(is_chunked),
+        _ => false,
+    };
+    if chunked_at_most_last && codings().all(scan::is_token) {
+        return Err(ParseError::TransferCodingUnknown);
+    }
+    Err(ParseError::TransferEncoding)
+}
+
+/// Fields that have one value, or where a second would let two readers see two requests.
+const SINGLETONS: [&[u8]; 14] = [
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"authorization",
+    b"content-type",
+    b"content-encoding",
+    b"content-range",
+    b"if-modified-since",
+    b"if-unmodified-since",
+    b"if-range",
+    b"range",
+    b"max-forwards",
+    b"last-event-id",
+    b"origin",
+];
+
+fn singleton(name: &[u8]) -> Option<usize> {
+    SINGLETONS.iter().position(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Which of the singletons were there: one bit for each.
+#[derive(Debug, Default)]
+struct Singletons(u16);
+
+impl Singletons {
+    fn note(&mut self, name: &[u8]) -> Result<(), ParseError> {
+        let bit = singleton(name).map_or(0, |index| 1 << index);
+        if self.0 & bit != 0 {
+            return Err(ParseError::FieldRepeated);
+        }
+        self.0 |= bit;
+        Ok(())
+    }
+
+    fn saw(&self, name: &[u8]) -> bool {
+        singleton(name).is_some_and(|index| self.0 & (1 << index) != 0)
+    }
+}

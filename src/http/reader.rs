@@ -1,0 +1,265 @@
+//! Reads one request from bytes that come in pieces: the head, then the body by its framing.
+//!
+//! Knows when to copy. A request that lies complete in the input is borrowed from there, with no
+//! copy and no allocation; that is the rule for a chat's small requests. Else its bytes are
+//! gathered in one buffer, head first and the decoded body right behind it. A reader that waits for
+//! a request owns nothing but a null pointer.
+//!
+//! Rules:
+//! 1. No byte past the end of the request is taken, so that what was pipelined stays with the
+//!    caller.
+//! 2. No byte is looked at more often when it comes alone than when it comes in company: time is
+//!    linear.
+//! 3. How the bytes were cut up changes neither the request nor the error, only [`Step::Continue`].
+
+use super::Limits;
+use super::chunked::{Chunked, Progress};
+use super::error::ParseError;
+use super::parse::{Head, HeadParser, Length};
+use super::request::Request;
+use super::scan;
+
+/// Reads one request; once it has handed that up, the next call starts another.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// Bytes of a request that has begun; a box, since most readers of this server wait behind a
+    /// held poll.
+    pending: Option<Box<Pending>>,
+}
+
+/// Where a reader stands after it took bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// More bytes are needed.
+    Partial,
+    /// More bytes are needed, and the peer waits for [`CONTINUE`](super::CONTINUE) before it sends
+    /// them.
+    Continue,
+    /// The request is there.
+    Complete(Request<'a>),
+}
+
+/// What a reader waits for, and so which deadline applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The first byte of a request.
+    Idle,
+    /// The rest of the head.
+    Head,
+    /// The rest of the body.
+    Body,
+}
+
+impl Reader {
+    /// A reader that waits for a request.
+    pub const fn new() -> Self {
+        Self { pending: None }
+    }
+
+    /// Takes bytes from the front of `input`; how many, and what came of it.
+    ///
+    /// After an error the connection is of no more use, and the count means nothing. A complete
+    /// request borrows from `input` or from the reader, whose buffer goes with the next call or
+    /// with the reader itself.
+    pub fn read<'a>(
+        &'a mut self,
+        input: &'a [u8],
+        limits: &Limits,
+    ) -> (usize, Result<Step<'a>, ParseError>) {
+        self.pending.take_if(|pending| matches!(pending.stage, Stage::Done(_)));
+        let advanced = match &mut self.pending {
+            Some(pending) => pending.read(input, limits),
+            None => self.read_fresh(input, limits),
+        };
+        match advanced {
+            Err(error) => (input.len(), Err(error)),
+            Ok((taken, Advance::Continue)) => (taken, Ok(Step::Continue)),
+            Ok((taken, Advance::Borrowed(complete))) => {
+                (taken, Ok(Step::Complete(complete.request(&input[..taken]))))
+            }
+            Ok((taken, Advance::Gathered)) => {
+                let request = self.pending.as_ref().and_then(|pending| pending.request());
+                (taken, Ok(request.map_or(Step::Partial, Step::Complete)))
+            }
+        }
+    }
+
+    /// What the reader waits for.
+    pub fn phase(&self) -> Phase {
+        let Some(pending) = &self.pending else { return Phase::Idle };
+        match &pending.stage {
+            Stage::Done(_) => Phase::Idle,
+            // Some clients send an empty line after a body (RFC 9112 section 2.2): nothing has
+            // begun.
+            Stage::Head(parser) if parser.is_idle(&pending.bytes) => Phase::Idle,
+            Stage::Head(_) => Phase::Head,
+            Stage::Body(..) => Phase::Body,
+        }
+    }
+
+    /// How many bytes of memory the buffer takes.
+    pub fn buffered(&self) -> usize {
+        self.pending.as_ref().map_or(0, |pending| pending.bytes.capacity())
+    }
+
+    /// Tries to do without a buffer; makes one of what is there if the request is not.
+    fn read_fresh(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<(usize, Advance), ParseError> {
+        let mut parser = HeadParser::default();
+        let head = loop {
+            let rest = &input[parser.bytes()..];
+            let Some(end) = scan::find(b'\n', rest) else {
+                parser.fits(rest, limits)?;
+                if !input.is_empty() {
+                    self.pending = Some(Pending::new(input, Stage::Head(parser)));
+                }
+                return Ok((input.len(), Advance::Gathered));
+            };
+            if let Some(head) = parser.line(&rest[..=end], limits)? {
+                break head;
+            }
+        };
+        let (begun, rest) = input.split_at(head.end());
+        match Stage::after(head, limits) {
+            Stage::Done(complete) => Ok((begun.len(), Advance::Borrowed(complete))),
+            Stage::Body(head, Rest::Bytes(length)) if length <= rest.len() => {
+                let complete = Complete { head, too_large: false };
+                Ok((begun.len() + length, Advance::Borrowed(complete)))
+            }
+            stage => {
+                let pending = self.pending.insert(Pending::new(begun, stage));
+                let (taken, advance) = pending.begin_body(rest, limits)?;
+                Ok((begun.len() + taken, advance))
+            }
+        }
+    }
+}
+
+/// A request that has begun.
+#[derive(Debug)]
+struct Pending {
+    /// The head as far as it came, and then the decoded body.
+    bytes: Vec<u8>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Head(HeadParser),
+    Body(Head, Rest),
+    Done(Complete),
+}
+
+/// What is still to come of a body.
+#[derive(Debug)]
+enum Rest {
+    Bytes(usize),
+    Chunks(Chunked),
+}
+
+#[derive(Clone, Debug)]
+struct Complete {
+    head: Head,
+    too_large: bool,
+}
+
+/// What came of some bytes, before anything is borrowed from them.
+enum Advance {
+    Continue,
+    /// The request lies in the input.
+    Borrowed(Complete),
+    /// Its bytes are gathered, be it complete or not.
+    Gathered,
+}
+
+impl Complete {
+    fn request<'a>(&self, bytes: &'a [u8]) -> Request<'a> {
+        Request::new(&self.head, bytes, self.too_large)
+    }
+}
+
+impl Stage {
+    /// What follows a head. A body that is too large is not waited for: whoever reads the request
+    /// may have a better reason to refuse it, and the peer ought to hear it soon.
+    fn after(head: Head, limits: &Limits) -> Self {
+        let length = match head.length {
+            Length::Chunked => return Self::Body(head, Rest::Chunks(Chunked::default())),
+            Length::Known(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        };
+        let too_large = length > limits.body_bytes_max;
+        if too_large || length == 0 {
+            Self::Done(Complete { head, too_large })
+        } else {
+            Self::Body(head, Rest::Bytes(length))
+        }
+    }
+}
+
+impl Pending {
+    fn new(bytes: &[u8], stage: Stage) -> Box<Self> {
+        Box::new(Self { bytes: bytes.to_vec(), stage })
+    }
+
+    fn request(&self) -> Option<Request<'_>> {
+        match &self.stage {
+            Stage::Done(complete) => Some(complete.request(&self.bytes)),
+            Stage::Head(_) | Stage::Body(..) => None,
+        }
+    }
+
+    fn read(&mut self, input: &[u8], limits: &Limits) -> Result<(usize, Advance), ParseError> {
+        let mut rest = input;
+        while let Stage::Head(parser) = &mut self.stage {
+            let end = scan::find(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let (piece, after) = rest.split_at(end);
+            rest = after;
+            self.bytes.extend_from_slice(piece);
+            let line = &self.bytes[parser.bytes()..];
+            if !piece.ends_with(b"\n") {
+                parser.fits(line, limits)?;
+                return Ok((input.len(), Advance::Gathered));
+            }
+            if let Some(head) = parser.line(line, limits)? {
+                self.stage = Stage::after(head, limits);
+                let (taken, advance) = self.begin_body(rest, limits)?;
+                return Ok((input.len() - rest.len() + taken, advance));
+            }
+        }
+        self.read_body(input, limits)
+    }
+
+    /// RFC 9110 section 10.1.1: a peer that sends the body without waiting needs no interim answer.
+    fn begin_body(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<(usize, Advance), ParseError> {
+        match &self.stage {
+            Stage::Body(head, _) if head.expects_continue && input.is_empty() => {
+                Ok((0, Advance::Continue))
+            }
+            _ => self.read_body(input, limits),
+        }
+    }
+
+    fn read_body(&mut self, input: &[u8], limits: &Limits) -> Result<(usize, Advance), ParseError> {
+        let Stage::Body(head, rest) = &mut self.stage else { return Ok((0, Advance::Gathered)) };
+        let (taken, progress) = match rest {
+            Rest::Bytes(left) => {
+                let taken = input.len().min(*left);
+                self.bytes.extend_from_slice(&input[..taken]);
+                *left -= taken;
+                (taken, if *left == 0 { Progress::Complete } else { Progress::Partial })
+            }
+            Rest::Chunks(chunked) => chunked.decode(input, &mut self.bytes, limits)?,
+        };
+        if progress != Progress::Partial {
+            let too_large = progress == Progress::TooLarge;
+            self.stage = Stage::Done(Complete { head: head.clone(), too_large });
+        }
+        Ok((taken, Advance::Gathered))
+    }
+}

@@ -1,0 +1,183 @@
+//! Holds one request that was read: method, target, fields and body, borrowed from where its bytes
+//! lie.
+//!
+//! Knows what the parser made sure of, and so looks fields up by a second pass over the head rather
+//! than by a table: a request is asked for three or four of them, and costs no allocation. Does not
+//! know what they mean to the chat.
+
+use super::negotiate;
+use super::parse::Head;
+use super::scan;
+use super::target::Target;
+
+/// The registered methods that this server knows (RFC 9110 section 9.3, RFC 5789). CONNECT is never
+/// handed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Patch,
+    Options,
+    Trace,
+}
+
+impl Method {
+    /// The method of this name; case counts (RFC 9110 section 9.1).
+    pub(super) fn parse(token: &[u8]) -> Option<Self> {
+        Some(match token {
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"POST" => Self::Post,
+            b"PUT" => Self::Put,
+            b"DELETE" => Self::Delete,
+            b"PATCH" => Self::Patch,
+            b"OPTIONS" => Self::Options,
+            b"TRACE" => Self::Trace,
+            _ => return None,
+        })
+    }
+
+    /// The name, as in `Allow`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Patch => "PATCH",
+            Self::Options => "OPTIONS",
+            Self::Trace => "TRACE",
+        }
+    }
+}
+
+/// The two versions that framing differs for. HTTP/1.2, should it come, is spoken to as 1.1 (RFC
+/// 9110 section 2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// No chunked coding, no `Expect`, and the connection closes unless asked otherwise.
+    Http10,
+    /// The connection stays open unless asked otherwise.
+    Http11,
+}
+
+/// What came after the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// All of it, decoded; empty where there was none.
+    Bytes(&'a [u8]),
+    /// More than the limit. It was not read, so the connection closes after the answer, which is
+    /// 413 unless something else is wrong first.
+    TooLarge,
+}
+
+/// One field line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// A token, in the case it was sent in; case does not count.
+    pub name: &'a str,
+    /// Without white space around it; no control characters but HTAB, and perhaps not UTF-8.
+    pub value: &'a [u8],
+}
+
+/// A complete, well-framed request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// What to do.
+    pub method: Method,
+    /// To what.
+    pub target: Target<'a>,
+    /// How the answer is framed.
+    pub version: Version,
+    /// The content.
+    pub body: Body<'a>,
+    /// Whether another request may follow on the connection (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// The field lines, each with its CRLF.
+    field_lines: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// `bytes` holds the request from where the parser started to the end of its body, which is
+    /// decoded there, or left out where it is too large.
+    pub(super) fn new(head: &Head, bytes: &'a [u8], too_large: bool) -> Self {
+        Self {
+            method: head.method,
+            target: Target::split(ascii(&bytes[head.target.clone()])),
+            version: head.version,
+            body: if too_large { Body::TooLarge } else { Body::Bytes(&bytes[head.end()..]) },
+            keep_alive: head.keep_alive && !too_large,
+            field_lines: &bytes[head.fields.clone()],
+        }
+    }
+
+    /// All field lines in the order they were sent.
+    pub fn fields(&self) -> Fields<'a> {
+        Fields { lines: self.field_lines }
+    }
+
+    /// The value of a field that has one. Those where a second value would be a trap,
+    /// `Authorization`, `Content-Type`, `Host`, `Range` and their like, cannot be here twice; of
+    /// others this is the first.
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.values(name).next()
+    }
+
+    /// The value of a field, where it is UTF-8.
+    pub fn field_text(&self, name: &str) -> Option<&'a str> {
+        self.field(name).and_then(|value| str::from_utf8(value).ok())
+    }
+
+    /// The values of all lines with this name, which together are one list (RFC 9110 section 5.3).
+    pub fn values<'n>(
+        &self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
+        let lines = self.fields().filter(move |field| field.name.eq_ignore_ascii_case(name));
+        lines.map(|field| field.value)
+    }
+
+    /// Which of `offers` the peer likes best, by `Accept` (RFC 9110 section 12.5.1); the earlier
+    /// where it does not care, `None` where it takes none of them.
+    pub fn prefers(&self, offers: &[&str]) -> Option<usize> {
+        negotiate::prefers(self.values("accept"), offers)
+    }
+
+    /// Whether the peer takes this media type, by `Accept`.
+    pub fn accepts(&self, media_type: &str) -> bool {
+        self.prefers(&[media_type]).is_some()
+    }
+
+    /// Whether the peer asked for gzip, by `Accept-Encoding` (RFC 9110 section 12.5.3).
+    pub fn accepts_gzip(&self) -> bool {
+        negotiate::accepts_gzip(self.values("accept-encoding"))
+    }
+}
+
+/// The field lines of a request; see [`Request::fields`].
+#[derive(Clone, Debug)]
+pub struct Fields<'a> {
+    lines: &'a [u8],
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        let (line, rest) = self.lines.split_at(scan::find(b'\n', self.lines)? + 1);
+        self.lines = rest;
+        let (name, value) = line.split_at(scan::find(b':', line)?);
+        let value = value.strip_prefix(b":")?.strip_suffix(b"\r\n")?;
+        Some(Field { name: ascii(name), value: scan::trim(value) })
+    }
+}
+
+fn ascii(bytes: &[u8]) -> &str {
+    // invariant: the parser lets nothing but ASCII into targets and field names.
+    str::from_utf8(bytes).expect("targets and field names are ASCII")
+}

@@ -1,0 +1,273 @@
+//! Judges and splits request targets: origin form, absolute form and `*` (RFC 9112 section 3.2, RFC
+//! 3986).
+//!
+//! Does not know which paths exist. Percent escapes are decoded once, and only after splitting. A
+//! target that got through has these properties, so that nobody after it checks them again:
+//!
+//! 1. Every escape is two hexadecimal digits, and path and query, decoded, are well-formed UTF-8;
+//!    an overlong form is not.
+//! 2. No segment of the path, decoded, holds a slash, a backslash or a control character: `%2f`,
+//!    `%5c` and `%00` are refused, since a proxy may well have seen another path in them.
+//! 3. No segment is `.` or `..`, escaped or not. RFC 3986 section 5.2.4 has the client resolve
+//!    them.
+//! 4. There is no fragment; no byte outside printable ASCII; none of `"`, `<`, `>` and `\`. Other
+//!    bytes that RFC 3986 wants escaped, as `|` or `{`, are let through: browsers send them bare in
+//!    a query.
+//!
+//! A query, decoded, may hold anything, NUL included: it is a value, and whoever reads it judges
+//! it.
+
+use std::borrow::Cow;
+
+use super::authority;
+use super::error::ParseError;
+use super::request::Method;
+use super::scan;
+
+/// What a request asks for. The scheme and authority of an absolute form are judged and left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// Refuses what is no target for `method`.
+    pub(super) fn judge(text: &'a [u8], method: Method) -> Result<Self, ParseError> {
+        if text.is_empty() || !text.iter().all(|&byte| is_target_byte(byte)) {
+            return Err(ParseError::Target);
+        }
+        let text = str::from_utf8(text).map_err(|_| ParseError::Target)?;
+        if text == "*" {
+            return if method == Method::Options {
+                Ok(Self::split(text))
+            } else {
+                Err(ParseError::Target)
+            };
+        }
+        if let Some(rest) = after_scheme(text) {
+            let authority = &rest[..authority_end(rest)];
+            if !authority::is_authority(authority.as_bytes()) {
+                return Err(ParseError::Host);
+            }
+        } else if !text.starts_with('/') {
+            return Err(ParseError::Target);
+        }
+        let target = Self::split(text);
+        judge_path(target.path)?;
+        target.query.map_or(Ok(()), |query| judge_escapes(query, |_| true))?;
+        Ok(target)
+    }
+
+    /// Splits a text that was judged before.
+    pub(super) fn split(text: &'a str) -> Self {
+        let text = after_scheme(text).map_or(text, |rest| &rest[authority_end(rest)..]);
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (text, None),
+        };
+        // An absolute form may have no path at all, which is "/" (RFC 9110 section 4.2.3).
+        Self { path: if path.is_empty() { "/" } else { path }, query }
+    }
+
+    /// The path as it was sent, escapes and all: it starts with a slash, or it is `*`.
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// The path with its escapes decoded. That is safe as a whole, since no segment can hold a
+    /// slash.
+    pub fn decoded_path(&self) -> Cow<'a, str> {
+        decode(self.path, false)
+    }
+
+    /// The decoded segments: `/a/b%20c` has `a` and `b c`, `/a/` has `a` and an empty one, `/` an
+    /// empty one.
+    pub fn segments(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+        self.path
+            .strip_prefix('/')
+            .unwrap_or(self.path)
+            .split('/')
+            .map(|segment| decode(segment, false))
+    }
+
+    /// Whether the target is the server as a whole: `OPTIONS *`.
+    pub fn is_asterisk(&self) -> bool {
+        self.path == "*"
+    }
+
+    /// What stands after the first question mark, as it was sent.
+    pub fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// The decoded `name=value` pairs of the query in their order; `+` is a space, a missing value
+    /// is empty.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
+        let pairs = self.query.unwrap_or("").split('&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name, true), decode(value, true))
+        })
+    }
+}
+
+const fn is_target_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\\')
+}
+
+/// What follows `http://`, the only scheme that this server is an origin of.
+fn after_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_at_checked("http://".len())?;
+    scheme.eq_ignore_ascii_case("http://").then_some(rest)
+}
+
+fn authority_end(text: &str) -> usize {
+    text.find(['/', '?']).unwrap_or(text.len())
+}
+
+fn judge_path(path: &str) -> Result<(), ParseError> {
+    judge_escapes(path, |byte| !byte.is_ascii_control() && byte != b'/' && byte != b'\\')?;
+    if !path.as_bytes().windows(2).any(|pair| pair == b"/." || pair == b"/%") {
+        return Ok(());
+    }
+    let dots = |segment| matches!(&*decode(segment, false), "." | "..");
+    if path.split('/').any(dots) { Err(ParseError::TargetDotSegment) } else { Ok(()) }
+}
+
+/// Refuses malformed escapes, those of bytes that are not allowed, and what is not UTF-8 once
+/// decoded.
+fn judge_escapes(text: &str, allowed: impl Fn(u8) -> bool) -> Result<(), ParseError> {
+    let mut decoded = Vec::new();
+    let mut parts = text.split('%');
+    let plain = parts.next().unwrap_or("");
+    for part in parts {
+        let byte = escaped(part).filter(|&byte| allowed(byte)).ok_or(ParseError::TargetEscape)?;
+        if decoded.is_empty() {
+            decoded.reserve_exact(text.len());
+            decoded.extend_from_slice(plain.as_bytes());
+        }
+        decoded.push(byte);
+        decoded.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    str::from_utf8(&decoded).map(drop).map_err(|_| ParseError::TargetEscape)
+}
+
+/// The byte whose two digits `part` starts with.
+fn escaped(part: &str) -> Option<u8> {
+    match part.as_bytes() {
+        [high, low, ..] => Some(scan::hex(*high)? << 4 | scan::hex(*low)?),
+        _ => None,
+    }
+}
+
+/// Decodes text whose escapes were judged; what was not is left as it stands rather than guessed
+/// at.
+fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| byte == b'%' || (plus_is_space && byte == b'+')) {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(&first) = rest.as_bytes().first() {
+        let (byte, length) = match (first, rest.get(1..).and_then(escaped)) {
+            (b'%', Some(byte)) => (byte, 3),
+            (b'+', _) if plus_is_space => (b' ', 1),
+            (byte, _) => (byte, 1),
+        };
+        decoded.push(byte);
+        rest = rest.get(length..).unwrap_or("");
+    }
+    String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(text: &str) -> Result<Target<'_>, ParseError> {
+        Target::judge(text.as_bytes(), Method::Get)
+    }
+
+    #[test]
+    fn forms_are_split_into_path_and_query() {
+        let cases = [
+            ("/", "/", None),
+            ("/a/b?c=d?e", "/a/b", Some("c=d?e")),
+            ("/?", "/", Some("")),
+            ("//a//", "//a//", None),
+            ("http://h/a?b", "/a", Some("b")),
+            ("HTTP://h:80", "/", None),
+            ("http://[::1]?q", "/", Some("q")),
+            ("/http://a/b", "/http://a/b", None),
+        ];
+        for (text, path, query) in cases {
+            let target = get(text).unwrap();
+            assert_eq!((target.path(), target.query()), (path, query), "{text}");
+            assert_eq!(Target::split(text), target, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused() {
+        use ParseError::{Host, Target, TargetDotSegment, TargetEscape};
+        let cases = [
+            ("", Target),
+            ("*", Target),
+            ("a", Target),
+            ("host:80", Target),
+            ("https://h/", Target),
+            ("/a#b", Target),
+            ("/ä", Target),
+            ("/a\\b", Target),
+            ("/a\tb", Target),
+            ("http://", Host),
+            ("http:///a", Host),
+            ("http://u@h/", Host),
+            ("/%", TargetEscape),
+            ("/%4", TargetEscape),
+            ("/%g0", TargetEscape),
+            ("/%+1", TargetEscape),
+            ("/%00", TargetEscape),
+            ("/%0d%0a", TargetEscape),
+            ("/a%2fb", TargetEscape),
+            ("/a%5Cb", TargetEscape),
+            ("/%c0%ae", TargetEscape),
+            ("/%ed%a0%80", TargetEscape),
+            ("/%e6", TargetEscape),
+            ("/?a=%", TargetEscape),
+            ("/?a=%ff", TargetEscape),
+            ("/?%e6=%bc%a0", TargetEscape),
+            ("/..", TargetDotSegment),
+            ("/a/./b", TargetDotSegment),
+            ("/a/%2E%2e/b", TargetDotSegment),
+            ("http://h/a/..", TargetDotSegment),
+        ];
+        for (text, error) in cases {
+            assert_eq!(get(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn asterisk_is_for_options_alone() {
+        assert!(Target::judge(b"*", Method::Options).unwrap().is_asterisk());
+        assert_eq!(Target::judge(b"*a", Method::Options), Err(ParseError::Target));
+    }
+
+    #[test]
+    fn segments_are_decoded_once_and_after_splitting() {
+        let target = get("/a%20b/%E6%BC%A0%E7%84%B6/%252f/.../x+y/").unwrap();
+        let segments: Vec<_> = target.segments().collect();
+        assert_eq!(segments, ["a b", "漠然", "%2f", "...", "x+y", ""]);
+        assert_eq!(target.decoded_path(), "/a b/漠然/%2f/.../x+y/");
+    }
+
+    #[test]
+    fn query_pairs_are_decoded_after_splitting() {
+        let target = get("/?q=%E6%BC%A0+%2B%26&&empty=&bare&=x&nul=%00&a=b=c").unwrap();
+        let pairs: Vec<_> = target.query_pairs().collect();
+        let expected =
+            [("q", "漠 +&"), ("empty", ""), ("bare", ""), ("", "x"), ("nul", "\0"), ("a", "b=c")];
+        assert_eq!(pairs, expected.map(|(name, value)| (name.into(), value.into())));
+    }
+}
