@@ -1,4 +1,5 @@
 //! A comet chat server in one small binary.
+pub mod config;
 pub mod entity;
 pub mod http;
 pub mod logger;

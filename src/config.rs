@@ -1,0 +1,232 @@
+//! Says what can be set, and why each limit and timeout is what it is.
+//!
+//! [`Config`] is what the server is given. Below it, `settings` is the one table from which
+//! options, environment and help are made, `values` how each type is written, and `command_line`
+//! reads what was given. Knows nothing of what is done with a setting. Rules:
+//! 1. Every limit of the server is a field here, named with what it counts and `_max`. What the
+//!    contract of the web service fixes for good (the length of a name or a message) belongs to the
+//!    types in `entity::text`.
+//! 2. Each field tells why its default is what it is. A limit exists so that no peer decides how
+//!    much memory or time the server spends; its size follows from who must not be hindered.
+//! 3. Nothing secret is a setting: a command line and an environment are readable by others.
+
+mod command_line;
+mod settings;
+mod values;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use crate::http::Limits;
+
+pub use command_line::{Command, UsageError, help, parse};
+
+/// Everything that can be set about a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where to accept connections. This machine alone, until somebody decides otherwise: without
+    /// TLS before it, passwords cross the network as they are.
+    pub listen: SocketAddr,
+    /// The folder of the database. One visible folder where the server was started, like its log:
+    /// a service manager sets the working directory, and nothing depends on a home directory.
+    pub data: PathBuf,
+    /// Whether to make two accounts to try the server with.
+    pub demo: bool,
+    /// Serve the pages from this folder instead of from the binary, to work on them.
+    pub www: Option<PathBuf>,
+    /// How much to say on stderr.
+    pub log: LevelFilter,
+    /// How the server is called on its pages.
+    pub name: String,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// Whether failed passwords, registrations and messages are limited in rate. Off is for
+    /// networks in which everybody is trusted, and for measuring.
+    pub rate_limits: bool,
+    /// Rounds of PBKDF2 for new passwords; old ones keep theirs. 600,000 of HMAC-SHA256 is what
+    /// OWASP recommends, and takes a processor with SHA extensions about a tenth of a second.
+    pub password_iterations: u32,
+    /// When a message counts as written.
+    pub durability: Durability,
+
+    /// How long a poll is held that does not say. Shorter than the 30 s after which some
+    /// intermediaries give up (RFC 6202, section 5.5).
+    pub wait_default: Duration,
+    /// How long a poll is held at most, whatever it says: proxies cut a silent connection after
+    /// 60 s (nginx, load balancers), home routers before long. It bounds `wait_default` too.
+    pub wait_max: Duration,
+    /// How long a user stays online after the last poll ended. The gap between two polls and a
+    /// page's reload fit into it, so that friends see no flicker.
+    pub presence_grace: Duration,
+    /// How long a login lasts that is not used.
+    pub token_lifetime: Duration,
+    /// How long the head of a request may take to arrive, from its first byte. One that trickles
+    /// in holds a connection and a buffer; an honest one comes in a packet or two.
+    pub head_time_max: Duration,
+    /// How long a body may take: 64 KiB in 30 s is a bad mobile connection's 20 kbit/s.
+    pub body_time_max: Duration,
+    /// How long a connection may wait for its next request. Longer than browsers and proxies keep
+    /// theirs (nginx 60 s), so that it is them who close and no request meets a closing socket.
+    pub idle_time_max: Duration,
+    /// How long a peer may take nothing of what is written to it.
+    pub write_time_max: Duration,
+    /// How long to go on reading after the last answer, so that a peer that is still sending gets
+    /// to read the answer before its connection is reset (RFC 9112, section 9.6).
+    pub linger_time_max: Duration,
+    /// How long a shutdown waits for answers to leave. Service managers kill after 10 s and more.
+    pub drain_time_max: Duration,
+
+    /// Connections at a time. The limit on descriptors is usually lower and then decides, see
+    /// [`Config::fit_into`]; a router has it at 1024, and who sets it to a million means it.
+    pub connections_max: usize,
+    /// Connections at a time from one address, so that one peer cannot take all places. An office
+    /// behind one address needs some hundred. Loopback is exempt: there a proxy on this machine
+    /// speaks for everybody.
+    pub connections_per_address_max: usize,
+    /// Polls and streams one user may hold; past it the oldest is answered. Some browsers with some
+    /// tabs each.
+    pub polls_per_user_max: usize,
+    /// Events kept in memory for one user between two polls (presence, typing). What is stored does
+    /// not count; past the limit, the user's next poll says `reset`.
+    pub live_events_per_user_max: usize,
+    /// Password hashes in progress; past it logging in is 503. At a tenth of a second each, who is
+    /// the last of 64 waits some seconds.
+    pub hashing_max: usize,
+    /// Bytes of a request's head. Browsers send less than 2 KiB; servers commonly take 8 to 16.
+    pub head_bytes_max: usize,
+    /// Bytes of a request's first line: RFC 9112, section 3, wants at least 8000.
+    pub request_line_bytes_max: usize,
+    /// Fields in a request's head, as in many servers: each costs a comparison with each name
+    /// asked.
+    pub fields_max: usize,
+    /// Bytes of a request's body. The longest message, each byte escaped as `\u00xx`, takes 48 KiB.
+    pub body_bytes_max: usize,
+    /// Bytes that may follow a request that is held or not yet answered, kept unread otherwise.
+    pub pipelined_bytes_max: usize,
+    /// Bytes waiting to be written to one peer behind the answer that is being written. A stream
+    /// whose reader falls behind so far is cut off and resumes by its cursor.
+    pub output_bytes_max: usize,
+    /// Members of a group: each message is pushed to all of them within one turn.
+    pub group_members_max: usize,
+    /// Messages of history that are given where no number is asked for: some screens.
+    pub history_page_default: usize,
+    /// Messages of history in one answer.
+    pub history_page_max: usize,
+    /// Messages in one answer to a poll; the rest follows in the next.
+    pub events_page_max: usize,
+    /// Reads from one connection in a turn, before the others have theirs.
+    pub reads_per_turn_max: usize,
+    /// Connections accepted in a turn, before those that are there are served.
+    pub accepts_per_turn_max: usize,
+}
+
+impl Config {
+    /// Lowers `connections_max` to what a limit on open descriptors leaves, where one is known:
+    /// a peer too many is then told so, instead of left waiting because `accept` fails.
+    pub fn fit_into(&mut self, descriptors_max: Option<usize>) {
+        let left = descriptors_max.map(|max| max.saturating_sub(DESCRIPTORS_RESERVED).max(1));
+        self.connections_max = self.connections_max.min(left.unwrap_or(usize::MAX));
+    }
+
+    /// What of it concerns the reading of requests.
+    pub fn http_limits(&self) -> Limits {
+        Limits {
+            request_line_bytes_max: self.request_line_bytes_max,
+            head_bytes_max: self.head_bytes_max,
+            fields_max: self.fields_max,
+            body_bytes_max: self.body_bytes_max,
+            ..Limits::default()
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            data: PathBuf::from("lovejoy-data"),
+            demo: false,
+            www: None,
+            log: LevelFilter::Info,
+            name: "Lovejoy".to_owned(),
+            registration: Registration::Open,
+            rate_limits: true,
+            password_iterations: 600_000,
+            durability: Durability::Full,
+            wait_default: seconds(25),
+            wait_max: seconds(60),
+            presence_grace: seconds(10),
+            token_lifetime: seconds(30 * 24 * 60 * 60),
+            head_time_max: seconds(10),
+            body_time_max: seconds(30),
+            idle_time_max: seconds(75),
+            write_time_max: seconds(10),
+            linger_time_max: seconds(2),
+            drain_time_max: seconds(2),
+            connections_max: 100_000,
+            connections_per_address_max: 512,
+            polls_per_user_max: 16,
+            live_events_per_user_max: 1024,
+            hashing_max: 64,
+            head_bytes_max: 16 * 1024,
+            request_line_bytes_max: 8 * 1024,
+            fields_max: 100,
+            body_bytes_max: 64 * 1024,
+            pipelined_bytes_max: 16 * 1024,
+            output_bytes_max: 1024 * 1024,
+            group_members_max: 256,
+            history_page_default: 50,
+            history_page_max: 200,
+            events_page_max: 200,
+            reads_per_turn_max: 16,
+            accepts_per_turn_max: 64,
+        }
+    }
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Everybody who can reach the server.
+    Open,
+    /// Nobody; the accounts that there are stay.
+    Closed,
+}
+
+/// When a write counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on the disk: what was acknowledged survives a power failure.
+    Full,
+    /// When the kernel has it: it survives a crash of the server, and spares the flash memory of
+    /// small boards.
+    Normal,
+}
+
+/// Descriptors that are not connections: standard streams, selector, listener, signals, the
+/// database and its companions, the lock, a page read from disk, and some to spare.
+const DESCRIPTORS_RESERVED: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_fit_into_the_descriptors_there_are() {
+        for (descriptors, connections) in [
+            (Some(1024), 992),
+            (Some(20_000), 19_968),
+            (Some(usize::MAX), 100_000),
+            (None, 100_000),
+            (Some(3), 1),
+        ] {
+            let mut config = Config::default();
+            config.fit_into(descriptors);
+            assert_eq!(config.connections_max, connections);
+        }
+    }
+}

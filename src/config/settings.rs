@@ -1,0 +1,151 @@
+//! Lists every setting once: its field, what it takes, what it is for.
+//!
+//! Knows neither where a value comes from nor how an error is told. Rules:
+//! 1. Options, environment variables and help follow from this table, so none of them knows a
+//!    setting that another does not.
+//! 2. A setting is named as its field is, and its default is that of `Config::default()`.
+
+use std::ops::RangeInclusive;
+
+use super::Config;
+use super::values::Value;
+
+/// One thing that can be set.
+pub(super) struct Setting {
+    /// The name of its field.
+    name: &'static str,
+    /// The field itself.
+    pub(super) field: fn(&mut Config) -> &mut dyn Value,
+    /// What numbers and times (in milliseconds) are allowed; other types have no use for it.
+    pub(super) range: RangeInclusive<u64>,
+    /// Whether naming the option is enough to turn it on.
+    pub(super) is_flag: bool,
+    /// What it is for, in a line.
+    pub(super) help: &'static str,
+}
+
+impl Setting {
+    /// The setting with this option, given with its dashes.
+    pub(super) fn by_option(option: &str) -> Option<&'static Self> {
+        Self::all().find(|setting| setting.option() == option)
+    }
+
+    /// The whole table.
+    pub(super) fn all() -> impl Iterator<Item = &'static Self> {
+        GROUPS.iter().flat_map(|(_, settings)| settings.iter())
+    }
+
+    /// As on the command line: `--connections-max`.
+    pub(super) fn option(&self) -> String {
+        format!("--{}", self.name.replace('_', "-"))
+    }
+
+    /// As in the environment: `LOVEJOY_CONNECTIONS_MAX`.
+    pub(super) fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+}
+
+/// What every variable of ours begins with.
+pub(super) const VARIABLE_PREFIX: &str = "LOVEJOY_";
+
+/// Makes an entry: field, help, and for numbers and times what is allowed.
+macro_rules! setting {
+    ($name:ident, flag, $help:literal) => {
+        Setting { is_flag: true, ..setting!($name, $help) }
+    };
+    ($name:ident, $help:literal) => {
+        setting!($name, 0..=0, $help)
+    };
+    ($name:ident, $range:expr, $help:literal) => {
+        Setting {
+            name: stringify!($name),
+            field: |config| &mut config.$name,
+            range: $range,
+            is_flag: false,
+            help: $help,
+        }
+    };
+}
+
+/// The settings in groups, as help shows them.
+pub(super) static GROUPS: [(&str, &[Setting]); 3] =
+    [("Options", OPTIONS), ("Times", TIMES), ("Limits", LIMITS)];
+
+const OPTIONS: &[Setting] = &[
+    setting!(listen, "where to accept connections"),
+    setting!(data, "folder of the database"),
+    setting!(demo, flag, "make two accounts to try the server with"),
+    setting!(www, "serve the pages from this folder"),
+    setting!(log, "how much to say on stderr"),
+    setting!(name, "what the pages call the server"),
+    setting!(registration, "whether anybody may make an account"),
+    setting!(rate_limits, "off for a trusted network or a load test"),
+    setting!(password_iterations, 1_000..=10_000_000, "rounds of PBKDF2 for new passwords"),
+    setting!(durability, "full survives a power failure"),
+];
+
+const TIMES: &[Setting] = &[
+    setting!(wait_default, 0..=HOUR, "hold a poll that does not say how long"),
+    setting!(wait_max, 0..=HOUR, "hold any poll at most"),
+    setting!(presence_grace, 0..=HOUR, "stay online after the last poll"),
+    setting!(token_lifetime, SECOND..=3_650 * DAY, "keep a login that is not used"),
+    setting!(head_time_max, 100..=HOUR, "wait for the head of a request"),
+    setting!(body_time_max, 100..=HOUR, "wait for its body"),
+    setting!(idle_time_max, 100..=HOUR, "wait for the next request"),
+    setting!(write_time_max, 100..=HOUR, "wait for a peer that takes nothing"),
+    setting!(linger_time_max, 0..=HOUR, "let a peer read its last answer"),
+    setting!(drain_time_max, 0..=HOUR, "let answers leave at the end"),
+];
+
+const LIMITS: &[Setting] = &[
+    setting!(connections_max, 1..=4_000_000, "connections at a time"),
+    setting!(connections_per_address_max, 1..=4_000_000, "of them from one address"),
+    setting!(polls_per_user_max, 1..=1_000, "polls and streams of one user"),
+    setting!(live_events_per_user_max, 1..=1_000_000, "unstored events kept for one user"),
+    setting!(hashing_max, 1..=10_000, "passwords being hashed"),
+    setting!(head_bytes_max, 1_024..=MIB, "bytes of a request's head"),
+    setting!(request_line_bytes_max, 256..=MIB, "bytes of its first line"),
+    setting!(fields_max, 16..=1_000, "fields in it"),
+    setting!(body_bytes_max, 1_024..=16 * MIB, "bytes of a request's body"),
+    setting!(pipelined_bytes_max, 1_024..=MIB, "bytes waiting behind a request"),
+    setting!(output_bytes_max, 65_536..=64 * MIB, "bytes waiting for a slow peer"),
+    setting!(group_members_max, 2..=10_000, "members of a group"),
+    setting!(history_page_default, 1..=1_000, "messages of history unless asked"),
+    setting!(history_page_max, 1..=1_000, "messages of history in an answer"),
+    setting!(events_page_max, 1..=1_000, "messages in the answer to a poll"),
+    setting!(reads_per_turn_max, 1..=1_000, "reads from a connection in a turn"),
+    setting!(accepts_per_turn_max, 1..=10_000, "connections accepted in a turn"),
+];
+
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+const DAY: u64 = 24 * HOUR;
+const MIB: u64 = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_allowed_and_reads_back_as_it_is_shown() {
+        for setting in Setting::all() {
+            let mut config = Config::default();
+            let Some(shown) = (setting.field)(&mut config).shown() else { continue };
+            let taken = (setting.field)(&mut config).set(shown.as_ref(), &setting.range);
+            assert!(taken, "{} {shown}", setting.option());
+            assert_eq!(config, Config::default(), "{}", setting.option());
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_configuration_can_be_set() {
+        let fields = format!("{:#?}", Config::default());
+        let top_level =
+            fields.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
+        let names: Vec<&str> =
+            top_level.map(|(name, _)| name).filter(|name| !name.starts_with(' ')).collect();
+        let listed: Vec<&str> = Setting::all().map(|setting| setting.name).collect();
+        assert_eq!(names, listed, "in the same order, too");
+    }
+}

@@ -1,0 +1,278 @@
+//! Writes and reads the values of settings: how each type is given, shown and refused.
+//!
+//! Knows no setting by name. Rules:
+//! 1. What `shown` gives, `set` takes and changes nothing.
+//! 2. A value that is refused changes nothing, and `allowed` says what would have been right.
+
+use std::ffi::OsStr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use super::{Durability, Registration};
+use crate::entity::Title;
+
+/// A type of field that can be set by words. The range is the setting's, see there.
+pub(super) trait Value {
+    /// What stands for a value in help.
+    fn placeholder(&self) -> String;
+
+    /// What values are allowed, to follow "takes".
+    fn allowed(&self, range: &RangeInclusive<u64>) -> String;
+
+    /// Takes the value over; false, and nothing done, if it is not allowed.
+    fn set(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool;
+
+    /// The value as `set` takes it; nothing where none is given.
+    fn shown(&self) -> Option<String>;
+}
+
+impl Value for SocketAddr {
+    fn placeholder(&self) -> String {
+        "ADDRESS:PORT".to_owned()
+    }
+
+    fn allowed(&self, _: &RangeInclusive<u64>) -> String {
+        "an address and a port, such as 127.0.0.1:8080 or [::]:80".to_owned()
+    }
+
+    fn set(&mut self, text: &OsStr, _: &RangeInclusive<u64>) -> bool {
+        let local =
+            |text: &str| Some((Ipv4Addr::LOCALHOST, port(text.strip_prefix("localhost:")?)?));
+        let parse = |text: &str| text.parse().ok().or_else(|| Some(SocketAddr::from(local(text)?)));
+        replace(self, text.to_str().and_then(parse))
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+fn port(text: &str) -> Option<u16> {
+    text.parse().ok()
+}
+
+impl Value for PathBuf {
+    fn placeholder(&self) -> String {
+        "DIR".to_owned()
+    }
+
+    fn allowed(&self, _: &RangeInclusive<u64>) -> String {
+        "a folder".to_owned()
+    }
+
+    fn set(&mut self, text: &OsStr, _: &RangeInclusive<u64>) -> bool {
+        replace(self, (!text.is_empty()).then(|| text.into()))
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.display().to_string())
+    }
+}
+
+impl Value for Option<PathBuf> {
+    fn placeholder(&self) -> String {
+        PathBuf::new().placeholder()
+    }
+
+    fn allowed(&self, range: &RangeInclusive<u64>) -> String {
+        PathBuf::new().allowed(range)
+    }
+
+    fn set(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool {
+        let mut path = PathBuf::new();
+        let taken = path.set(text, range);
+        taken && replace(self, Some(Some(path)))
+    }
+
+    fn shown(&self) -> Option<String> {
+        self.as_ref().and_then(Value::shown)
+    }
+}
+
+/// A line of text that people see.
+impl Value for String {
+    fn placeholder(&self) -> String {
+        "TEXT".to_owned()
+    }
+
+    fn allowed(&self, _: &RangeInclusive<u64>) -> String {
+        "a line of 1 to 64 characters".to_owned()
+    }
+
+    fn set(&mut self, text: &OsStr, _: &RangeInclusive<u64>) -> bool {
+        let title = text.to_str().and_then(|text| Title::parse(text).ok());
+        replace(self, title.map(|title| title.as_str().to_owned()))
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.clone())
+    }
+}
+
+/// Implements `Value` for a type of few values, each of which has a word.
+macro_rules! words {
+    ($type:ty: $($word:literal => $value:expr),+) => {
+        impl Value for $type {
+            fn placeholder(&self) -> String {
+                [$($word),+].join("|")
+            }
+
+            fn allowed(&self, _: &RangeInclusive<u64>) -> String {
+                format!("one of {}", [$($word),+].join(", "))
+            }
+
+            fn set(&mut self, text: &OsStr, _: &RangeInclusive<u64>) -> bool {
+                let mut words = [$(($word, $value)),+].into_iter();
+                replace(self, words.find(|(word, _)| text == *word).map(|(_, value)| value))
+            }
+
+            fn shown(&self) -> Option<String> {
+                let mut words = [$(($word, $value)),+].into_iter();
+                words.find(|(_, value)| self == value).map(|(word, _)| word.to_owned())
+            }
+        }
+    };
+}
+
+words! { bool: "on" => true, "off" => false }
+words! { Registration: "open" => Registration::Open, "closed" => Registration::Closed }
+words! { Durability: "full" => Durability::Full, "normal" => Durability::Normal }
+words! { LevelFilter:
+    "off" => LevelFilter::Off, "error" => LevelFilter::Error, "warn" => LevelFilter::Warn,
+    "info" => LevelFilter::Info, "debug" => LevelFilter::Debug, "trace" => LevelFilter::Trace
+}
+
+/// Implements `Value` for a type of whole numbers.
+macro_rules! numbers {
+    ($type:ty) => {
+        impl Value for $type {
+            fn placeholder(&self) -> String {
+                "N".to_owned()
+            }
+
+            fn allowed(&self, range: &RangeInclusive<u64>) -> String {
+                format!("a number from {} to {}", range.start(), range.end())
+            }
+
+            fn set(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool {
+                let number = text.to_str().and_then(|text| text.parse().ok());
+                let number = number.filter(|number| range.contains(number));
+                replace(self, number.and_then(|number| Self::try_from(number).ok()))
+            }
+
+            fn shown(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+        }
+    };
+}
+
+numbers! { u32 }
+numbers! { usize }
+
+impl Value for Duration {
+    fn placeholder(&self) -> String {
+        "TIME".to_owned()
+    }
+
+    fn allowed(&self, range: &RangeInclusive<u64>) -> String {
+        let (from, to) = (time_text(*range.start()), time_text(*range.end()));
+        format!("a time from {from} to {to}, in ms, s, m, h or d, such as 90s")
+    }
+
+    fn set(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool {
+        let millis = text.to_str().and_then(time_millis);
+        let millis = millis.filter(|millis| range.contains(millis));
+        replace(self, millis.map(Self::from_millis))
+    }
+
+    fn shown(&self) -> Option<String> {
+        u64::try_from(self.as_millis()).ok().map(time_text)
+    }
+}
+
+/// Reads a time into milliseconds; a number without a unit means seconds.
+fn time_millis(text: &str) -> Option<u64> {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = if unit.is_empty() { "s" } else { unit };
+    let (_, millis) = TIME_UNITS.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*millis)
+}
+
+/// Writes a time in the largest unit that leaves no rest.
+fn time_text(millis: u64) -> String {
+    let fits = |&(name, unit): &(&str, u64)| {
+        millis.is_multiple_of(unit).then(|| format!("{}{name}", millis / unit))
+    };
+    if millis == 0 { "0s".to_owned() } else { TIME_UNITS.iter().find_map(fits).unwrap_or_default() }
+}
+
+/// Units of time in milliseconds, the largest first.
+const TIME_UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Puts a new value in place of the old one, if there is one.
+fn replace<T>(field: &mut T, value: Option<T>) -> bool {
+    value.map(|value| *field = value).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken<T: Value + Clone>(old: &T, text: &str) -> Option<T> {
+        let mut value = old.clone();
+        value.set(text.as_ref(), &(10..=7_200_000)).then_some(value)
+    }
+
+    #[test]
+    fn addresses_have_a_port() {
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1));
+        assert_eq!(taken(&any, "[::1]:80"), "[::1]:80".parse().ok());
+        assert_eq!(taken(&any, "localhost:0"), "127.0.0.1:0".parse().ok());
+        for text in ["", "8080", "localhost", "example.org:80", "127.0.0.1:99999"] {
+            assert_eq!(taken(&any, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_have_units_and_mean_seconds_without() {
+        for (text, millis) in [("10", 10_000), ("500ms", 500), ("90s", 90_000), ("2h", 7_200_000)] {
+            assert_eq!(taken(&Duration::ZERO, text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "s", "-1s", "1.5s", "10 s", "3h", "9ms", "1w", "99999999999999999999d"] {
+            assert_eq!(taken(&Duration::ZERO, text), None, "{text}");
+        }
+        let texts = [(0, "0s"), (1_500, "1500ms"), (90_000, "90s"), (2_592_000_000, "30d")];
+        for (millis, text) in texts {
+            assert_eq!(time_text(millis), text);
+        }
+    }
+
+    #[test]
+    fn numbers_keep_to_their_range() {
+        assert_eq!(taken(&0usize, "10"), Some(10));
+        for text in ["9", "7200001", "x", "-10", "10.5", "99999999999999999999"] {
+            assert_eq!(taken(&0usize, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_taken_as_they_are_written() {
+        assert_eq!(taken(&true, "off"), Some(false));
+        assert_eq!(taken(&Registration::Open, "closed"), Some(Registration::Closed));
+        assert_eq!(taken(&LevelFilter::Off, "verbose"), None);
+        assert_eq!(LevelFilter::Off.placeholder(), "off|error|warn|info|debug|trace");
+    }
+
+    #[test]
+    fn a_shown_name_is_a_visible_line() {
+        assert_eq!(taken(&String::new(), " 漠然 "), Some("漠然".to_owned()));
+        assert_eq!(taken(&String::new(), "a\nb"), None);
+    }
+}
