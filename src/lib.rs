@@ -1,5 +1,6 @@
 //! A comet chat server in one small binary.
 pub mod config;
+pub mod data;
 pub mod entity;
 pub mod http;
 pub mod logger;

@@ -1,0 +1,102 @@
+-- The schema of Lovejoy's database, version 1. It is part of the binary; `PRAGMA user_version` in a
+-- database file says which version it has. All times are Unix milliseconds (UTC).
+--
+-- The three tables of the chat of 2013 are still here: users, relations, messages. Beside them stand
+-- the conversations with their members, so that a group is no special case; the sessions; and two
+-- small tables by which a cursor is judged.
+
+-- Who this database is, so that a cursor from another one is refused. One row, written once.
+CREATE TABLE identity (
+    database_id BLOB NOT NULL
+) STRICT;
+
+-- One row for each start of a server on this database, with the newest message id of that moment.
+-- A cursor names its epoch; where the row is missing or began earlier than the cursor claims, the
+-- cursor comes from a future that this database has forgotten (a restored backup, a power cut).
+CREATE TABLE epochs (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    mark       INTEGER NOT NULL,          -- random: tells epochs with the same id apart
+    newest_id  INTEGER NOT NULL,          -- the newest message when this epoch began
+    started_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE users (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    name         TEXT NOT NULL,           -- as shown (NFC); '' once the account is deleted
+    name_key     TEXT UNIQUE,             -- NFKC and lower case; NULL once the account is deleted
+    display_name TEXT NOT NULL,
+    salt         BLOB NOT NULL,           -- 16 random bytes
+    iterations   INTEGER NOT NULL,        -- of PBKDF2-HMAC-SHA256
+    password     BLOB NOT NULL,           -- the derived 32 bytes
+    created_at   INTEGER NOT NULL,
+    last_seen_at INTEGER,
+    deleted_at   INTEGER
+) STRICT;
+
+-- A session is a login. Its token is known to the client alone.
+CREATE TABLE sessions (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id      INTEGER NOT NULL REFERENCES users (id),
+    token_hash   BLOB NOT NULL UNIQUE,    -- SHA-256 of the token
+    user_agent   TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL         -- kept up to the hour, never by a write of its own
+) STRICT;
+CREATE INDEX sessions_by_user ON sessions (user_id);
+
+-- What one user thinks of another. Two users are friends where both rows say 'friend'; a request is
+-- a row 'asked' without an answer.
+CREATE TABLE relations (
+    user_id  INTEGER NOT NULL REFERENCES users (id),
+    other_id INTEGER NOT NULL REFERENCES users (id),
+    stance   TEXT NOT NULL CHECK (stance IN ('asked', 'friend', 'blocked')),
+    since_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, other_id),
+    CHECK (user_id <> other_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX relations_by_other ON relations (other_id);
+
+CREATE TABLE conversations (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind         TEXT NOT NULL CHECK (kind IN ('direct', 'group')),
+    title        TEXT,                    -- groups only
+    low_user_id  INTEGER REFERENCES users (id),   -- direct ones only: the two members,
+    high_user_id INTEGER REFERENCES users (id),   -- the smaller id first
+    created_at   INTEGER NOT NULL,
+    CHECK ((kind = 'direct') = (low_user_id IS NOT NULL)),
+    CHECK ((low_user_id IS NULL) = (high_user_id IS NULL)),
+    CHECK (low_user_id < high_user_id)
+) STRICT;
+CREATE UNIQUE INDEX conversations_by_pair ON conversations (low_user_id, high_user_id)
+    WHERE low_user_id IS NOT NULL;
+
+CREATE TABLE members (
+    conversation_id INTEGER NOT NULL REFERENCES conversations (id),
+    user_id         INTEGER NOT NULL REFERENCES users (id),
+    role            TEXT NOT NULL CHECK (role IN ('owner', 'member')),
+    after_id        INTEGER NOT NULL,     -- the newest message at joining: what came later is seen
+    read_id         INTEGER NOT NULL DEFAULT 0,
+    delivered_id    INTEGER NOT NULL DEFAULT 0,
+    joined_at       INTEGER NOT NULL,
+    PRIMARY KEY (conversation_id, user_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_by_user ON members (user_id);
+
+-- The one sequence of all that is stored: AUTOINCREMENT, so that an id is never used twice, not even
+-- that of a row that is gone. A message takes a number when it is written, and a further row, whose
+-- `changes` names the message, takes one when it is edited or deleted: so a client that asks "what
+-- came after this id?" learns of both through one cursor.
+CREATE TABLE messages (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation_id INTEGER NOT NULL REFERENCES conversations (id),
+    sender_id       INTEGER NOT NULL REFERENCES users (id),
+    body            TEXT NOT NULL,        -- '' once deleted, and in a row that notes a change
+    sent_at         INTEGER NOT NULL,
+    edited_at       INTEGER,
+    deleted_at      INTEGER,
+    changes         INTEGER REFERENCES messages (id),
+    nonce           TEXT
+) STRICT;
+-- A rowid is part of every index: this one finds a conversation's messages in the order of ids.
+CREATE INDEX messages_by_conversation ON messages (conversation_id);
+CREATE UNIQUE INDEX messages_by_nonce ON messages (sender_id, nonce) WHERE nonce IS NOT NULL;

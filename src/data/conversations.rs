@@ -1,0 +1,140 @@
+//! Queries about conversations and who takes part in them.
+
+use super::people::user;
+use super::{Store, StoreError};
+use crate::entity::{ConversationId, Kind, Member, MessageId, Role, Timestamp, UserId};
+
+/// A user's place in one conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// Direct or group.
+    pub kind: Kind,
+    /// A group's title.
+    pub title: Option<String>,
+    /// The member sees what came after this message.
+    pub after_id: MessageId,
+    /// The newest message the member has read.
+    pub read_id: MessageId,
+}
+
+/// The query for [`MemberRow`]s, with its condition.
+macro_rules! member_rows_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT c.id, c.kind = 'group', c.title, m.after_id, m.read_id
+             FROM members AS m JOIN conversations AS c ON c.id = m.conversation_id WHERE ",
+            $condition
+        )
+    };
+}
+
+impl Store {
+    /// The direct conversation of two users, where they have one.
+    pub fn direct_conversation(
+        &self,
+        one: UserId,
+        other: UserId,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        self.one(
+            "SELECT id FROM conversations WHERE low_user_id = ?1 AND high_user_id = ?2",
+            (one.min(other).0, one.max(other).0),
+            |row| row.get(0).map(ConversationId),
+        )
+    }
+
+    /// Begins the direct conversation of two users.
+    pub fn add_direct_conversation(
+        &mut self,
+        one: UserId,
+        other: UserId,
+        now: Timestamp,
+    ) -> Result<ConversationId, StoreError> {
+        let id = self.insert(
+            "INSERT INTO conversations (kind, low_user_id, high_user_id, created_at)
+             VALUES ('direct', ?1, ?2, ?3)",
+            (one.min(other).0, one.max(other).0, now.0),
+        )?;
+        for user_id in [one, other] {
+            self.write(
+                "INSERT INTO members (conversation_id, user_id, role, after_id, joined_at)
+                 VALUES (?1, ?2, 'member', 0, ?3)",
+                (id, user_id.0, now.0),
+            )?;
+        }
+        Ok(ConversationId(id))
+    }
+
+    /// A user's place in a conversation; `None` for those who are no members.
+    pub fn membership(
+        &self,
+        conversation_id: ConversationId,
+        user_id: UserId,
+    ) -> Result<Option<MemberRow>, StoreError> {
+        self.one(
+            member_rows_where!("m.conversation_id = ?1 AND m.user_id = ?2"),
+            (conversation_id.0, user_id.0),
+            member_row,
+        )
+    }
+
+    /// A user's place in each of their conversations.
+    pub fn memberships(&self, user_id: UserId) -> Result<Vec<MemberRow>, StoreError> {
+        self.all(member_rows_where!("m.user_id = ?1"), [user_id.0], member_row)
+    }
+
+    /// Who is in a conversation.
+    pub fn member_ids(&self, conversation_id: ConversationId) -> Result<Vec<UserId>, StoreError> {
+        self.all(
+            "SELECT user_id FROM members WHERE conversation_id = ?1",
+            [conversation_id.0],
+            |row| row.get(0).map(UserId),
+        )
+    }
+
+    /// The same, with all that members may know of each other, in the order of joining.
+    pub fn members(&self, conversation_id: ConversationId) -> Result<Vec<Member>, StoreError> {
+        self.all(
+            "SELECT u.id, u.name, u.display_name, u.deleted_at IS NOT NULL,
+                    m.role = 'owner', m.read_id, m.delivered_id
+             FROM members AS m JOIN users AS u ON u.id = m.user_id
+             WHERE m.conversation_id = ?1 ORDER BY m.joined_at, u.id",
+            [conversation_id.0],
+            |row| {
+                Ok(Member {
+                    user: user(row, 0)?,
+                    role: if row.get(4)? { Role::Owner } else { Role::Member },
+                    last_read_id: MessageId(row.get(5)?),
+                    last_delivered_id: MessageId(row.get(6)?),
+                })
+            },
+        )
+    }
+
+    /// Notes that a member has read, and so received, everything up to a message. Marks never go
+    /// back; the answer says whether this one moved.
+    pub fn set_read(
+        &mut self,
+        conversation_id: ConversationId,
+        user_id: UserId,
+        message_id: MessageId,
+    ) -> Result<bool, StoreError> {
+        let moved = self.write(
+            "UPDATE members SET read_id = ?3, delivered_id = max(delivered_id, ?3)
+             WHERE conversation_id = ?1 AND user_id = ?2 AND read_id < ?3",
+            (conversation_id.0, user_id.0, message_id.0),
+        )?;
+        Ok(moved > 0)
+    }
+}
+
+fn member_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<MemberRow> {
+    Ok(MemberRow {
+        conversation_id: ConversationId(row.get(0)?),
+        kind: if row.get(1)? { Kind::Group } else { Kind::Direct },
+        title: row.get(2)?,
+        after_id: MessageId(row.get(3)?),
+        read_id: MessageId(row.get(4)?),
+    })
+}

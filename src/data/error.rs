@@ -1,0 +1,59 @@
+//! Names what can go wrong with the database. All of it is our side's fault, none the peer's.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A query or a commit did not work: the disk is full, read-only or broken, or we are.
+#[derive(Debug)]
+pub struct StoreError(rusqlite::Error);
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the database: {}", self.0)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// The database could not be opened. Each is one clear line for the one who starts the server.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The folder does not exist and cannot be made, or is not ours to use.
+    Folder(PathBuf, std::io::Error),
+    /// The file is there and is no database of Lovejoy's; it was not touched.
+    Foreign(PathBuf),
+    /// The file was written by a newer Lovejoy; it was not touched.
+    Newer(PathBuf, i64),
+    /// SQLite could not open, read or write it.
+    Sqlite(PathBuf, rusqlite::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path, error) => {
+                write!(f, "cannot use the data directory {}: {error}", path.display())
+            }
+            Self::Foreign(path) => {
+                write!(f, "{} is not a database of Lovejoy; it was left as it is", path.display())
+            }
+            Self::Newer(path, version) => write!(
+                f,
+                "{} has schema version {version}, which is newer than this lovejoy knows; \
+                 it was left as it is",
+                path.display()
+            ),
+            Self::Sqlite(path, error) => {
+                write!(f, "cannot open the database {}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

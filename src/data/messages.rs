@@ -1,0 +1,204 @@
+//! Queries about messages: the one append-only sequence.
+//!
+//! A row is a message, or, where `changes` is set, the note that an earlier message was edited or
+//! deleted. Both take the next number of the same sequence.
+
+use rusqlite::Row;
+
+use super::{Store, StoreError};
+use crate::entity::{ConversationId, Message, MessageId, Timestamp, UserId};
+
+/// A message that is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMessage<'a> {
+    /// Where it is said.
+    pub conversation_id: ConversationId,
+    /// Who says it.
+    pub sender_id: UserId,
+    /// What is said.
+    pub body: &'a str,
+    /// The sender's own name for it.
+    pub nonce: Option<&'a str>,
+    /// When.
+    pub sent_at: Timestamp,
+}
+
+/// One entry of the sequence, as a client is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its number, to which the cursor moves.
+    pub number: MessageId,
+    /// The message as it is now.
+    pub message: Message,
+    /// Whether this number was taken by an edit or a deletion.
+    pub is_update: bool,
+}
+
+/// What a page of a conversation's history begins or ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryPage {
+    /// The newest messages.
+    Newest,
+    /// The newest of those before this one.
+    Before(MessageId),
+    /// The oldest of those after this one.
+    After(MessageId),
+}
+
+/// The columns that [`message`] reads.
+macro_rules! message_columns {
+    () => {
+        "m.id, m.conversation_id, m.sender_id, m.body, m.sent_at, m.edited_at, m.deleted_at, m.nonce"
+    };
+}
+
+impl Store {
+    /// The newest number that was ever taken, also by a row that is gone.
+    pub fn newest_id(&self) -> Result<MessageId, StoreError> {
+        let newest =
+            self.one("SELECT seq FROM sqlite_sequence WHERE name = 'messages'", [], |row| {
+                row.get(0)
+            })?;
+        Ok(MessageId(newest.unwrap_or(0)))
+    }
+
+    /// When the newest message was sent.
+    pub fn newest_sent_at(&self) -> Result<Timestamp, StoreError> {
+        let sql = "SELECT sent_at FROM messages ORDER BY id DESC LIMIT 1";
+        Ok(Timestamp(self.one(sql, [], |row| row.get(0))?.unwrap_or(0)))
+    }
+
+    /// Writes a message.
+    pub fn add_message(&mut self, new: &NewMessage<'_>) -> Result<MessageId, StoreError> {
+        self.insert(
+            "INSERT INTO messages (conversation_id, sender_id, body, nonce, sent_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            (new.conversation_id.0, new.sender_id.0, new.body, new.nonce, new.sent_at.0),
+        )
+        .map(MessageId)
+    }
+
+    /// What a sender wrote under this nonce.
+    pub fn message_by_nonce(
+        &self,
+        sender: UserId,
+        nonce: &str,
+    ) -> Result<Option<Message>, StoreError> {
+        self.one(
+            concat!(
+                "SELECT ",
+                message_columns!(),
+                " FROM messages AS m WHERE sender_id = ?1 AND nonce = ?2"
+            ),
+            (sender.0, nonce),
+            |row| message(row, 0),
+        )
+    }
+
+    /// What came after `after`, in order, in all conversations of a user: at most `limit` entries.
+    pub fn changes_after(
+        &self,
+        user: UserId,
+        after: MessageId,
+        limit: usize,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.all(
+            concat!(
+                "SELECT ",
+                message_columns!(),
+                ", entry.id, entry.changes IS NOT NULL
+                 FROM members AS mine
+                 JOIN messages AS entry ON entry.conversation_id = mine.conversation_id
+                      AND entry.id > max(?2, mine.after_id)
+                 JOIN messages AS m ON m.id = coalesce(entry.changes, entry.id)
+                 WHERE mine.user_id = ?1 AND m.id > mine.after_id
+                 ORDER BY entry.id LIMIT ?3"
+            ),
+            (user.0, after.0, sql_limit(limit)),
+            |row| {
+                Ok(Change {
+                    number: MessageId(row.get(8)?),
+                    message: message(row, 0)?,
+                    is_update: row.get(9)?,
+                })
+            },
+        )
+    }
+
+    /// A page of a conversation's history, oldest first, of what came after `floor`; and whether
+    /// there is more in that direction.
+    pub fn history(
+        &self,
+        conversation: ConversationId,
+        floor: MessageId,
+        page: HistoryPage,
+        limit: usize,
+    ) -> Result<(Vec<Message>, bool), StoreError> {
+        let (above, below, forward) = match page {
+            HistoryPage::Newest => (floor, MessageId(i64::MAX), false),
+            HistoryPage::Before(id) => (floor, id, false),
+            HistoryPage::After(id) => (floor.max(id), MessageId(i64::MAX), true),
+        };
+        let sql = if forward { HISTORY_FORWARD } else { HISTORY_BACKWARD };
+        let mut found =
+            self.all(sql, (conversation.0, above.0, below.0, sql_limit(limit + 1)), |row| {
+                message(row, 0)
+            })?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        if !forward {
+            found.reverse();
+        }
+        Ok((found, more))
+    }
+
+    /// How many messages of others, not deleted, came after `after`.
+    pub fn unread(
+        &self,
+        conversation: ConversationId,
+        reader: UserId,
+        after: MessageId,
+    ) -> Result<u64, StoreError> {
+        let count = self.one(
+            "SELECT count(*) FROM messages
+             WHERE conversation_id = ?1 AND id > ?2 AND sender_id <> ?3
+                   AND deleted_at IS NULL AND changes IS NULL",
+            (conversation.0, after.0, reader.0),
+            |row| row.get::<_, i64>(0),
+        )?;
+        Ok(count.map_or(0, i64::cast_unsigned))
+    }
+}
+
+const HISTORY_BACKWARD: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM messages AS m WHERE conversation_id = ?1 AND id > ?2 AND id < ?3 AND changes IS NULL
+     ORDER BY id DESC LIMIT ?4"
+);
+
+const HISTORY_FORWARD: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM messages AS m WHERE conversation_id = ?1 AND id > ?2 AND id < ?3 AND changes IS NULL
+     ORDER BY id ASC LIMIT ?4"
+);
+
+/// Limits are small; SQL wants them signed.
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Reads [`message_columns`] from column `first` on.
+fn message(row: &Row<'_>, first: usize) -> rusqlite::Result<Message> {
+    Ok(Message {
+        id: MessageId(row.get(first)?),
+        conversation_id: ConversationId(row.get(first + 1)?),
+        sender_id: UserId(row.get(first + 2)?),
+        body: row.get(first + 3)?,
+        sent_at: Timestamp(row.get(first + 4)?),
+        edited_at: row.get::<_, Option<i64>>(first + 5)?.map(Timestamp),
+        deleted_at: row.get::<_, Option<i64>>(first + 6)?.map(Timestamp),
+        nonce: row.get(first + 7)?,
+    })
+}

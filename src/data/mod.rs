@@ -1,0 +1,208 @@
+//! Keeps what must outlive the process, in SQLite: one connection, one thread, one transaction a
+//! turn.
+//!
+//! Knows SQL and nothing of what a user may do. The rules:
+//! 1. *The first write of a turn opens the transaction, and [`Store::commit`] ends it.* Everything
+//!    that a turn writes becomes durable together, by one `fsync`; reads before the first write
+//!    need no transaction, reads after it see what the turn has written.
+//! 2. *A failed write poisons its turn.* The caller rolls back and tells everybody who wrote, or
+//!    may have seen what was written, that it did not happen.
+//! 3. *The disk has it before anybody hears of it.* In WAL mode `synchronous=FULL` syncs the log at
+//!    each commit; with `NORMAL` a power cut may lose the last commits (never tear one).
+//! 4. *Reading needs no writable disk.*
+
+mod conversations;
+mod error;
+mod messages;
+mod open;
+mod people;
+mod relations;
+mod sessions;
+
+use rusqlite::{CachedStatement, Connection, Params, Row};
+
+pub use conversations::MemberRow;
+pub use error::{OpenError, StoreError};
+pub use messages::{Change, HistoryPage, NewMessage};
+pub use open::Epoch;
+pub use people::{Account, NewAccount};
+pub use relations::{Relation, Stance};
+pub use sessions::SessionRow;
+
+/// The database of one server.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    /// Whether this turn has written: its transaction is open.
+    writing: bool,
+    database: u64,
+}
+
+impl Store {
+    /// A number that is this database's own, for the tags of cursors.
+    pub fn database(&self) -> u64 {
+        self.database
+    }
+
+    /// Whether this turn has written something that is not committed yet.
+    pub fn is_writing(&self) -> bool {
+        self.writing
+    }
+
+    /// Makes durable what the turn has written. After an error nothing of it exists.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.writing {
+            return Ok(());
+        }
+        let done = self.statement("COMMIT").and_then(|mut s| Ok(s.execute([])?));
+        if let Err(error) = done {
+            self.roll_back();
+            return Err(error);
+        }
+        self.writing = false;
+        Ok(())
+    }
+
+    /// Takes back what the turn has written.
+    pub fn roll_back(&mut self) {
+        // SQLite may have rolled back by itself, as it does when the disk is full.
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            log::error!("the database did not roll back: {error}");
+        }
+        self.writing = false;
+    }
+
+    /// Bounds the size of the database, in pages (of 4 KiB): beyond it writing fails as on a full
+    /// disk, and reading goes on. A bound below the present size is taken as that size.
+    pub fn set_pages_max(&mut self, pages: Option<u32>) {
+        let pages = pages.unwrap_or(u32::MAX - 1);
+        if let Err(error) = self.connection.pragma_update(None, "max_page_count", pages) {
+            log::warn!("the size of the database could not be bounded: {error}");
+        }
+    }
+
+    /// Runs a statement that writes, within the turn's transaction, and counts the rows.
+    fn write(&mut self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+        self.begin()?;
+        Ok(self.statement(sql)?.execute(params)?)
+    }
+
+    /// The same for an `INSERT` whose id is wanted.
+    fn insert(&mut self, sql: &str, params: impl Params) -> Result<i64, StoreError> {
+        self.write(sql, params)?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        if !self.writing {
+            self.statement("BEGIN IMMEDIATE")?.execute([])?;
+            self.writing = true;
+        }
+        Ok(())
+    }
+
+    /// At most one row.
+    fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.statement(sql)?;
+        let mut rows = statement.query(params)?;
+        Ok(rows.next()?.map(read).transpose()?)
+    }
+
+    /// All rows.
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.statement(sql)?;
+        let rows = statement.query_map(params, read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Prepared once, kept for the next time.
+    fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::Timestamp;
+
+    const NOW: Timestamp = Timestamp(1_000);
+
+    pub(super) fn store() -> Store {
+        Store::in_memory().expect("a database in memory")
+    }
+
+    fn account(store: &mut Store, name: &str) -> crate::entity::UserId {
+        let new = NewAccount {
+            name,
+            name_key: name,
+            display_name: name,
+            salt: &[0; 16],
+            iterations: 1,
+            password: &[0; 32],
+        };
+        store.add_account(&new, NOW).expect("written")
+    }
+
+    #[test]
+    fn what_a_turn_wrote_is_gone_after_a_roll_back() {
+        let mut store = store();
+        account(&mut store, "a");
+        assert!(store.is_writing());
+        store.roll_back();
+        assert!(!store.is_writing());
+        assert!(store.account_by_key("a").unwrap().is_none());
+    }
+
+    #[test]
+    fn the_turns_own_writes_are_seen_before_the_commit() {
+        let mut store = store();
+        account(&mut store, "a");
+        assert!(store.account_by_key("a").unwrap().is_some());
+        store.commit().unwrap();
+        assert!(!store.is_writing());
+        assert!(store.account_by_key("a").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_full_disk_fails_the_turn_and_not_the_reads() {
+        let mut store = store();
+        account(&mut store, "a");
+        store.commit().unwrap();
+        store.set_pages_max(Some(1));
+        let mut failed = false;
+        for number in 0..1000 {
+            let name = format!("{number:0>1000}");
+            let new = NewAccount {
+                name: &name,
+                name_key: &name,
+                display_name: &name,
+                salt: &[0; 16],
+                iterations: 1,
+                password: &[0; 32],
+            };
+            if store.add_account(&new, NOW).is_err() {
+                failed = true;
+                break;
+            }
+        }
+        assert!(failed, "the disk was never full");
+        store.roll_back();
+        assert!(store.account_by_key("a").unwrap().is_some());
+        store.set_pages_max(None);
+        account(&mut store, "b");
+        store.commit().unwrap();
+    }
+}

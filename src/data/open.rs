@@ -1,0 +1,210 @@
+//! Opens the database: sets SQLite up, makes or migrates the tables, and begins an epoch.
+//!
+//! `application_id` tells our files from others', `user_version` says which schema a file has. Both
+//! are looked at before anything is written, so that a foreign or newer file stays as it was.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{OpenError, Store, StoreError};
+use crate::config::Durability;
+use crate::entity::{MessageId, Timestamp};
+
+/// One start of a server on this database; see [`crate::entity::Cursor`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// Counts the starts.
+    pub id: u32,
+    /// Random.
+    pub mark: u32,
+    /// The newest message when it began.
+    pub newest_id: MessageId,
+}
+
+/// "Love" in ASCII.
+const APPLICATION_ID: i64 = 0x4c6f_7665;
+
+/// Step N leads from schema version N to N + 1; each runs in a transaction of its own.
+const MIGRATIONS: &[&str] = &[include_str!("../../schema.sql")];
+
+/// How many prepared statements are kept: more than there are, so that none is prepared twice.
+const STATEMENTS_MAX: usize = 128;
+
+impl Store {
+    /// Opens the database file at `path`, and makes it where there is none.
+    pub fn open(path: &Path, durability: Durability, seed: u64) -> Result<Self, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(path, flags)
+            .map_err(|error| OpenError::Sqlite(path.to_path_buf(), error))
+            .and_then(|connection| Self::set_up(connection, path, durability, seed))
+    }
+
+    /// A database that is gone with the process; for tests, and for those who want no file.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        let path = Path::new(":memory:");
+        Connection::open_in_memory()
+            .map_err(|error| OpenError::Sqlite(path.to_path_buf(), error))
+            .and_then(|connection| Self::set_up(connection, path, Durability::Full, 1))
+    }
+
+    /// Notes that a server begins its work, and returns the new epoch.
+    pub fn begin_epoch(&mut self, mark: u32, now: Timestamp) -> Result<Epoch, StoreError> {
+        let newest_id = self.newest_id()?;
+        let id = self.insert(
+            "INSERT INTO epochs (mark, newest_id, started_at) VALUES (?1, ?2, ?3)",
+            (mark, newest_id.0, now.0),
+        )?;
+        self.commit()?;
+        // invariant: a server would have to start four thousand million times.
+        Ok(Epoch { id: u32::try_from(id).expect("fewer epochs than 2^32"), mark, newest_id })
+    }
+
+    /// What of an older epoch's cursor still holds. A client of that epoch has seen at most what
+    /// was stored when the next one began; a claim beyond that, or a history that this database
+    /// does not have, falls back to what both have in common.
+    pub fn common_past(
+        &self,
+        epoch: u32,
+        mark: u32,
+        stored: MessageId,
+    ) -> Result<MessageId, StoreError> {
+        let known = self.one(
+            "SELECT 1 FROM epochs WHERE id = ?1 AND mark = ?2",
+            (epoch, mark),
+            |_| Ok(()),
+        )?;
+        // The first epoch that the cursor's history does not share with ours began on common ground.
+        let first_strange = if known.is_some() { i64::from(epoch) + 1 } else { i64::from(epoch) };
+        let end = self.one(
+            "SELECT newest_id FROM epochs WHERE id >= ?1 ORDER BY id LIMIT 1",
+            [first_strange],
+            |row| row.get(0),
+        )?;
+        let newest = match end {
+            Some(id) => MessageId(id),
+            None if known.is_some() => self.newest_id()?,
+            // An epoch that is still to come here: nothing is known to be in common.
+            None => MessageId(0),
+        };
+        Ok(stored.min(newest))
+    }
+
+    fn set_up(
+        connection: Connection,
+        path: &Path,
+        durability: Durability,
+        seed: u64,
+    ) -> Result<Self, OpenError> {
+        let sqlite = |error| OpenError::Sqlite(path.to_path_buf(), error);
+        let version = check_file(&connection, path)?;
+        configure(&connection, durability).map_err(sqlite)?;
+        for (step, sql) in (0..).zip(MIGRATIONS).skip_while(|(step, _)| *step < version) {
+            migrate(&connection, step, sql, seed).map_err(sqlite)?;
+        }
+        let database = connection
+            .query_row("SELECT database_id FROM identity", [], |row| row.get::<_, [u8; 8]>(0))
+            .map_err(sqlite)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        Ok(Self { connection, writing: false, database: u64::from_le_bytes(database) })
+    }
+}
+
+/// Looks whether the file is ours and not from the future, and returns its schema version.
+fn check_file(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let sqlite = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.to_path_buf()),
+        _ => OpenError::Sqlite(path.to_path_buf(), error),
+    };
+    let pragma = |name: &str| -> Result<i64, OpenError> {
+        connection.pragma_query_value(None, name, |row| row.get(0)).map_err(sqlite)
+    };
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(sqlite)?;
+    let version = pragma("user_version")?;
+    let ours = pragma("application_id")? == APPLICATION_ID;
+    let empty = tables == 0 && version == 0;
+    if !ours && !empty {
+        return Err(OpenError::Foreign(path.to_path_buf()));
+    }
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if version > known {
+        return Err(OpenError::Newer(path.to_path_buf(), version));
+    }
+    Ok(version)
+}
+
+fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    // The answer is the mode in force: a database in memory has no log, and needs none.
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // 256 KiB of pages: the operating system caches the file anyway.
+    connection.pragma_update(None, "cache_size", -256)
+}
+
+fn migrate(connection: &Connection, step: i64, sql: &str, seed: u64) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(sql)?;
+    if step == 0 {
+        transaction.execute("INSERT INTO identity VALUES (?1)", [seed.to_le_bytes()])?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    transaction.pragma_update(None, "user_version", step + 1)?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_database_is_ours_and_has_the_newest_schema() {
+        let store = Store::in_memory().unwrap();
+        let version: i64 =
+            store.connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, i64::try_from(MIGRATIONS.len()).unwrap());
+        let check: String =
+            store.connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+    }
+
+    #[test]
+    fn foreign_and_newer_databases_are_left_alone() {
+        let foreign = Connection::open_in_memory().unwrap();
+        foreign.execute_batch("CREATE TABLE t (x)").unwrap();
+        assert!(matches!(check_file(&foreign, Path::new("x")), Err(OpenError::Foreign(_))));
+
+        let newer = Connection::open_in_memory().unwrap();
+        newer.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(check_file(&newer, Path::new("x")), Err(OpenError::Newer(_, 99))));
+    }
+
+    #[test]
+    fn a_cursor_of_an_older_epoch_holds_up_to_where_the_next_one_began() {
+        let mut store = Store::in_memory().unwrap();
+        let add = |store: &Store, mark: u32, newest: i64| {
+            let sql = "INSERT INTO epochs (mark, newest_id, started_at) VALUES (?1, ?2, 0)";
+            store.connection.execute(sql, (mark, newest)).unwrap();
+        };
+        add(&store, 0xa, 0);
+        add(&store, 0xb, 100);
+        let past = |store: &Store, epoch, mark, stored| {
+            store.common_past(epoch, mark, MessageId(stored)).unwrap().0
+        };
+        assert_eq!(past(&store, 1, 0xa, 90), 90, "an honest cursor is taken at its word");
+        assert_eq!(past(&store, 1, 0xa, 105), 100, "what a power cut took was never seen");
+        assert_eq!(past(&store, 2, 0xdead, 150), 100, "the histories parted where epoch 2 began");
+        assert_eq!(past(&store, 7, 0xdead, 150), 0, "an epoch that is still to come");
+        store.begin_epoch(1, Timestamp(0)).unwrap();
+    }
+}

@@ -1,0 +1,58 @@
+//! Queries about sessions, that is, logins.
+
+use super::{Store, StoreError};
+use crate::entity::{SessionId, Timestamp, UserId};
+
+/// What a token leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The login.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// As far as the disk knows.
+    pub last_used_at: Timestamp,
+}
+
+impl Store {
+    /// Writes a new session.
+    pub fn add_session(
+        &mut self,
+        user_id: UserId,
+        token_hash: &[u8; 32],
+        user_agent: &str,
+        now: Timestamp,
+    ) -> Result<SessionId, StoreError> {
+        self.insert(
+            "INSERT INTO sessions (user_id, token_hash, user_agent, created_at, last_used_at)
+             VALUES (?1, ?2, ?3, ?4, ?4)",
+            (user_id.0, token_hash, user_agent, now.0),
+        )
+        .map(SessionId)
+    }
+
+    /// The session that a token leads to, expired or not.
+    pub fn session_by_token(&self, hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
+        self.one(
+            "SELECT id, user_id, last_used_at FROM sessions WHERE token_hash = ?1",
+            [hash],
+            |row| {
+                Ok(SessionRow {
+                    id: SessionId(row.get(0)?),
+                    user_id: UserId(row.get(1)?),
+                    last_used_at: Timestamp(row.get(2)?),
+                })
+            },
+        )
+    }
+
+    /// Ends a session.
+    pub fn remove_session(&mut self, id: SessionId) -> Result<(), StoreError> {
+        self.write("DELETE FROM sessions WHERE id = ?1", [id.0]).map(drop)
+    }
+
+    /// Notes when a session was last used.
+    pub fn set_last_used(&mut self, id: SessionId, at: Timestamp) -> Result<(), StoreError> {
+        self.write("UPDATE sessions SET last_used_at = ?2 WHERE id = ?1", (id.0, at.0)).map(drop)
+    }
+}
