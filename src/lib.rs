@@ -4,5 +4,7 @@ pub mod data;
 pub mod entity;
 pub mod http;
 pub mod logger;
+pub mod logic;
+pub mod presence;
 pub mod system;
 pub mod timers;

@@ -1,0 +1,219 @@
+//! Makes accounts, and begins, recognises and ends sessions.
+//!
+//! A password is worth many thousand rounds of hashing, spread over turns (see `hashing`); the rest
+//! of registering or logging in happens when the key is there. A token is 256 random bits; the
+//! store keeps its SHA-256 alone. Since the token is random, one round of hashing is enough there,
+//! and finding it through an index tells nobody anything about it.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::call::SignUp;
+use super::hashing::Task;
+use super::passwords::{Derivation, equal_in_constant_time};
+use super::{Answer, Caller, DemoAccount, Logic, Refusal, Reply, Ticket};
+use crate::config::Registration;
+use crate::data::{NewAccount, Stance, StoreError};
+use crate::entity::{DisplayName, Password, TextError, Timestamp, User, UserId, UserName};
+use crate::system::Now;
+
+/// The accounts that `--demo` makes, friends of each other; those of 2013.
+pub const DEMO_ACCOUNTS: [DemoAccount; 2] = [
+    DemoAccount { name: "liger_zql", password: "12345" },
+    DemoAccount { name: "漠然", password: "12345" },
+];
+
+/// How exact the time of a session's last use is: it costs a write at most this often.
+const LAST_USED_STEP_MS: i64 = 3_600_000;
+
+/// How much is kept of what a client says it is.
+const USER_AGENT_CHARS_MAX: usize = 256;
+
+/// By then some of the derivations in progress are done.
+const BUSY_RETRY: std::time::Duration = std::time::Duration::from_secs(2);
+
+impl Logic {
+    /// Who holds this token, if it is good.
+    pub fn authenticate(&mut self, now: Now, token: &str) -> Result<Caller, Refusal> {
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let session = self.store.session_by_token(&hash)?.ok_or(Refusal::Unauthorized)?;
+        let last_used_at = self.notes.used(session.id).unwrap_or(session.last_used_at);
+        if now.wall >= last_used_at.plus_millis(self.token_lifetime_ms()) {
+            return Err(Refusal::Unauthorized);
+        }
+        if now.wall >= last_used_at.plus_millis(LAST_USED_STEP_MS) {
+            self.notes.last_used(session.id, now.wall);
+        }
+        Ok(Caller { user_id: session.user_id, session_id: session.id })
+    }
+
+    pub(super) fn register(&mut self, sign_up: SignUp, ticket: Ticket) -> Result<Answer, Refusal> {
+        if self.config.registration != Registration::Open {
+            return Err(Refusal::RegistrationClosed);
+        }
+        if self.store.account_by_key(&sign_up.name.key())?.is_some() {
+            return Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() });
+        }
+        self.look_for_room()?;
+        let salt = self.entropy.bytes();
+        let iterations = self.config.password_iterations;
+        let derivation = Derivation::new(sign_up.password.as_str().as_bytes(), &salt, iterations);
+        let task = Task::Register { sign_up: Box::new(sign_up), salt, iterations };
+        self.hashing.begin(ticket, derivation, task);
+        Ok(Answer::Later)
+    }
+
+    pub(super) fn log_in(
+        &mut self,
+        name: &str,
+        password: &str,
+        user_agent: String,
+        ticket: Ticket,
+    ) -> Result<Answer, Refusal> {
+        self.look_for_room()?;
+        let account = match UserName::parse(name) {
+            Ok(name) => self.store.account_by_key(&name.key())?,
+            Err(_) => None,
+        };
+        // Without an account, or with a password that none can have, the same work is done.
+        let (salt, iterations) = match &account {
+            Some(account) => (account.salt, account.iterations),
+            None => ([0; 16], self.config.password_iterations),
+        };
+        let (password, account) = match Password::parse(password) {
+            Ok(password) => (password.as_str().to_owned(), account),
+            Err(_) => (String::new(), None),
+        };
+        let derivation = Derivation::new(password.as_bytes(), &salt, iterations);
+        let task = Task::LogIn { account: account.map(Box::new), user_agent };
+        self.hashing.begin(ticket, derivation, task);
+        Ok(Answer::Later)
+    }
+
+    /// Goes on where a key was waited for.
+    pub(super) fn signed(
+        &mut self,
+        now: Now,
+        task: Task,
+        key: &[u8; 32],
+    ) -> Result<Reply, Refusal> {
+        match task {
+            Task::Register { sign_up, salt, iterations } => {
+                if self.store.account_by_key(&sign_up.name.key())?.is_some() {
+                    return Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() });
+                }
+                let user = self.add_account(now, &sign_up, &salt, iterations, key)?;
+                self.begin_session(now, user, &sign_up.user_agent)
+            }
+            Task::LogIn { account, user_agent } => match account {
+                Some(account) if equal_in_constant_time(&account.password, key) => {
+                    self.begin_session(now, account.user, &user_agent)
+                }
+                _ => Err(Refusal::BadCredentials),
+            },
+        }
+    }
+
+    pub(super) fn log_out(&mut self, caller: Caller) -> Result<Reply, StoreError> {
+        self.store.remove_session(caller.session_id)?;
+        self.ended.push(caller);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn user(&self, id: UserId) -> Result<User, Refusal> {
+        self.store.user(id)?.ok_or(Refusal::NotFound)
+    }
+
+    /// Makes the demo accounts, unless their names are taken, and makes friends of the new ones.
+    pub fn make_demo_accounts(&mut self, now: Now) -> Result<(), StoreError> {
+        let mut made = Vec::new();
+        for DemoAccount { name, password } in DEMO_ACCOUNTS {
+            let parsed = SignUp::parse(name, password);
+            // invariant: the demo accounts' texts are good.
+            let sign_up = parsed.expect("a demo account is well-formed");
+            if self.store.account_by_key(&sign_up.name.key())?.is_some() {
+                continue;
+            }
+            let salt = self.entropy.bytes();
+            let iterations = self.config.password_iterations;
+            let mut derivation = Derivation::new(password.as_bytes(), &salt, iterations);
+            let key = std::iter::repeat_with(|| derivation.step(iterations)).flatten().next();
+            // invariant: the iterator ends with the first key only.
+            let key = key.expect("a derivation ends");
+            made.push(self.add_account(now, &sign_up, &salt, iterations, &key)?.id);
+        }
+        if let [one, other] = made[..] {
+            for (user, friend) in [(one, other), (other, one)] {
+                self.store.set_stance(user, friend, Stance::Friend, now.wall)?;
+            }
+            self.store.add_direct_conversation(one, other, now.wall)?;
+        }
+        self.store.commit()
+    }
+
+    fn add_account(
+        &mut self,
+        now: Now,
+        sign_up: &SignUp,
+        salt: &[u8; 16],
+        iterations: u32,
+        password: &[u8; 32],
+    ) -> Result<User, StoreError> {
+        let new = NewAccount {
+            name: sign_up.name.as_str(),
+            name_key: &sign_up.name.key(),
+            display_name: sign_up.display_name.as_str(),
+            salt,
+            iterations,
+            password,
+        };
+        let id = self.store.add_account(&new, now.wall)?;
+        Ok(User {
+            id,
+            name: new.name.to_owned(),
+            display_name: new.display_name.to_owned(),
+            deleted: false,
+        })
+    }
+
+    fn begin_session(&mut self, now: Now, user: User, user_agent: &str) -> Result<Reply, Refusal> {
+        let token = hex(&self.entropy.bytes::<32>());
+        let hash: [u8; 32] = Sha256::digest(&token).into();
+        let user_agent: String = user_agent.chars().take(USER_AGENT_CHARS_MAX).collect();
+        self.store.add_session(user.id, &hash, &user_agent, now.wall)?;
+        let expires_at: Timestamp = now.wall.plus_millis(self.token_lifetime_ms());
+        Ok(Reply::SignedIn { user, token, expires_at })
+    }
+
+    fn look_for_room(&self) -> Result<(), Refusal> {
+        if self.hashing.is_full() {
+            return Err(Refusal::Busy { retry: BUSY_RETRY });
+        }
+        Ok(())
+    }
+
+    fn token_lifetime_ms(&self) -> i64 {
+        i64::try_from(self.config.token_lifetime.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+impl SignUp {
+    /// An account whose display name is its name.
+    pub fn parse(name: &str, password: &str) -> Result<Self, TextError> {
+        Ok(Self {
+            name: UserName::parse(name)?,
+            display_name: DisplayName::parse(name)?,
+            password: Password::parse(password)?,
+            user_agent: String::new(),
+        })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

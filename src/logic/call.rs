@@ -1,0 +1,228 @@
+//! Lists what can be asked of the logic, and what it can answer.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::data::HistoryPage;
+use crate::entity::{
+    Conversation, ConversationId, Cursor, DisplayName, Event, Friend, Message, MessageBody,
+    MessageId, Nonce, Password, SessionId, Timestamp, User, UserId, UserName,
+};
+
+/// Somebody whose token was good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who it is.
+    pub user_id: UserId,
+    /// By which login.
+    pub session_id: SessionId,
+}
+
+/// By which the answer to a call that takes longer finds its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(pub u32);
+
+/// What somebody wants. All texts in it are good.
+#[derive(Debug)]
+pub enum Call {
+    /// What kind of server is this?
+    Server,
+    /// Make an account, and log in.
+    Register(Box<SignUp>),
+    /// Begin a session.
+    LogIn {
+        /// Not parsed: what is no name is nobody's, and answered like it.
+        name: String,
+        /// The same.
+        password: String,
+        /// What the client says it is.
+        user_agent: String,
+    },
+    /// End this session.
+    LogOut,
+    /// Who am I?
+    Me,
+    /// Friends, requests and blocks.
+    Friends,
+    /// Would that user be my friend?
+    AskFriend {
+        /// Not parsed either.
+        name: String,
+    },
+    /// Yes.
+    AcceptFriend {
+        /// Whose request.
+        user_id: UserId,
+    },
+    /// No, or no more.
+    RemoveFriend {
+        /// Whose friendship or request.
+        user_id: UserId,
+    },
+    /// In which conversations am I?
+    Conversations,
+    /// What was said?
+    History {
+        /// Where.
+        conversation_id: ConversationId,
+        /// From where on.
+        page: HistoryPage,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Say this.
+    Send {
+        /// Where.
+        conversation_id: ConversationId,
+        /// What.
+        body: MessageBody,
+        /// The sender's own name for it, so that sending again does not say it twice.
+        nonce: Option<Nonce>,
+    },
+    /// I have read up to here.
+    MarkRead {
+        /// Where.
+        conversation_id: ConversationId,
+        /// The newest that was read.
+        message_id: MessageId,
+    },
+    /// Everything, as it is at this moment.
+    State,
+    /// What is new, or will be?
+    Events {
+        /// The place up to which everything is known; from now on where it is missing.
+        cursor: Option<String>,
+        /// How long to wait where nothing is.
+        wait: Duration,
+    },
+}
+
+/// An account that is wanted.
+#[derive(Debug)]
+pub struct SignUp {
+    /// To log in with.
+    pub name: UserName,
+    /// To be shown.
+    pub display_name: DisplayName,
+    /// To prove oneself with.
+    pub password: Password,
+    /// What the client says it is.
+    pub user_agent: String,
+}
+
+/// When and how a call is answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// With this, once the turn is committed.
+    Now(Reply),
+    /// By [`super::Logic::work`], under the call's ticket.
+    Later,
+    /// When there is news, or the time is over.
+    Wait(Wait),
+}
+
+/// A poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Who asks.
+    pub caller: Caller,
+    /// What is known already.
+    pub cursor: Cursor,
+    /// How long to wait.
+    pub wait: Duration,
+}
+
+/// A good answer.
+#[derive(Debug)]
+pub enum Reply {
+    /// It is done, and there is nothing to say.
+    Done,
+    /// What kind of server this is.
+    Server(ServerInfo),
+    /// A session has begun.
+    SignedIn {
+        /// Who it is.
+        user: User,
+        /// The secret that proves it from now on.
+        token: String,
+        /// When the token dies if it is not used.
+        expires_at: Timestamp,
+    },
+    /// The caller.
+    Me(User),
+    /// Friends, requests and blocks.
+    Friends(Vec<Friend>),
+    /// What two users are to each other now.
+    Friend {
+        /// As the caller sees it.
+        friend: Friend,
+        /// Whether the call has made it so.
+        created: bool,
+    },
+    /// The caller's conversations, the one with the newest message first.
+    Conversations(Vec<Conversation>),
+    /// A page of a conversation.
+    History {
+        /// Oldest first.
+        messages: Vec<Message>,
+        /// Whether there are further ones in that direction.
+        more: bool,
+    },
+    /// The message is on the disk.
+    Sent {
+        /// As it is stored.
+        message: Message,
+        /// `false` where it had been sent before.
+        created: bool,
+    },
+    /// Everything, as it is at this moment.
+    State {
+        /// The caller.
+        user: User,
+        /// Friends, requests and blocks.
+        friends: Vec<Friend>,
+        /// The caller's conversations.
+        conversations: Vec<Conversation>,
+        /// The place in the events at which all this was true.
+        cursor: String,
+    },
+    /// What a poll brings back.
+    Events {
+        /// In order.
+        batch: Batch,
+        /// How many seconds it was ready to wait.
+        wait_seconds: u16,
+        /// When the client had better not come back at once: how long to wait.
+        retry: Option<Duration>,
+        /// Whether the poll had to leave for a newer one of the same user.
+        released: bool,
+    },
+}
+
+/// Some events of one user, and the place behind them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// In order; empty where there was nothing.
+    pub events: Vec<Event>,
+    /// The text of the cursor behind them.
+    pub cursor: String,
+    /// Whether there are further ones already.
+    pub more: bool,
+}
+
+/// What a server says of itself: its settings, of which the web shows the public ones.
+#[derive(Clone, Debug)]
+pub struct ServerInfo {
+    /// All of them.
+    pub config: Rc<Config>,
+}
+
+/// An account that everybody may try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoAccount {
+    /// Its name.
+    pub name: &'static str,
+    /// No secret.
+    pub password: &'static str,
+}

@@ -1,0 +1,80 @@
+//! Spreads the hashing of passwords over many turns, so that a login delays nobody's poll.
+//!
+//! Each turn does one slice for one of those who wait, in rotation: with many logins at once each
+//! takes longer, and the turns do not.
+
+use std::collections::VecDeque;
+
+use super::Ticket;
+use super::call::SignUp;
+use super::passwords::{Derivation, ROUNDS_PER_SLICE};
+use crate::data::Account;
+
+/// The derivations in progress.
+#[derive(Debug)]
+pub(super) struct Hashing {
+    jobs: VecDeque<Job>,
+    jobs_max: usize,
+}
+
+/// What a derived key is wanted for.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// To be stored with a new account.
+    Register {
+        /// The account.
+        sign_up: Box<SignUp>,
+        /// Of the derivation.
+        salt: [u8; 16],
+        /// Of the derivation.
+        iterations: u32,
+    },
+    /// To be compared.
+    LogIn {
+        /// `None` for a name that nobody has: it costs the same.
+        account: Option<Box<Account>>,
+        /// What the client says it is.
+        user_agent: String,
+    },
+}
+
+#[derive(Debug)]
+struct Job {
+    ticket: Ticket,
+    derivation: Derivation,
+    task: Task,
+}
+
+impl Hashing {
+    pub(super) fn new(jobs_max: usize) -> Self {
+        Self { jobs: VecDeque::new(), jobs_max }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.jobs.len() >= self.jobs_max
+    }
+
+    /// The caller has looked that there is room.
+    pub(super) fn begin(&mut self, ticket: Ticket, derivation: Derivation, task: Task) {
+        assert!(!self.is_full(), "more derivations than the limit");
+        self.jobs.push_back(Job { ticket, derivation, task });
+    }
+
+    /// One slice. Returns what it has finished.
+    pub(super) fn work(&mut self) -> Option<(Ticket, Task, [u8; 32])> {
+        let mut job = self.jobs.pop_front()?;
+        let Some(key) = job.derivation.step(ROUNDS_PER_SLICE) else {
+            self.jobs.push_back(job);
+            return None;
+        };
+        Some((job.ticket, job.task, key))
+    }
+
+    pub(super) fn cancel(&mut self, ticket: Ticket) {
+        self.jobs.retain(|job| job.ticket != ticket);
+    }
+}

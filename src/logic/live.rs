@@ -1,0 +1,190 @@
+//! Remembers, for those who are around, the events that are stored nowhere.
+//!
+//! Messages are found again in the store. Everything else that is pushed only says that something
+//! is different now, so it is enough to remember it for as long as its user comes back for it, and
+//! of several events about one subject only the newest. Each live event takes the next number of
+//! one counter, which a cursor carries beside the number of the newest stored message.
+//!
+//! A user has an inbox from the first snapshot or poll on, until some minutes after going offline.
+//! An inbox knows from which number on it is complete (its floor). A cursor below the floor has
+//! missed something that nobody remembers, and is answered with `reset`: everything that is not a
+//! message must be loaded anew.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::Notice;
+use crate::entity::{Event, MessageId, UserId};
+use crate::system::Mono;
+
+/// How long an inbox outlives its user's presence: a short loss of the network costs no reload.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// The inboxes of all who are around.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// The number of the newest live event of all.
+    newest: u64,
+    events_max: usize,
+    inboxes: BTreeMap<UserId, Inbox>,
+    /// When to look whether an inbox is still needed: one entry for each, oldest first.
+    retiring: VecDeque<(Mono, UserId)>,
+}
+
+#[derive(Debug)]
+struct Inbox {
+    /// Everything that came after this number is here.
+    floor: u64,
+    /// Oldest first; at most one for each subject.
+    events: VecDeque<(u64, Event)>,
+    /// Nothing newer than this is stored for the user; there may be less.
+    stored: MessageId,
+}
+
+/// What an inbox says to a cursor.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// The cursor has missed something: `reset`.
+    Missed,
+    /// What came after it.
+    Events(Vec<Event>),
+}
+
+impl Live {
+    pub(super) fn new(events_max: usize) -> Self {
+        Self { newest: 0, events_max, inboxes: BTreeMap::new(), retiring: VecDeque::new() }
+    }
+
+    /// The number of the newest live event of all.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// From now on the user's events are remembered. `stored` is the newest number in the store.
+    pub(super) fn open(&mut self, user: UserId, stored: MessageId, now: Mono) {
+        self.inboxes.entry(user).or_insert_with(|| {
+            self.retiring.push_back((now.plus(KEPT), user));
+            Inbox { floor: self.newest, events: VecDeque::new(), stored }
+        });
+    }
+
+    /// Puts something into a user's inbox. Without an inbox nobody could come back for it.
+    pub(super) fn publish(&mut self, user: UserId, notice: Notice) {
+        let event = match notice {
+            Notice::Live(event) => event,
+            Notice::Stored(number) => {
+                if let Some(inbox) = self.inboxes.get_mut(&user) {
+                    inbox.stored = inbox.stored.max(number);
+                }
+                return;
+            }
+        };
+        self.newest += 1;
+        let Some(inbox) = self.inboxes.get_mut(&user) else { return };
+        let subject = event.subject();
+        inbox.events.retain(|(_, older)| older.subject() != subject);
+        inbox.events.push_back((self.newest, event));
+        if inbox.events.len() > self.events_max
+            && let Some((dropped, _)) = inbox.events.pop_front()
+        {
+            inbox.floor = dropped;
+        }
+    }
+
+    /// What came for the user after a number of this epoch.
+    pub(super) fn since(&self, user: UserId, live: u64) -> Since {
+        let Some(inbox) = self.inboxes.get(&user) else { return Since::Missed };
+        if live < inbox.floor || live > self.newest {
+            return Since::Missed;
+        }
+        let newer = inbox.events.iter().rev().take_while(|(number, _)| *number > live).count();
+        let events = inbox.events.iter().skip(inbox.events.len() - newer);
+        Since::Events(events.map(|(_, event)| event.clone()).collect())
+    }
+
+    /// Whether the store may hold something for the user beyond this number.
+    pub(super) fn may_be_stored_after(&self, user: UserId, number: MessageId) -> bool {
+        self.inboxes.get(&user).is_none_or(|inbox| inbox.stored > number)
+    }
+
+    /// Drops the inboxes of those who did not come back.
+    pub(super) fn retire(&mut self, now: Mono, is_around: impl Fn(UserId) -> bool) {
+        while let Some(&(due, user)) = self.retiring.front()
+            && due <= now
+        {
+            self.retiring.pop_front();
+            if is_around(user) {
+                self.retiring.push_back((now.plus(KEPT), user));
+            } else {
+                self.inboxes.remove(&user);
+            }
+        }
+    }
+
+    /// When to call [`Live::retire`].
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        self.retiring.front().map(|&(due, _)| due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::{LastSeen, Timestamp};
+
+    const ANNA: UserId = UserId(1);
+
+    fn presence(of: i64, online: bool) -> Event {
+        let last_seen = LastSeen { online, at: Some(Timestamp(0)) };
+        Event::Presence { user_id: UserId(of), last_seen }
+    }
+
+    fn live(events_max: usize) -> Live {
+        let mut live = Live::new(events_max);
+        live.open(ANNA, MessageId(0), Mono(0));
+        live
+    }
+
+    #[test]
+    fn what_came_after_the_cursor_is_there_and_again_the_second_time() {
+        let mut live = live(8);
+        live.publish(ANNA, Notice::Live(presence(2, true)));
+        live.publish(ANNA, Notice::Live(presence(3, true)));
+        for _ in 0..2 {
+            assert_eq!(live.since(ANNA, 1), Since::Events(vec![presence(3, true)]));
+        }
+        assert_eq!(live.since(ANNA, 2), Since::Events(vec![]));
+    }
+
+    #[test]
+    fn of_one_subject_only_the_newest_is_kept() {
+        let mut live = live(8);
+        live.publish(ANNA, Notice::Live(presence(2, true)));
+        live.publish(ANNA, Notice::Live(presence(2, false)));
+        assert_eq!(live.since(ANNA, 0), Since::Events(vec![presence(2, false)]));
+    }
+
+    #[test]
+    fn a_cursor_from_before_the_inbox_or_its_oldest_event_has_missed_something() {
+        let mut live = live(2);
+        assert_eq!(live.since(UserId(9), 0), Since::Missed, "no inbox");
+        for friend in 2..6 {
+            live.publish(ANNA, Notice::Live(presence(friend, true)));
+        }
+        assert_eq!(live.since(ANNA, 1), Since::Missed);
+        assert_eq!(live.since(ANNA, 2), Since::Events(vec![presence(4, true), presence(5, true)]));
+        assert_eq!(live.since(ANNA, 99), Since::Missed, "a number that was never given");
+    }
+
+    #[test]
+    fn an_inbox_outlives_its_users_presence_for_a_while() {
+        let mut live = live(8);
+        let later = Mono(0).plus(KEPT);
+        assert_eq!(live.next_deadline(), Some(later));
+        live.retire(later, |_| true);
+        assert_eq!(live.since(ANNA, 0), Since::Events(vec![]));
+        live.retire(later.plus(KEPT), |_| false);
+        assert_eq!(live.since(ANNA, 0), Since::Missed);
+        assert_eq!(live.next_deadline(), None);
+    }
+}

@@ -1,0 +1,238 @@
+//! Decides what a user may do, and does it: accounts, friends, conversations, messages, and what of
+//! all that is pushed to whom.
+//!
+//! Gets a [`Call`] from somebody who is known ([`Caller`]) or not, and gives an [`Answer`]. Knows
+//! neither HTTP nor JSON nor sockets, and no SQL: it asks the store.
+//!
+//! What a call wants to tell others is collected while the turn goes on, and published only when
+//! [`Logic::commit`] has made the turn's writes durable: nobody hears of what might not be.
+
+mod accounts;
+mod call;
+mod conversations;
+mod events;
+mod friends;
+mod hashing;
+mod live;
+mod messages;
+mod notes;
+pub mod passwords;
+mod refusal;
+
+pub use accounts::DEMO_ACCOUNTS;
+pub use call::{Answer, Batch, Call, Caller, DemoAccount, Reply, ServerInfo, SignUp, Ticket, Wait};
+pub use refusal::Refusal;
+
+use std::rc::Rc;
+
+use crate::config::Config;
+use crate::data::{Epoch, Store, StoreError};
+use crate::entity::{Event, MessageId, Timestamp, UserId};
+use crate::presence::Presence;
+use crate::system::{Entropy, Mono, Now};
+use hashing::Hashing;
+use live::Live;
+use notes::Notes;
+
+/// All rules of the house, over the store and what is remembered in memory.
+#[derive(Debug)]
+pub struct Logic {
+    config: Rc<Config>,
+    store: Store,
+    entropy: Entropy,
+    epoch: Epoch,
+    presence: Presence,
+    live: Live,
+    hashing: Hashing,
+    notes: Notes,
+    /// The newest number that is committed. What this turn has written is not in it: a cursor must
+    /// not lie behind a number that could be taken back and given to another message.
+    newest_id: MessageId,
+    /// When the newest message was sent, or was to be: the next one is not sent earlier.
+    newest_sent_at: Timestamp,
+    /// What this turn will tell whom, once it is committed.
+    outbox: Vec<(UserId, Notice)>,
+    /// The sessions that this turn ends, and whose they are.
+    ended: Vec<Caller>,
+}
+
+/// Something to tell a user.
+#[derive(Clone, Debug)]
+enum Notice {
+    /// The store has something new for them, up to this number.
+    Stored(MessageId),
+    /// An event that is stored nowhere.
+    Live(Event),
+}
+
+/// What follows from a turn's commit.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// Whose polls must be asked again: each user once, in order.
+    pub woken: Vec<UserId>,
+    /// Whose polls have lost which session.
+    pub ended: Vec<Caller>,
+}
+
+impl Logic {
+    /// Begins an epoch on the store.
+    pub fn new(
+        config: Rc<Config>,
+        mut store: Store,
+        mut entropy: Entropy,
+        now: Now,
+    ) -> Result<Self, StoreError> {
+        let mark = u32::from_le_bytes(entropy.bytes());
+        let epoch = store.begin_epoch(mark, now.wall)?;
+        Ok(Self {
+            presence: Presence::new(config.presence_grace),
+            live: Live::new(config.live_events_per_user_max),
+            hashing: Hashing::new(config.hashing_max),
+            notes: Notes::default(),
+            newest_id: epoch.newest_id,
+            newest_sent_at: store.newest_sent_at()?,
+            outbox: Vec::new(),
+            ended: Vec::new(),
+            config,
+            store,
+            entropy,
+            epoch,
+        })
+    }
+
+    /// Does what somebody wants. `ticket` is handed back with the answer where that takes longer
+    /// than this turn.
+    pub fn decide(
+        &mut self,
+        now: Now,
+        caller: Option<Caller>,
+        call: Call,
+        ticket: Ticket,
+    ) -> Result<Answer, Refusal> {
+        match call {
+            Call::Server => return Ok(Answer::Now(Reply::Server(self.server_info()))),
+            Call::Register(sign_up) => return self.register(*sign_up, ticket),
+            Call::LogIn { name, password, user_agent } => {
+                return self.log_in(&name, &password, user_agent, ticket);
+            }
+            _ => {}
+        }
+        let caller = caller.ok_or(Refusal::Unauthorized)?;
+        let me = caller.user_id;
+        let reply = match call {
+            Call::Events { cursor, wait } => {
+                return self.events(now, caller, cursor.as_deref(), wait).map(Answer::Wait);
+            }
+            Call::Server | Call::Register(_) | Call::LogIn { .. } => unreachable!("see above"),
+            Call::LogOut => self.log_out(caller)?,
+            Call::Me => Reply::Me(self.user(me)?),
+            Call::Friends => Reply::Friends(self.friends(me)?),
+            Call::AskFriend { name } => self.ask_friend(now, me, &name)?,
+            Call::AcceptFriend { user_id } => self.accept_friend(now, me, user_id)?,
+            Call::RemoveFriend { user_id } => self.remove_friend(me, user_id)?,
+            Call::Conversations => Reply::Conversations(self.conversations(me)?),
+            Call::History { conversation_id, page, limit } => {
+                self.history(me, conversation_id, page, limit)?
+            }
+            Call::Send { conversation_id, body, nonce } => {
+                self.send(now, me, conversation_id, &body, nonce.as_ref())?
+            }
+            Call::MarkRead { conversation_id, message_id } => {
+                self.mark_read(me, conversation_id, message_id)?
+            }
+            Call::State => self.state(now, me)?,
+        };
+        Ok(Answer::Now(reply))
+    }
+
+    /// Whether this turn has written, so that what is decided from now on hangs on its commit.
+    pub fn is_writing(&self) -> bool {
+        self.store.is_writing()
+    }
+
+    /// Makes the turn's writes durable and then, and only then, publishes what it has to tell.
+    pub fn commit(&mut self) -> Result<Published, StoreError> {
+        if self.store.is_writing() {
+            let Self { notes, store, .. } = self;
+            if let Err(error) = notes.write(store).and_then(|()| store.commit()) {
+                self.roll_back();
+                return Err(error);
+            }
+            self.notes.clear();
+        }
+        let mut woken = Vec::new();
+        for (user, notice) in self.outbox.drain(..) {
+            if let Notice::Stored(number) = notice {
+                self.newest_id = self.newest_id.max(number);
+            }
+            self.live.publish(user, notice);
+            woken.push(user);
+        }
+        woken.sort_unstable();
+        woken.dedup();
+        Ok(Published { woken, ended: std::mem::take(&mut self.ended) })
+    }
+
+    /// Forgets the turn: nothing it wrote exists, and nobody will hear of it. Only presence, which
+    /// is no matter of the store, is told all the same.
+    pub fn roll_back(&mut self) {
+        self.store.roll_back();
+        self.outbox.retain(|(_, notice)| matches!(notice, Notice::Live(Event::Presence { .. })));
+        self.ended.clear();
+    }
+
+    /// Writes down what was only remembered; the server is about to stop.
+    pub fn finish(&mut self) {
+        for (user, seen_at) in self.presence.online() {
+            self.notes.last_seen(user, seen_at);
+        }
+        let Self { notes, store, .. } = self;
+        if let Err(error) = notes.write(store).and_then(|()| store.commit()) {
+            log::warn!("when users were last seen could not be written: {error}");
+            store.roll_back();
+        }
+        self.notes.clear();
+    }
+
+    /// Does a slice of whatever takes longer than a turn may last.
+    pub fn work(&mut self, now: Now) -> Option<(Ticket, Result<Reply, Refusal>)> {
+        let (ticket, task, key) = self.hashing.work()?;
+        Some((ticket, self.signed(now, task, &key)))
+    }
+
+    /// Whether there is such work.
+    pub fn has_work(&self) -> bool {
+        !self.hashing.is_empty()
+    }
+
+    /// Nobody waits for this answer any more.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        self.hashing.cancel(ticket);
+    }
+
+    /// What time alone changes.
+    pub fn tick(&mut self, now: Now) {
+        while let Some((user, seen_at)) = self.presence.next_gone(now.mono) {
+            self.went_offline(user, seen_at);
+        }
+        self.live.retire(now.mono, |user| self.presence.seen_at(user).is_some());
+    }
+
+    /// When [`Logic::tick`] has something to do.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        [self.presence.next_deadline(), self.live.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// The store, for what is done to it as a whole.
+    pub fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    fn tell(&mut self, user: UserId, event: Event) {
+        self.outbox.push((user, Notice::Live(event)));
+    }
+
+    fn server_info(&self) -> ServerInfo {
+        ServerInfo { config: Rc::clone(&self.config) }
+    }
+}

@@ -1,0 +1,76 @@
+//! Names every way in which the logic can say no.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::data::StoreError;
+
+/// Why a call was refused. The web gives each its status and code; [`fmt::Display`] is the sentence
+/// for people.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Those two are friends already.
+    AlreadyFriends,
+    /// No such name, or not its password: which, is not told.
+    BadCredentials,
+    /// The cursor is none of this user's.
+    BadCursor,
+    /// The caller has blocked that user.
+    Blocked,
+    /// Too many passwords are being checked.
+    Busy {
+        /// When to come back.
+        retry: Duration,
+    },
+    /// The name is somebody else's.
+    NameTaken {
+        /// As wanted.
+        name: String,
+    },
+    /// The nonce stands for another message already.
+    NonceReused,
+    /// There is nobody of that name.
+    NoSuchUser,
+    /// That user has not asked.
+    NoSuchRequest,
+    /// It does not exist, or the caller may not know of it.
+    NotFound,
+    /// Only friends may write to each other.
+    NotFriends,
+    /// Nobody is their own friend.
+    Oneself,
+    /// New accounts are not made here.
+    RegistrationClosed,
+    /// No token, or one that is good no more.
+    Unauthorized,
+    /// The store did not do it.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyFriends => "You are friends already.",
+            Self::BadCredentials => "There is no account with this name and password.",
+            Self::BadCursor => "This cursor is not one that this server has given to you.",
+            Self::Blocked => "You have blocked this user.",
+            Self::Busy { .. } => "Too many people are signing in. Try again in a moment.",
+            Self::NameTaken { name } => return write!(f, "The name {name} is taken."),
+            Self::NonceReused => "This nonce was used for another message.",
+            Self::NoSuchUser => "There is no user of this name.",
+            Self::NoSuchRequest => "This user has not asked to be your friend.",
+            Self::NotFound => "There is nothing here.",
+            Self::NotFriends => "You can write to friends only.",
+            Self::Oneself => "You cannot be your own friend.",
+            Self::RegistrationClosed => "This server makes no new accounts.",
+            Self::Unauthorized => "You are not signed in, or no longer.",
+            Self::Store(_) => "The server cannot write at the moment. Try again later.",
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! Knows who is online, derived from the polls.
+//!
+//! A user is online while one of their polls is held and for a grace time after the last of them
+//! ended, so that the gap between two polls does not flicker. Nothing of this is stored here; who
+//! must be told of a change, and what is kept of it, is not this file's business.
+//!
+//! The grace time is the same for all, so the ends of polls queue up in the order in which they
+//! will matter, and each costs O(1): `leaving` holds one entry for each end of a last poll, and an
+//! entry counts only if nothing has happened to its user since.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::entity::{Timestamp, UserId};
+use crate::system::{Mono, Now};
+
+/// Everybody who is online.
+#[derive(Debug)]
+pub struct Presence {
+    grace: Duration,
+    here: BTreeMap<UserId, Here>,
+    leaving: VecDeque<(Mono, UserId)>,
+}
+
+/// One who is online.
+#[derive(Debug)]
+struct Here {
+    /// How many of their polls are held.
+    polls: u32,
+    /// With no poll held: offline from then on.
+    until: Mono,
+    /// When a poll of theirs last came or ended.
+    seen_at: Timestamp,
+}
+
+impl Presence {
+    /// Nobody is online yet.
+    pub fn new(grace: Duration) -> Self {
+        Self { grace, here: BTreeMap::new(), leaving: VecDeque::new() }
+    }
+
+    /// A poll of the user came. Returns whether that brought them online.
+    pub fn hold(&mut self, user: UserId, now: Now) -> bool {
+        let mut came = false;
+        let here = self.here.entry(user).or_insert_with(|| {
+            came = true;
+            Here { polls: 0, until: now.mono, seen_at: now.wall }
+        });
+        here.polls += 1;
+        here.seen_at = now.wall;
+        came
+    }
+
+    /// A poll of the user ended, in whatever way.
+    pub fn release(&mut self, user: UserId, now: Now) {
+        // invariant: `hold` came first, and whoever holds a poll is not forgotten.
+        let here = self.here.get_mut(&user).expect("a poll that ends was held");
+        here.polls = here.polls.checked_sub(1).expect("a poll ends once");
+        here.seen_at = now.wall;
+        if here.polls == 0 {
+            here.until = now.mono.plus(self.grace);
+            self.leaving.push_back((here.until, user));
+        }
+    }
+
+    /// Takes out one of those whose grace time is over, with the time they were last seen.
+    pub fn next_gone(&mut self, now: Mono) -> Option<(UserId, Timestamp)> {
+        while let Some(&(until, user)) = self.leaving.front()
+            && until <= now
+        {
+            self.leaving.pop_front();
+            if let Some(here) = self.here.get(&user)
+                && here.polls == 0
+                && here.until <= now
+            {
+                let seen_at = here.seen_at;
+                self.here.remove(&user);
+                return Some((user, seen_at));
+            }
+        }
+        None
+    }
+
+    /// When to look for those who are gone.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.leaving.front().map(|&(until, _)| until)
+    }
+
+    /// For one who is online, when a poll of theirs last came or ended.
+    pub fn seen_at(&self, user: UserId) -> Option<Timestamp> {
+        self.here.get(&user).map(|here| here.seen_at)
+    }
+
+    /// Everybody who is online, with the time a poll of theirs last came or ended.
+    pub fn online(&self) -> impl Iterator<Item = (UserId, Timestamp)> + '_ {
+        self.here.iter().map(|(&user, here)| (user, here.seen_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANNA: UserId = UserId(1);
+
+    fn at(seconds: u64) -> Now {
+        Now { mono: Mono(seconds * 1_000_000), wall: Timestamp((seconds * 1_000).cast_signed()) }
+    }
+
+    fn presence() -> Presence {
+        Presence::new(Duration::from_secs(10))
+    }
+
+    #[test]
+    fn one_is_online_while_a_poll_is_held() {
+        let mut presence = presence();
+        assert!(presence.hold(ANNA, at(0)));
+        assert_eq!(presence.next_deadline(), None);
+        assert_eq!(presence.next_gone(at(1000).mono), None);
+        assert!(presence.seen_at(ANNA).is_some());
+    }
+
+    #[test]
+    fn the_gap_between_two_polls_does_not_flicker() {
+        let mut presence = presence();
+        presence.hold(ANNA, at(0));
+        presence.release(ANNA, at(25));
+        assert!(!presence.hold(ANNA, at(34)), "came back within the grace time");
+        assert_eq!(presence.next_gone(at(36).mono), None, "the first end no longer counts");
+        presence.release(ANNA, at(59));
+        assert_eq!(presence.next_gone(at(68).mono), None);
+        assert_eq!(presence.next_gone(at(69).mono), Some((ANNA, Timestamp(59_000))));
+        assert_eq!(presence.next_gone(at(69).mono), None, "told once");
+        assert!(presence.hold(ANNA, at(70)), "came back from being offline");
+    }
+
+    #[test]
+    fn with_two_polls_the_last_end_counts() {
+        let mut presence = presence();
+        presence.hold(ANNA, at(0));
+        assert!(!presence.hold(ANNA, at(0)), "was online already");
+        presence.release(ANNA, at(1));
+        assert_eq!(presence.next_deadline(), None);
+        presence.release(ANNA, at(5));
+        assert_eq!(presence.next_deadline(), Some(at(15).mono));
+    }
+}
