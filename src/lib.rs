@@ -8,3 +8,4 @@ pub mod logic;
 pub mod presence;
 pub mod system;
 pub mod timers;
+pub mod web;

@@ -1,0 +1,77 @@
+//! Reads the members of a JSON body and the parameters of a query, and says which one is wrong.
+
+use serde_json::{Map, Value};
+
+use super::Problem;
+use crate::http::{Body, Request};
+
+/// The members of a request's body. Unknown ones are ignored.
+#[derive(Debug)]
+pub(super) struct Members(Map<String, Value>);
+
+impl Members {
+    /// Reads the body of a request.
+    pub(super) fn read(request: &Request<'_>, bytes_max: usize) -> Result<Self, Problem> {
+        let bytes = match request.body {
+            Body::Bytes(bytes) => bytes,
+            Body::TooLarge => return Err(Problem::body_too_large(bytes_max)),
+        };
+        if !says_json(request) {
+            return Err(Problem::media_type());
+        }
+        // JSON is Unicode: what is no UTF-8 is no JSON, wherever in the body it stands.
+        let text = str::from_utf8(bytes).map_err(|_| Problem::bad_json())?;
+        match serde_json::from_str(text) {
+            Ok(Value::Object(members)) => Ok(Self(members)),
+            Ok(_) => Err(Problem::field("", "The body is no JSON object.")),
+            Err(_) => Err(Problem::bad_json()),
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn text(&self, name: &'static str) -> Result<&str, Problem> {
+        self.optional_text(name)?.ok_or_else(|| Problem::field(name, format!("{name} is missing.")))
+    }
+
+    /// A text that may be missing, or null.
+    pub(super) fn optional_text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::field(name, format!("{name} is no string."))),
+        }
+    }
+
+    /// A whole number that must be there.
+    pub(super) fn integer(&self, name: &'static str) -> Result<i64, Problem> {
+        match self.0.get(name).and_then(Value::as_i64) {
+            Some(number) => Ok(number),
+            None => Err(Problem::field(name, format!("{name} is no integer."))),
+        }
+    }
+}
+
+/// A body that does not say what it is, is taken as JSON.
+fn says_json(request: &Request<'_>) -> bool {
+    let Some(value) = request.field("content-type") else { return true };
+    let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+/// The value of a query parameter, if it is there and not empty; the first of several.
+pub(super) fn parameter(request: &Request<'_>, name: &str) -> Option<String> {
+    let mut pairs = request.target.query_pairs();
+    let (_, value) = pairs.find(|(key, _)| key == name)?;
+    if value.is_empty() { None } else { Some(value.into_owned()) }
+}
+
+/// The number in a query parameter, brought into the range of an `i64`.
+pub(super) fn number(request: &Request<'_>, name: &'static str) -> Result<Option<i64>, Problem> {
+    let Some(text) = parameter(request, name) else { return Ok(None) };
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Problem::parameter(name, format!("{name} is no integer.")));
+    }
+    let too_far = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    Ok(Some(text.parse().unwrap_or(too_far)))
+}

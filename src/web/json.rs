@@ -1,0 +1,259 @@
+//! Writes JSON, as bytes, without a tree: the objects of the web service, one function each.
+
+use std::io::Write as _;
+
+use crate::entity::{
+    Conversation, Event, Friend, FriendState, Kind, LastSeen, Member, Message, Role, Timestamp,
+    User,
+};
+
+/// An object that is being written.
+#[derive(Debug)]
+pub(super) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    empty: bool,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn begin(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, empty: true }
+    }
+
+    pub(super) fn end(self) {
+        self.out.push(b'}');
+    }
+
+    /// Writes a member's name, and lets the caller write its value.
+    pub(super) fn member(&mut self, name: &str) -> &mut Vec<u8> {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        // Our own names need no escapes.
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
+    }
+
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        text(self.member(name), value);
+    }
+
+    pub(super) fn optional_text(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self.null(name),
+        }
+    }
+
+    pub(super) fn integer(&mut self, name: &str, value: i64) {
+        let out = self.member(name);
+        write!(out, "{value}").expect("a Vec takes everything");
+    }
+
+    pub(super) fn size(&mut self, name: &str, value: usize) {
+        self.integer(name, i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn time(&mut self, name: &str, value: Option<Timestamp>) {
+        match value {
+            Some(time) => self.integer(name, time.0),
+            None => self.null(name),
+        }
+    }
+
+    pub(super) fn boolean(&mut self, name: &str, value: bool) {
+        self.member(name).extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    pub(super) fn null(&mut self, name: &str) {
+        self.member(name).extend_from_slice(b"null");
+    }
+
+    /// An array, each of whose items is written by `write`.
+    pub(super) fn array<T>(&mut self, name: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+        let out = self.member(name);
+        out.push(b'[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write(out, item);
+        }
+        out.push(b']');
+    }
+}
+
+fn text(out: &mut Vec<u8>, value: &str) {
+    serde_json::to_writer(out, value).expect("a Vec takes everything");
+}
+
+pub(super) fn user(out: &mut Vec<u8>, user: &User) {
+    person(out, user, None);
+}
+
+fn person(out: &mut Vec<u8>, user: &User, last_seen: Option<LastSeen>) {
+    let mut object = Object::begin(out);
+    object.integer("id", user.id.0);
+    object.text("name", &user.name);
+    object.text("display_name", &user.display_name);
+    if user.deleted {
+        object.boolean("deleted", true);
+    }
+    if let Some(last_seen) = last_seen {
+        presence(&mut object, last_seen);
+    }
+    object.end();
+}
+
+fn presence(object: &mut Object<'_>, last_seen: LastSeen) {
+    object.boolean("online", last_seen.online);
+    object.time("last_seen_at", last_seen.at);
+}
+
+pub(super) fn friend(out: &mut Vec<u8>, friend: &Friend) {
+    let mut object = Object::begin(out);
+    person(object.member("user"), &friend.user, friend.last_seen);
+    object.text(
+        "state",
+        match friend.state {
+            FriendState::Friends => "friends",
+            FriendState::Incoming => "incoming",
+            FriendState::Outgoing => "outgoing",
+            FriendState::Blocked => "blocked",
+        },
+    );
+    match friend.conversation_id {
+        Some(id) => object.integer("conversation_id", id.0),
+        None => object.null("conversation_id"),
+    }
+    object.end();
+}
+
+pub(super) fn message(out: &mut Vec<u8>, message: &Message) {
+    let mut object = Object::begin(out);
+    object.integer("id", message.id.0);
+    object.integer("conversation_id", message.conversation_id.0);
+    object.integer("sender_id", message.sender_id.0);
+    object.text("body", &message.body);
+    object.integer("sent_at", message.sent_at.0);
+    object.time("edited_at", message.edited_at);
+    object.time("deleted_at", message.deleted_at);
+    if let Some(nonce) = &message.nonce {
+        object.text("nonce", nonce);
+    }
+    object.end();
+}
+
+pub(super) fn conversation(out: &mut Vec<u8>, conversation: &Conversation) {
+    let mut object = Object::begin(out);
+    object.integer("id", conversation.id.0);
+    object.text(
+        "kind",
+        match conversation.kind {
+            Kind::Direct => "direct",
+            Kind::Group => "group",
+        },
+    );
+    object.optional_text("title", conversation.title.as_deref());
+    object.array("members", &conversation.members, member);
+    object.array("former_members", &conversation.former_members, user);
+    match &conversation.last_message {
+        Some(last) => message(object.member("last_message"), last),
+        None => object.null("last_message"),
+    }
+    object.integer("unread", conversation.unread.cast_signed());
+    object.end();
+}
+
+fn member(out: &mut Vec<u8>, member: &Member) {
+    let mut object = Object::begin(out);
+    user(object.member("user"), &member.user);
+    object.text(
+        "role",
+        match member.role {
+            Role::Owner => "owner",
+            Role::Member => "member",
+        },
+    );
+    object.integer("last_read_id", member.last_read_id.0);
+    object.integer("last_delivered_id", member.last_delivered_id.0);
+    object.end();
+}
+
+pub(super) fn event(out: &mut Vec<u8>, event: &Event) {
+    let mut object = Object::begin(out);
+    match event {
+        Event::Reset => object.text("type", "reset"),
+        Event::Message(new) => {
+            object.text("type", "message");
+            message(object.member("message"), new);
+        }
+        Event::MessageUpdated(changed) => {
+            object.text("type", "message_updated");
+            message(object.member("message"), changed);
+        }
+        Event::Read { conversation_id, user_id, message_id } => {
+            object.text("type", "read");
+            object.integer("conversation_id", conversation_id.0);
+            object.integer("user_id", user_id.0);
+            object.integer("message_id", message_id.0);
+        }
+        Event::Presence { user_id, last_seen } => {
+            object.text("type", "presence");
+            object.integer("user_id", user_id.0);
+            presence(&mut object, *last_seen);
+        }
+        Event::Friend(changed) => {
+            object.text("type", "friend");
+            friend(object.member("friend"), changed);
+        }
+        Event::FriendRemoved(user_id) => {
+            object.text("type", "friend_removed");
+            object.integer("user_id", user_id.0);
+        }
+        Event::Conversation(changed) => {
+            object.text("type", "conversation");
+            conversation(object.member("conversation"), changed);
+        }
+        Event::ConversationRemoved(id) => {
+            object.text("type", "conversation_removed");
+            object.integer("conversation_id", id.0);
+        }
+        Event::UserUpdated(changed) => {
+            object.text("type", "user_updated");
+            user(object.member("user"), changed);
+        }
+    }
+    object.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::{ConversationId, MessageId, UserId};
+
+    #[test]
+    fn a_message_is_written_as_the_contract_says() {
+        let mut out = Vec::new();
+        message(
+            &mut out,
+            &Message {
+                id: MessageId(7),
+                conversation_id: ConversationId(2),
+                sender_id: UserId(1),
+                body: "\"漠然\"\n\u{1}".to_owned(),
+                sent_at: Timestamp(5),
+                edited_at: None,
+                deleted_at: Some(Timestamp(6)),
+                nonce: Some("n".to_owned()),
+            },
+        );
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"id":7,"conversation_id":2,"sender_id":1,"body":"\"漠然\"\n\u0001","sent_at":5,"edited_at":null,"deleted_at":6,"nonce":"n"}"#
+        );
+    }
+}

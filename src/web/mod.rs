@@ -1,0 +1,28 @@
+//! Translates between HTTP and the logic: a request into a [`Call`](crate::logic::Call), a
+//! [`Reply`](crate::logic::Reply) or a refusal into a response.
+//!
+//! Knows paths, JSON, status codes and error codes: the public contract of the web service. Never
+//! touches the store, and decides nothing about users.
+//!
+//! What is wrong with a request is found in a fixed order, so that clients can rely on it:
+//!
+//! | step | refusals | where |
+//! |---|---|---|
+//! | framing | 400 414 417 431 501 505 | `http` |
+//! | path and method | 404 405 | [`route`] |
+//! | the server stops | 503 | `server` |
+//! | token | 401 | [`bearer_token`], then the logic |
+//! | body, then parameters | 413 415 400 406 422 | [`read_call`] |
+//! | what it asks for | 400 `bad_cursor`, 403 404 409 503 | the logic |
+
+mod fields;
+mod json;
+mod problem;
+mod reply;
+mod request;
+mod route;
+
+pub use problem::Problem;
+pub use reply::{health, respond};
+pub use request::{bearer_token, read_call};
+pub use route::{Match, Route, route};

@@ -1,0 +1,175 @@
+//! Says what went wrong, as `application/problem+json` (RFC 9457).
+//!
+//! `code` is what programs go by and never changes; `detail` is a sentence for people.
+
+use std::time::Duration;
+
+use super::json::Object;
+use crate::entity::TextError;
+use crate::http::{ParseError, Response};
+use crate::logic::Refusal;
+
+/// An answer that is no.
+#[derive(Debug)]
+pub struct Problem {
+    status: u16,
+    code: &'static str,
+    detail: String,
+    /// The member or parameter that is wrong; empty for a body that is no object.
+    field: Option<&'static str>,
+    /// When to come back.
+    retry: Option<Duration>,
+    /// Which methods there are.
+    allow: Option<String>,
+}
+
+/// How long a client waits before it tries to write again, where nobody can know.
+const RETRY: Duration = Duration::from_secs(2);
+
+impl Problem {
+    fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), field: None, retry: None, allow: None }
+    }
+
+    /// There is no such path, or nothing behind it.
+    pub fn not_found() -> Self {
+        Self::new(404, "not_found", "There is nothing here.")
+    }
+
+    /// The path exists, and has other methods.
+    pub fn method_not_allowed(allow: String) -> Self {
+        let detail = format!("This path takes {allow}.");
+        Self { allow: Some(allow), ..Self::new(405, "method_not_allowed", detail) }
+    }
+
+    /// No token, or one that is good no more.
+    pub fn unauthorized() -> Self {
+        Refusal::Unauthorized.into()
+    }
+
+    /// The server stops, or cannot write.
+    pub fn unavailable(detail: &str, retry: Duration) -> Self {
+        Self { retry: Some(retry), ..Self::new(503, "unavailable", detail) }
+    }
+
+    /// The turn was not committed, so whatever it was has not happened.
+    pub fn not_committed() -> Self {
+        Self::unavailable("The server cannot write at the moment. Nothing has changed.", RETRY)
+    }
+
+    /// The store could not be read.
+    pub fn not_readable() -> Self {
+        Self::unavailable("The server cannot read at the moment.", RETRY)
+    }
+
+    /// More connections than the limit.
+    pub fn too_many_connections() -> Self {
+        Self::unavailable("The server has too many connections.", RETRY)
+    }
+
+    /// The request did not come to its end in time.
+    pub fn timeout() -> Self {
+        Self::new(408, "bad_request", "The request took too long to arrive.")
+    }
+
+    pub(super) fn body_too_large(bytes_max: usize) -> Self {
+        Self::new(413, "too_large", format!("The body is longer than {bytes_max} bytes."))
+    }
+
+    pub(super) fn media_type() -> Self {
+        Self::new(415, "unsupported_media_type", "The body is not application/json.")
+    }
+
+    pub(super) fn bad_json() -> Self {
+        Self::new(400, "bad_json", "The body is not well-formed JSON in UTF-8.")
+    }
+
+    pub(super) fn not_acceptable() -> Self {
+        let detail = "Events come as application/json.";
+        Self::new(406, "not_acceptable", detail)
+    }
+
+    pub(super) fn field(field: &'static str, detail: impl Into<String>) -> Self {
+        Self::field_code("invalid_field", field, detail)
+    }
+
+    pub(super) fn parameter(field: &'static str, detail: impl Into<String>) -> Self {
+        Self::field_code("invalid_parameter", field, detail)
+    }
+
+    pub(super) fn text(code: &'static str, field: &'static str, error: TextError) -> Self {
+        Self::field_code(code, field, error.to_string())
+    }
+
+    fn field_code(code: &'static str, field: &'static str, detail: impl Into<String>) -> Self {
+        Self { field: Some(field), ..Self::new(422, code, detail) }
+    }
+
+    /// The response that says so.
+    pub fn respond(self) -> Response {
+        let mut body = Vec::with_capacity(160);
+        let mut object = Object::begin(&mut body);
+        object.text("type", "about:blank");
+        object.text("title", title(self.status));
+        object.integer("status", i64::from(self.status));
+        object.text("code", self.code);
+        object.text("detail", &self.detail);
+        if let Some(field) = self.field {
+            object.text("field", field);
+        }
+        object.end();
+        let mut response = Response::new(self.status)
+            .cache_control("no-store")
+            .body("application/problem+json", crate::http::Payload::Owned(body));
+        if self.status == 401 {
+            response = response.with("WWW-Authenticate", "Bearer");
+        }
+        if let Some(retry) = self.retry {
+            let seconds = retry.as_millis().div_ceil(1000).max(1);
+            response = response.with("Retry-After", &seconds.to_string());
+        }
+        if let Some(allow) = self.allow {
+            response = response.with("Allow", &allow);
+        }
+        response
+    }
+}
+
+impl From<&ParseError> for Problem {
+    fn from(error: &ParseError) -> Self {
+        let status = error.status();
+        let code = match status {
+            414 | 431 => "too_large",
+            _ => "bad_request",
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        let (status, code) = match refusal {
+            Refusal::AlreadyFriends => (409, "already_friends"),
+            Refusal::BadCredentials => (401, "bad_credentials"),
+            Refusal::BadCursor => (400, "bad_cursor"),
+            Refusal::Blocked => (409, "blocked"),
+            Refusal::Busy { retry } => return Self::unavailable(&detail, retry),
+            Refusal::NameTaken { .. } => (409, "name_taken"),
+            Refusal::NonceReused => (409, "nonce_reused"),
+            Refusal::NoSuchRequest => (404, "no_such_request"),
+            Refusal::NoSuchUser => (404, "no_such_user"),
+            Refusal::NotFound => (404, "not_found"),
+            Refusal::NotFriends => (403, "not_friends"),
+            Refusal::Oneself => return Self::field("name", detail),
+            Refusal::RegistrationClosed => (403, "registration_closed"),
+            Refusal::Store(_) => return Self::not_committed(),
+            Refusal::Unauthorized => (401, "unauthorized"),
+        };
+        Self::new(status, code, detail)
+    }
+}
+
+fn title(status: u16) -> &'static str {
+    crate::http::reason(status)
+}

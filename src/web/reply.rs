@@ -1,0 +1,101 @@
+//! Writes a reply of the logic as a response.
+
+use super::json::{self, Object};
+use crate::config::{Config, Registration};
+use crate::entity::MessageBody;
+use crate::http::{Payload, Response};
+use crate::logic::{Batch, DEMO_ACCOUNTS, DemoAccount, Reply, ServerInfo};
+
+/// The response that carries a reply.
+pub fn respond(reply: &Reply) -> Response {
+    let mut body = Vec::with_capacity(256);
+    let mut object = Object::begin(&mut body);
+    let mut status = 200;
+    match reply {
+        Reply::Done => return Response::new(204).cache_control("no-store"),
+        Reply::Server(info) => server(&mut object, info),
+        Reply::SignedIn { user, token, expires_at } => {
+            status = 201;
+            json::user(object.member("user"), user);
+            object.text("token", token);
+            object.integer("expires_at", expires_at.0);
+        }
+        Reply::Me(user) => json::user(object.member("user"), user),
+        Reply::Friends(friends) => object.array("friends", friends, json::friend),
+        Reply::Friend { friend, created } => {
+            status = if *created { 201 } else { 200 };
+            json::friend(object.member("friend"), friend);
+        }
+        Reply::Conversations(conversations) => {
+            object.array("conversations", conversations, json::conversation);
+        }
+        Reply::History { messages, more } => {
+            object.array("messages", messages, json::message);
+            object.boolean("more", *more);
+        }
+        Reply::Sent { message, created } => {
+            status = if *created { 201 } else { 200 };
+            json::message(object.member("message"), message);
+        }
+        Reply::State { user, friends, conversations, cursor } => {
+            json::user(object.member("user"), user);
+            object.array("friends", friends, json::friend);
+            object.array("conversations", conversations, json::conversation);
+            object.text("cursor", cursor);
+        }
+        Reply::Events { batch, wait_seconds, retry, released } => {
+            events(&mut object, batch);
+            object.integer("wait", i64::from(*wait_seconds));
+            if *released {
+                object.boolean("released", true);
+            }
+            if let Some(retry) = retry {
+                let retry_ms = i64::try_from(retry.as_millis()).unwrap_or(i64::MAX);
+                object.integer("retry_ms", retry_ms);
+            }
+        }
+    }
+    object.end();
+    Response::new(status).json(body)
+}
+
+/// Whether the server takes part in life.
+pub fn health() -> Response {
+    Response::new(200)
+        .cache_control("no-store")
+        .body("text/plain; charset=utf-8", Payload::Static(b"ok\n"))
+}
+
+fn events(object: &mut Object<'_>, batch: &Batch) {
+    object.array("events", &batch.events, json::event);
+    object.text("cursor", &batch.cursor);
+    object.boolean("more", batch.more);
+}
+
+fn server(object: &mut Object<'_>, info: &ServerInfo) {
+    let config: &Config = &info.config;
+    object.text("name", &config.name);
+    object.text("version", env!("CARGO_PKG_VERSION"));
+    object.text(
+        "registration",
+        if config.registration == Registration::Open { "open" } else { "closed" },
+    );
+    let mut limits = Object::begin(object.member("limits"));
+    limits.size("message_bytes", MessageBody::BYTES_MAX);
+    limits.size("body_bytes", config.body_bytes_max);
+    limits.integer("wait_seconds", config.wait_max.as_secs().cast_signed());
+    limits.size("group_members", config.group_members_max);
+    limits.size("history_messages", config.history_page_max);
+    limits.size("polls", config.polls_per_user_max);
+    limits.end();
+    if config.demo {
+        object.array("demo", &DEMO_ACCOUNTS, demo_account);
+    }
+}
+
+fn demo_account(out: &mut Vec<u8>, account: &DemoAccount) {
+    let mut object = Object::begin(out);
+    object.text("name", account.name);
+    object.text("password", account.password);
+    object.end();
+}

@@ -1,0 +1,135 @@
+//! Reads a request into a call of the logic.
+
+use std::time::Duration;
+
+use super::fields::{Members, number, parameter};
+use super::{Match, Problem, Route};
+use crate::config::Config;
+use crate::data::HistoryPage;
+use crate::entity::{
+    ConversationId, DisplayName, MessageBody, MessageId, Nonce, Password, UserId, UserName,
+};
+use crate::http::{Body, Request};
+use crate::logic::{Call, SignUp};
+
+/// The token that a request carries (RFC 6750, section 2.1).
+pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
+    let value = request.field_text("authorization").ok_or_else(Problem::unauthorized)?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(Problem::unauthorized)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::unauthorized());
+    }
+    Ok(token.trim_matches(' '))
+}
+
+/// What the request wants of the logic.
+///
+/// # Panics
+/// For the routes that are no matter of the logic: pages and health.
+pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
+    if request.body == Body::TooLarge {
+        Members::read(request, config.body_bytes_max)?;
+    }
+    let conversation_id = ConversationId(matched.id);
+    let user_id = UserId(matched.id);
+    let members = || Members::read(request, config.body_bytes_max);
+    Ok(match matched.route {
+        Route::AcceptFriend => Call::AcceptFriend { user_id },
+        Route::AskFriend => Call::AskFriend { name: members()?.text("name")?.to_owned() },
+        Route::Conversations => Call::Conversations,
+        Route::Events => events(request, config)?,
+        Route::Friends => Call::Friends,
+        Route::Health | Route::Page => unreachable!("no matter of the logic"),
+        Route::History => history(conversation_id, request, config)?,
+        Route::LogIn => log_in(&members()?, request)?,
+        Route::LogOut => Call::LogOut,
+        Route::MarkRead => {
+            let message_id = MessageId(members()?.integer("message_id")?);
+            Call::MarkRead { conversation_id, message_id }
+        }
+        Route::Me => Call::Me,
+        Route::Register => register(&members()?, request)?,
+        Route::RemoveFriend => Call::RemoveFriend { user_id },
+        Route::Send => send(conversation_id, &members()?)?,
+        Route::Server => Call::Server,
+        Route::State => Call::State,
+    })
+}
+
+fn register(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
+    let given = members.text("name")?;
+    let name =
+        UserName::parse(given).map_err(|error| Problem::text("invalid_name", "name", error))?;
+    let password = Password::parse(members.text("password")?)
+        .map_err(|error| Problem::text("invalid_password", "password", error))?;
+    let display_name = members.optional_text("display_name")?.unwrap_or(given);
+    let display_name = DisplayName::parse(display_name)
+        .map_err(|error| Problem::text("invalid_field", "display_name", error))?;
+    let user_agent = user_agent(request);
+    Ok(Call::Register(Box::new(SignUp { name, display_name, password, user_agent })))
+}
+
+fn log_in(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
+    Ok(Call::LogIn {
+        name: members.text("name")?.to_owned(),
+        password: members.text("password")?.to_owned(),
+        user_agent: user_agent(request),
+    })
+}
+
+fn send(conversation_id: ConversationId, members: &Members) -> Result<Call, Problem> {
+    let body = MessageBody::parse(members.text("body")?)
+        .map_err(|error| Problem::text("invalid_body", "body", error))?;
+    let nonce = match members.optional_text("nonce")? {
+        Some(text) => Some(
+            Nonce::parse(text).map_err(|error| Problem::text("invalid_field", "nonce", error))?,
+        ),
+        None => None,
+    };
+    Ok(Call::Send { conversation_id, body, nonce })
+}
+
+fn history(
+    conversation_id: ConversationId,
+    request: &Request<'_>,
+    config: &Config,
+) -> Result<Call, Problem> {
+    let before = number(request, "before")?;
+    let after = number(request, "after")?;
+    let limit = number(request, "limit")?;
+    let page = match (after, before) {
+        (Some(id), _) => HistoryPage::After(MessageId(id)),
+        (None, Some(id)) => HistoryPage::Before(MessageId(id)),
+        (None, None) => HistoryPage::Newest,
+    };
+    let limit = limit.map_or(config.history_page_default, |limit| {
+        usize::try_from(limit.max(1)).unwrap_or(usize::MAX).min(config.history_page_max)
+    });
+    Ok(Call::History { conversation_id, page, limit })
+}
+
+/// ```text
+/// GET /api/events?cursor=C&wait=SECONDS
+///     cursor  the place up to which the client has seen everything; from now on where missing
+///     wait    0 to limits.wait_seconds, 25 where missing
+/// 200 {"events":[...], "cursor":"C2", "more":false, "wait":25}
+///     at once where something came after C; else as soon as something does; else, when the
+///     time is over, with no events. "more": there is more already, ask again.
+/// ```
+fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
+    if !request.accepts("application/json") {
+        return Err(Problem::not_acceptable());
+    }
+    let wait = match number(request, "wait")? {
+        Some(seconds) => Duration::from_secs(seconds.max(0).cast_unsigned()).min(config.wait_max),
+        None => config.wait_default,
+    };
+    Ok(Call::Events { cursor: parameter(request, "cursor"), wait })
+}
+
+fn user_agent(request: &Request<'_>) -> String {
+    request
+        .field("user-agent")
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .unwrap_or_default()
+}
