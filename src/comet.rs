@@ -1,0 +1,217 @@
+//! Holds polls and releases them. This is the comet: a request that stays unanswered until there is
+//! something to say.
+//!
+//! Knows which connection waits, for whom, behind which cursor and until when. Knows neither HTTP
+//! nor SQL, and carries no payload. The rules, which the server that calls this keeps with it:
+//!
+//! 1. *No missed wake-up.* A poll is held first and asked for then, at the end of the same turn, on
+//!    the same thread. Nothing can be committed between the question that found nothing and the
+//!    hold.
+//! 2. *Wake means "ask again".* To wake a user is to ask the very question that their poll came
+//!    with. If the answer is still nothing, the poll stays, with its old deadline. So an answer
+//!    given at once and one given later come from one path.
+//! 3. *A held socket stays registered for reading*, so that a hang-up is noticed; bytes that come
+//!    early wait unparsed, within a bound.
+//! 4. *A poll leaves by exactly one exit*, and every exit has a name: see [`Left`].
+//!
+//! ```text
+//!               hold                   asked: nothing, again and again
+//!    request ----------> [ held ] <------------------------------------+
+//!                           |  woken ----------> ask the store --------+
+//!                           |                        | something
+//!      HungUp LoggedOut     |                        v
+//!      Released Expired  <--+                       News
+//!      Draining
+//! ```
+//!
+//! A held poll costs one entry here, and no buffer anywhere. Two indexes lead to it: the chain of
+//! its user's polls, oldest first (whom to wake), and a timing wheel (whom to expire). Holding,
+//! releasing and expiring take constant time, but for the search of the user in a tree.
+
+use std::collections::BTreeMap;
+
+use slab::Slab;
+
+use crate::entity::{Cursor, UserId};
+use crate::logic::Caller;
+use crate::system::Mono;
+use crate::timers::Wheel;
+
+/// Names a connection; see [`crate::event_loop`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(pub u32);
+
+/// Names a held poll, until it is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HoldId(u32);
+
+/// A poll that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The socket to answer on.
+    pub connection: ConnectionId,
+    /// Who waits, by which login.
+    pub caller: Caller,
+    /// What they know already.
+    pub cursor: Cursor,
+    /// When they have waited long enough.
+    pub deadline: Mono,
+    /// How long that was, in seconds: the answer says so.
+    pub wait_seconds: u16,
+}
+
+/// Why a poll is held no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The server stops.
+    Draining,
+    /// Its time is over.
+    Expired,
+    /// Its client is gone; nobody is left to answer.
+    HungUp,
+    /// Its session has ended.
+    LoggedOut,
+    /// There is something to say.
+    News,
+    /// Its user holds too many, and it was the oldest.
+    Released,
+}
+
+impl Left {
+    /// For the log.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::Draining => "the server stops",
+            Self::Expired => "its time is over",
+            Self::HungUp => "its client is gone",
+            Self::LoggedOut => "its session has ended",
+            Self::News => "there is news",
+            Self::Released => "a newer poll of its user took its place",
+        }
+    }
+}
+
+/// All polls that are held.
+#[derive(Debug)]
+pub struct Comet {
+    holds: Slab<Entry>,
+    users: BTreeMap<UserId, Chain>,
+    deadlines: Wheel,
+}
+
+/// A poll, and its neighbours among the polls of its user.
+#[derive(Debug)]
+struct Entry {
+    hold: Hold,
+    older: Option<HoldId>,
+    newer: Option<HoldId>,
+}
+
+/// The polls of one user.
+#[derive(Clone, Copy, Debug)]
+struct Chain {
+    oldest: HoldId,
+    newest: HoldId,
+    len: u32,
+}
+
+impl Comet {
+    /// Nothing is held yet. The wheel says how exact a deadline is kept.
+    pub fn new(deadlines: Wheel) -> Self {
+        Self { holds: Slab::new(), users: BTreeMap::new(), deadlines }
+    }
+
+    /// Parks a request.
+    pub fn hold(&mut self, hold: Hold) -> HoldId {
+        let user = hold.caller.user_id;
+        let older = self.users.get(&user).map(|chain| chain.newest);
+        let key = self.holds.insert(Entry { hold, older, newer: None });
+        // invariant: there are fewer connections, and so fewer polls, than 2^32.
+        let id = HoldId(u32::try_from(key).expect("fewer than 2^32 polls"));
+        if let Some(older) = older {
+            self.entry_mut(older).newer = Some(id);
+        }
+        let chain = self.users.entry(user).or_insert(Chain { oldest: id, newest: id, len: 0 });
+        chain.newest = id;
+        chain.len += 1;
+        self.deadlines.set(id.0, hold.deadline);
+        id
+    }
+
+    /// Takes a poll out, by one of the exits. The caller answers it.
+    pub fn release(&mut self, id: HoldId, left: Left) -> Hold {
+        let Entry { hold, older, newer } = self.holds.remove(id.0 as usize);
+        let user = hold.caller.user_id;
+        if let Some(older) = older {
+            self.entry_mut(older).newer = newer;
+        }
+        if let Some(newer) = newer {
+            self.entry_mut(newer).older = older;
+        }
+        // invariant: each held poll is in its user's chain.
+        let chain = self.users.get_mut(&user).expect("a user with a poll has a chain");
+        chain.len -= 1;
+        match (older, newer) {
+            (None, None) => drop(self.users.remove(&user)),
+            (None, Some(newer)) => chain.oldest = newer,
+            (Some(older), None) => chain.newest = older,
+            (Some(_), Some(_)) => {}
+        }
+        self.deadlines.cancel(id.0);
+        assert!(self.deadlines.len() <= self.holds.len(), "a deadline without a poll");
+        log::debug!("poll of user {user} left: {}", left.explain());
+        hold
+    }
+
+    /// Collects the polls whose time is over; each must be released now.
+    pub fn expired(&mut self, now: Mono, ids: &mut Vec<HoldId>) {
+        let mut keys = Vec::new();
+        self.deadlines.expired(now, &mut keys);
+        ids.extend(keys.into_iter().map(HoldId));
+    }
+
+    /// When the next poll's time is over.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.deadlines.next_deadline()
+    }
+
+    /// How many polls are held.
+    pub fn len(&self) -> usize {
+        self.holds.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.holds.is_empty()
+    }
+
+    /// A held poll; `None` once it has been released.
+    pub fn get(&self, id: HoldId) -> Option<&Hold> {
+        self.holds.get(id.0 as usize).map(|entry| &entry.hold)
+    }
+
+    /// The polls of a user, oldest first.
+    pub fn of_user(&self, user: UserId) -> impl Iterator<Item = HoldId> + '_ {
+        let mut next = self.users.get(&user).map(|chain| chain.oldest);
+        std::iter::from_fn(move || {
+            let id = next?;
+            next = self.holds[id.0 as usize].newer;
+            Some(id)
+        })
+    }
+
+    /// How many polls a user holds.
+    pub fn len_of_user(&self, user: UserId) -> usize {
+        self.users.get(&user).map_or(0, |chain| chain.len as usize)
+    }
+
+    /// All polls.
+    pub fn all(&self) -> impl Iterator<Item = HoldId> + '_ {
+        // invariant: as in `hold`.
+        self.holds.iter().map(|(key, _)| HoldId(u32::try_from(key).expect("fewer than 2^32 polls")))
+    }
+
+    fn entry_mut(&mut self, id: HoldId) -> &mut Entry {
+        &mut self.holds[id.0 as usize]
+    }
+}

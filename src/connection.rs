@@ -1,0 +1,167 @@
+//! Describes one connection: where it stands between a request and its answer, and what it keeps
+//! meanwhile.
+//!
+//! Knows the states and which may follow which. Knows no socket, no clock, and nothing of what is
+//! asked or answered. The states:
+//!
+//! ```text
+//!  accepted
+//!     |            complete          is a poll
+//!     v            request           and waits
+//! [Reading] -----> [Deciding] ------------------> [Held]
+//!   |   ^               |                           | released (see `comet`)
+//!   |   |               +-------> answer <----------+
+//!   |   |                           |
+//!   |   +--- keep-alive ------------+----- the socket is full ----> [Writing]
+//!   |   +----------------------------------- flushed, keep-alive -----|
+//!   |                               |                                 |
+//!   | malformed: answer             | close                           | flushed, close
+//!   +-----------------------> [Lingering] <---------------------------+
+//!                                   | the peer closes, or time is up
+//!                                   v
+//!                                 gone        (also from every state, when the socket breaks)
+//! ```
+//!
+//! Bytes that arrive while a request is being answered wait in `early`, unparsed: answers leave in
+//! the order of requests because the next request is not even looked at before. A connection that
+//! waits, idle or held, owns no buffer.
+
+use std::net::IpAddr;
+
+use crate::comet::HoldId;
+use crate::http::{Method, Phase, Reader, Request, Version};
+
+/// One connection, as the server sees it.
+#[derive(Debug)]
+pub struct Connection {
+    /// Who is on the other side.
+    pub peer: IpAddr,
+    /// Tells this connection from others that had its number before.
+    pub serial: u64,
+    /// Where it stands.
+    pub state: State,
+    /// The request that is being read.
+    pub reader: Reader,
+    /// Bytes that came while the request before them was being answered.
+    pub early: Vec<u8>,
+    /// How the answer to the present request is framed.
+    pub framing: Framing,
+    /// What the running deadline is for.
+    pub timer: Timer,
+    /// The peer will send nothing more.
+    pub ended: bool,
+    /// The event loop was asked to read nothing more.
+    pub paused: bool,
+}
+
+/// Where a connection stands; see the head of this file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for a request, or for the rest of one.
+    Reading,
+    /// Its request is with the logic.
+    Deciding,
+    /// Its request is a poll that waits.
+    Held(HoldId),
+    /// Its answer waits until the socket takes more.
+    Writing(Then),
+    /// Everything is written and our side is closed: what still comes is thrown away, so that the
+    /// peer reads the answer instead of a reset (RFC 9112, section 9.6).
+    Lingering,
+}
+
+/// What follows an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Everything ends: the peer has closed its side already.
+    Close,
+    /// The next request.
+    Keep,
+    /// Our side is closed, and the peer's end is waited for.
+    Linger,
+}
+
+/// What a deadline of a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// The rest of a body.
+    Body,
+    /// The rest of a head.
+    Head,
+    /// The next request.
+    Idle,
+    /// The peer's end.
+    Linger,
+    /// None is running.
+    Off,
+    /// Room in the socket.
+    Write,
+}
+
+/// What of a request its answer depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framing {
+    /// The request's version.
+    pub version: Version,
+    /// Whether it was HEAD.
+    pub head_only: bool,
+    /// Whether another request may follow.
+    pub keep_alive: bool,
+}
+
+impl Framing {
+    /// Where the request could not be read: the answer is whole and the last one.
+    pub const MALFORMED: Self =
+        Self { version: Version::Http11, head_only: false, keep_alive: false };
+
+    /// What this request asks for.
+    pub fn of(request: &Request<'_>) -> Self {
+        Self {
+            version: request.version,
+            head_only: request.method == Method::Head,
+            keep_alive: request.keep_alive,
+        }
+    }
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(peer: IpAddr, serial: u64) -> Self {
+        Self {
+            peer,
+            serial,
+            state: State::Reading,
+            reader: Reader::new(),
+            early: Vec::new(),
+            framing: Framing::MALFORMED,
+            timer: Timer::Off,
+            ended: false,
+            paused: false,
+        }
+    }
+
+    /// What follows the present answer.
+    pub fn then(&self) -> Then {
+        match (self.framing.keep_alive, self.ended) {
+            (true, false) => Then::Keep,
+            // The peer sends no more, but may have sent more than this request.
+            (true, true) if !self.early.is_empty() => Then::Keep,
+            (_, true) => Then::Close,
+            (false, false) => Then::Linger,
+        }
+    }
+
+    /// Which deadline applies while it is read.
+    pub fn reading_timer(&self) -> Timer {
+        match self.reader.phase() {
+            Phase::Idle => Timer::Idle,
+            Phase::Head => Timer::Head,
+            Phase::Body => Timer::Body,
+        }
+    }
+
+    /// Whether a request has begun and is not complete.
+    pub fn is_within_request(&self) -> bool {
+        self.reader.phase() != Phase::Idle
+    }
+}

@@ -1,0 +1,112 @@
+//! Lists what can happen to a server and what it can want done: the whole of its interface to a
+//! world of sockets.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use crate::comet::ConnectionId;
+use crate::connection::Then;
+
+/// Something that has happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A connection was accepted; its number was free.
+    Accepted {
+        /// Its number from now on.
+        connection: ConnectionId,
+        /// Who is on the other side.
+        peer: IpAddr,
+    },
+    /// Bytes came.
+    Received {
+        /// On which connection.
+        connection: ConnectionId,
+        /// In the order they were sent.
+        bytes: &'a [u8],
+    },
+    /// The peer has closed its side: nothing more will come.
+    Ended {
+        /// Of which connection.
+        connection: ConnectionId,
+    },
+    /// The socket is no more: it broke, or it was closed behind the last answer. The number is
+    /// free again.
+    Gone {
+        /// Of which connection.
+        connection: ConnectionId,
+    },
+    /// The socket did not take all of an answer, or took a little more of it.
+    Blocked {
+        /// Of which connection.
+        connection: ConnectionId,
+    },
+    /// The socket has taken the rest.
+    Flushed {
+        /// Of which connection.
+        connection: ConnectionId,
+    },
+    /// The server is to stop: no more connections will come.
+    Drain,
+    /// Nothing else has happened. Answer.
+    EndOfTurn,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write this, behind what is still waiting to be written.
+    Write {
+        /// To which connection.
+        connection: ConnectionId,
+        /// What: a range of [`Outputs::bytes`].
+        bytes: Range<usize>,
+        /// And this behind it.
+        tail: &'static [u8],
+        /// What to do when all of it is written: for [`Then::Linger`] shut down our side, for
+        /// [`Then::Close`] close, and say [`Input::Gone`].
+        then: Then,
+    },
+    /// Close the connection. Its number is free again.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Read nothing more from it.
+    Pause {
+        /// From which.
+        connection: ConnectionId,
+    },
+    /// Read again, beginning with what has come meanwhile.
+    Resume {
+        /// From which.
+        connection: ConnectionId,
+    },
+}
+
+/// What a turn wants done, in order, and the bytes it speaks of.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// In order.
+    pub list: Vec<Output>,
+    /// The bytes of all [`Output::Write`].
+    pub bytes: Vec<u8>,
+}
+
+impl Outputs {
+    /// Writes what was appended to `bytes` from `start` on.
+    pub(super) fn write(
+        &mut self,
+        connection: ConnectionId,
+        start: usize,
+        tail: &'static [u8],
+        then: Then,
+    ) {
+        self.list.push(Output::Write { connection, bytes: start..self.bytes.len(), tail, then });
+    }
+
+    /// Forgets the turn, and keeps the memory for the next.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.bytes.clear();
+    }
+}
