@@ -4,6 +4,7 @@ pub mod config;
 pub mod connection;
 pub mod data;
 pub mod entity;
+pub mod event_loop;
 pub mod http;
 pub mod logger;
 pub mod logic;

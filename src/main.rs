@@ -1,1 +1,89 @@
-fn main(){}
+//! Starts Lovejoy: command line, logger, server; and turns what fails into a line and an exit code.
+//!
+//! Exit codes: 0 after a signal or what was asked for, 1 where the server cannot start or go on,
+//! 2 where the command line is wrong.
+
+use std::error::Error;
+use std::fmt::{Display, Write as _};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use lovejoy::config::{self, Command, Config};
+use lovejoy::data::Store;
+use lovejoy::event_loop::EventLoop;
+use lovejoy::http::Pages;
+use lovejoy::logger;
+use lovejoy::logic::DEMO_ACCOUNTS;
+use lovejoy::server::Server;
+use lovejoy::system::{self, Clock, DataLock, Entropy};
+
+fn main() -> ExitCode {
+    let command = config::parse(std::env::args_os().skip(1), std::env::vars_os());
+    match command {
+        Ok(Command::Serve(config)) => match serve(*config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(error.as_ref(), 1),
+        },
+        Ok(Command::Help) => print(&config::help()),
+        Ok(Command::Version) => print(concat!("lovejoy ", env!("CARGO_PKG_VERSION"), "\n")),
+        Err(error) => fail(&error, 2),
+    }
+}
+
+/// Runs the server until a signal ends it.
+fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
+    logger::start(config.log);
+    config.fit_into(system::descriptors_max());
+    let config = Rc::new(config);
+    let clock = Clock::new();
+    let mut entropy = Entropy::system()?;
+    let _lock = DataLock::acquire(&config.data)?;
+    let signals = system::signals()?;
+
+    let database = u64::from_le_bytes(entropy.bytes());
+    let store = Store::open(&config.data.join("lovejoy.db"), config.durability, database)?;
+    let pages = match &config.www {
+        Some(folder) => {
+            Pages::folder(folder).map_err(|error| cannot("serve", folder.display(), &error))?
+        }
+        None => Pages::embedded(),
+    };
+    let server = Server::new(Rc::clone(&config), store, pages, entropy, clock.now())?;
+    let event_loop = EventLoop::bind(server, clock, signals, Rc::clone(&config))
+        .map_err(|error| cannot("listen on", config.listen, &error))?;
+    greet(&config, event_loop.local_address()?);
+    Ok(event_loop.run()?)
+}
+
+/// Tells whoever started the server where it is. For a program that reads it: the address is the
+/// last word of the first line.
+fn greet(config: &Config, address: SocketAddr) {
+    let mut text = format!("{} is listening on http://{address}\n", config.name);
+    if config.demo {
+        text.push_str("Demo accounts, friends of each other, to be tried in two tabs:\n");
+        for account in DEMO_ACCOUNTS {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "    {}, password {}", account.name, account.password);
+        }
+    }
+    // A server that nobody listens to is a server all the same.
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+fn cannot(what: &str, whom: impl Display, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot {what} {whom}: {error}"))
+}
+
+/// Prints what was asked for. Who reads only its first lines (`lovejoy --help | head`) is no error.
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// Tells in one line what went wrong; not through the log, whose level may be `off`.
+fn fail(error: &(impl Display + ?Sized), code: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "lovejoy: {error}");
+    ExitCode::from(code)
+}

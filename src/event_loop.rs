@@ -1,0 +1,430 @@
+//! Carries readiness in and bytes out: the only file that knows sockets, and `mio`.
+//!
+//! Decides nothing. What has happened is told to the [`Server`] as [`Input`]; what it wants done is
+//! done. One round of the loop is one turn of the server.
+//!
+//! `mio` is edge-triggered: it says once that a socket has become ready. From that follow the rules:
+//! 1. *Read until there is nothing left, or remember that you stopped early* (`unread`). A read that
+//!    does not fill the buffer has emptied the socket, and what comes later is a new edge; only
+//!    where the peer has closed, the end is still to be read.
+//! 2. *Write until the socket is full, and keep the rest*; the edge says when there is room.
+//! 3. *A readiness may be false.* Reading or writing then finds nothing, and that is all.
+//! 4. *A number is free when its socket is closed*, and connections are accepted only after all
+//!    outputs of the turn are carried out: no output meets a newer connection than it was meant for.
+//!
+//! Every socket is registered once, for reading and writing, and never again: interest costs a
+//! system call, and an edge that nobody waits for costs nothing.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream, UnixStream};
+use mio::{Events as ReadinessList, Interest, Poll as Selector, Token};
+use slab::Slab;
+
+use crate::comet::ConnectionId;
+use crate::config::Config;
+use crate::connection::Then;
+use crate::server::{Input, Output, Outputs, Server};
+use crate::system::{Clock, Mono, Now};
+
+/// The loop, with all sockets of one server.
+#[derive(Debug)]
+pub struct EventLoop {
+    server: Server,
+    clock: Clock,
+    selector: Selector,
+    /// `None` once the server drains.
+    listener: Option<TcpListener>,
+    signals: UnixStream,
+    /// The number of a connection is its key here.
+    sockets: Slab<Socket>,
+    /// Sockets that may have more to read, though no edge will say so.
+    unread: Vec<ConnectionId>,
+    accepting: Accepting,
+    /// When to stop draining.
+    drained_by: Option<Mono>,
+    /// One for all connections: what is read is looked at before the next read.
+    buffer: Box<[u8]>,
+    outputs: Outputs,
+    config: Rc<Config>,
+}
+
+/// One connection's socket.
+#[derive(Debug)]
+struct Socket {
+    stream: TcpStream,
+    /// What the socket would not take yet. A box, since most have none.
+    rest: Option<Box<Rest>>,
+    /// Nothing is to be read from it for now.
+    paused: bool,
+}
+
+/// What is still to be written.
+#[derive(Debug)]
+struct Rest {
+    bytes: Vec<u8>,
+    /// How many of the bytes are written.
+    sent: usize,
+    tail: &'static [u8],
+    then: Then,
+}
+
+/// Whether there may be connections to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepting {
+    /// Not until the next edge.
+    Idle,
+    /// There may be.
+    Ready,
+    /// There are, but no descriptor for them: not until then.
+    Paused(Mono),
+}
+
+const LISTENER: Token = Token(usize::MAX - 1);
+const SIGNALS: Token = Token(usize::MAX - 2);
+
+/// The size of the read buffer: more than most requests, and a whole body at its limit.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How many sockets' readiness is taken from the system at once.
+const READINESS_MAX: usize = 1024;
+
+/// How long to wait for a descriptor before trying to accept again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// How far one write went.
+enum Progress {
+    Done,
+    Blocked { moved: bool },
+    Broken,
+}
+
+impl EventLoop {
+    /// Listens. The server is not reachable before [`EventLoop::run`].
+    pub fn bind(
+        server: Server,
+        clock: Clock,
+        signals: std::os::unix::net::UnixStream,
+        config: Rc<Config>,
+    ) -> io::Result<Self> {
+        let selector = Selector::new()?;
+        let mut listener = TcpListener::bind(config.listen)?;
+        let mut signals = UnixStream::from_std(signals);
+        selector.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        selector.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        Ok(Self {
+            server,
+            clock,
+            selector,
+            listener: Some(listener),
+            signals,
+            sockets: Slab::new(),
+            unread: Vec::new(),
+            accepting: Accepting::Idle,
+            drained_by: None,
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            outputs: Outputs::default(),
+            config,
+        })
+    }
+
+    /// Where it listens: the port is the system's choice where 0 was asked for.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.listener.as_ref().ok_or(ErrorKind::NotConnected)?.local_addr()
+    }
+
+    /// Serves until a signal comes and everything that waits is answered.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut readiness = ReadinessList::with_capacity(READINESS_MAX);
+        loop {
+            match self.selector.poll(&mut readiness, self.timeout()) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                Err(_) => continue,
+                Ok(()) => {}
+            }
+            let now = self.clock.now();
+            for ready in &readiness {
+                match ready.token() {
+                    LISTENER => self.accepting = Accepting::Ready,
+                    SIGNALS => self.signalled(now),
+                    Token(key) => {
+                        let id = connection_id(key);
+                        if ready.is_writable() {
+                            self.flush(now, id);
+                        }
+                        if ready.is_readable() || ready.is_read_closed() || ready.is_error() {
+                            self.read(now, id, ready.is_read_closed() || ready.is_error());
+                        }
+                    }
+                }
+            }
+            for id in std::mem::take(&mut self.unread) {
+                self.read(now, id, true);
+            }
+            self.server.handle(now, Input::EndOfTurn, &mut self.outputs);
+            self.carry_out(now);
+            if self.is_drained(now) {
+                self.server.finish();
+                return Ok(());
+            }
+            self.accept(now);
+        }
+    }
+
+    /// How long nothing needs to be done.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.unread.is_empty() || self.accepting == Accepting::Ready {
+            return Some(Duration::ZERO);
+        }
+        let accept_at = match self.accepting {
+            Accepting::Paused(until) => Some(until),
+            Accepting::Idle | Accepting::Ready => None,
+        };
+        let deadlines = [self.server.next_deadline(), accept_at, self.drained_by];
+        let next = deadlines.into_iter().flatten().min()?;
+        Some(next.since(self.clock.now().mono))
+    }
+
+    fn accept(&mut self, now: Now) {
+        if let Accepting::Paused(until) = self.accepting
+            && until <= now.mono
+        {
+            self.accepting = Accepting::Ready;
+        }
+        if self.accepting != Accepting::Ready {
+            return;
+        }
+        let Some(listener) = &self.listener else { return };
+        for _ in 0..self.config.accepts_per_turn_max {
+            match listener.accept() {
+                Ok((mut stream, peer)) => {
+                    let entry = self.sockets.vacant_entry();
+                    let token = Token(entry.key());
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    // Each answer is one write, and should leave at once.
+                    if let Err(error) = stream.set_nodelay(true).and_then(|()| {
+                        self.selector.registry().register(&mut stream, token, interest)
+                    }) {
+                        log::debug!("a new connection from {peer} broke: {error}");
+                        continue;
+                    }
+                    let connection = connection_id(entry.key());
+                    entry.insert(Socket { stream, rest: None, paused: false });
+                    let input = Input::Accepted { connection, peer: peer.ip() };
+                    self.server.handle(now, input, &mut self.outputs);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.accepting = Accepting::Idle;
+                    return;
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    log::warn!("cannot accept connections for a moment: {error}");
+                    self.accepting = Accepting::Paused(now.mono.plus(ACCEPT_PAUSE));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads what there is, but not for longer than the others would like to wait.
+    /// `to_the_end`: a read that does not fill the buffer may not have been the last.
+    fn read(&mut self, now: Now, id: ConnectionId, to_the_end: bool) {
+        for _ in 0..self.config.reads_per_turn_max {
+            let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
+            if socket.paused {
+                return;
+            }
+            match socket.stream.read(&mut self.buffer) {
+                Ok(0) => {
+                    let input = Input::Ended { connection: id };
+                    return self.server.handle(now, input, &mut self.outputs);
+                }
+                Ok(count) => {
+                    let bytes = &self.buffer[..count];
+                    let input = Input::Received { connection: id, bytes };
+                    self.server.handle(now, input, &mut self.outputs);
+                    if count < self.buffer.len() && !to_the_end {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return self.gone(now, id),
+            }
+        }
+        self.unread.push(id);
+    }
+
+    /// Does what the turn wants done, and what follows from that.
+    fn carry_out(&mut self, now: Now) {
+        while !self.outputs.list.is_empty() {
+            let mut outputs = std::mem::take(&mut self.outputs);
+            for output in outputs.list.drain(..) {
+                match output {
+                    Output::Write { connection, bytes, tail, then } => {
+                        self.write(now, connection, &outputs.bytes[bytes], tail, then);
+                    }
+                    Output::Close { connection } => drop(self.take(connection)),
+                    Output::Pause { connection } => self.set_paused(connection, true),
+                    Output::Resume { connection } => self.set_paused(connection, false),
+                }
+            }
+            if self.outputs.list.is_empty() {
+                outputs.clear();
+                self.outputs = outputs;
+            }
+        }
+    }
+
+    fn set_paused(&mut self, id: ConnectionId, paused: bool) {
+        let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
+        socket.paused = paused;
+        if !paused {
+            // Its edge came and went.
+            self.unread.push(id);
+        }
+    }
+
+    fn write(&mut self, now: Now, id: ConnectionId, bytes: &[u8], tail: &'static [u8], then: Then) {
+        let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
+        if let Some(rest) = &mut socket.rest {
+            rest.append(bytes, tail, then);
+            return;
+        }
+        let mut sent = 0;
+        let progress = write_all(&mut socket.stream, bytes, tail, &mut sent);
+        if let Progress::Blocked { .. } = progress {
+            let sent_tail = sent.saturating_sub(bytes.len());
+            let bytes = bytes[sent.min(bytes.len())..].to_vec();
+            let tail = &tail[sent_tail..];
+            socket.rest = Some(Box::new(Rest { bytes, sent: 0, tail, then }));
+        }
+        match progress {
+            Progress::Done => self.written(now, id, then, false),
+            Progress::Blocked { .. } => {
+                let input = Input::Blocked { connection: id };
+                self.server.handle(now, input, &mut self.outputs);
+            }
+            Progress::Broken => self.gone(now, id),
+        }
+    }
+
+    /// The socket may have room again.
+    fn flush(&mut self, now: Now, id: ConnectionId) {
+        let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
+        let Some(rest) = &mut socket.rest else { return };
+        match write_all(&mut socket.stream, &rest.bytes, rest.tail, &mut rest.sent) {
+            Progress::Done => {
+                let then = rest.then;
+                socket.rest = None;
+                self.written(now, id, then, true);
+            }
+            Progress::Blocked { moved: true } => {
+                let input = Input::Blocked { connection: id };
+                self.server.handle(now, input, &mut self.outputs);
+            }
+            Progress::Blocked { moved: false } => {}
+            Progress::Broken => self.gone(now, id),
+        }
+    }
+
+    /// An answer is with the system.
+    fn written(&mut self, now: Now, id: ConnectionId, then: Then, was_blocked: bool) {
+        match then {
+            Then::Keep => {}
+            Then::Linger => {
+                if let Some(socket) = self.sockets.get(id.0 as usize)
+                    && let Err(error) = socket.stream.shutdown(Shutdown::Write)
+                {
+                    log::debug!("a socket could not be shut down: {error}");
+                }
+            }
+            Then::Close => return self.gone(now, id),
+        }
+        if was_blocked {
+            self.server.handle(now, Input::Flushed { connection: id }, &mut self.outputs);
+        }
+    }
+
+    fn gone(&mut self, now: Now, id: ConnectionId) {
+        self.server.handle(now, Input::Gone { connection: id }, &mut self.outputs);
+        drop(self.take(id));
+    }
+
+    /// Takes the socket out, to be closed. The selector forgets it by itself.
+    fn take(&mut self, id: ConnectionId) -> Option<Socket> {
+        self.sockets.try_remove(id.0 as usize)
+    }
+
+    /// SIGINT or SIGTERM: the first is obeyed with manners, the second at once.
+    fn signalled(&mut self, now: Now) {
+        let mut byte = [0; 16];
+        while matches!(self.signals.read(&mut byte), Ok(1..)) {}
+        if self.drained_by.is_some() {
+            self.drained_by = Some(now.mono);
+            return;
+        }
+        log::info!("stopping");
+        self.listener = None;
+        self.accepting = Accepting::Idle;
+        self.drained_by = Some(now.mono.plus(self.config.drain_time_max));
+        self.server.handle(now, Input::Drain, &mut self.outputs);
+    }
+
+    fn is_drained(&self, now: Now) -> bool {
+        self.drained_by.is_some_and(|by| by <= now.mono || self.sockets.is_empty())
+    }
+}
+
+impl Rest {
+    fn append(&mut self, bytes: &[u8], tail: &'static [u8], then: Then) {
+        // `sent` counts over bytes and tail, so it goes on counting when the tail becomes bytes.
+        self.bytes.extend_from_slice(self.tail);
+        self.bytes.extend_from_slice(bytes);
+        self.tail = tail;
+        self.then = then;
+    }
+}
+
+/// Writes what comes after the first `sent` bytes of `bytes` and `tail` together.
+fn write_all(stream: &mut TcpStream, bytes: &[u8], tail: &[u8], sent: &mut usize) -> Progress {
+    let before = *sent;
+    loop {
+        let in_bytes = (*sent).min(bytes.len());
+        let (bytes, tail) = (&bytes[in_bytes..], &tail[*sent - in_bytes..]);
+        if bytes.is_empty() && tail.is_empty() {
+            return Progress::Done;
+        }
+        let written = if tail.is_empty() {
+            stream.write(bytes)
+        } else {
+            stream.write_vectored(&[IoSlice::new(bytes), IoSlice::new(tail)])
+        };
+        match written {
+            Ok(0) => return Progress::Broken,
+            Ok(count) => *sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Progress::Blocked { moved: *sent > before };
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Progress::Broken,
+        }
+    }
+}
+
+/// Whether an error of `accept` is about the one connection that was to be accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+    )
+}
+
+fn connection_id(key: usize) -> ConnectionId {
+    // invariant: a process has fewer than 2^32 descriptors.
+    ConnectionId(u32::try_from(key).expect("fewer than 2^32 connections"))
+}
