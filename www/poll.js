@@ -1,0 +1,158 @@
+// The client half of the comet: keeps one request to /api/events open, and hands on what it answers.
+//
+//              start                      answer                        retry_ms
+//     idle ------------> asking ---------------------> asking   asking ----------> released -> asking
+//                           |  no answer, 429, 5xx              any  -- stop, 401 --> stopped
+//                           +----------------------> waiting ---- time is up, nudge --> asking
+//
+// Rules: 1. The cursor moves on only after `onAnswer` has dealt with the answer; what failed is asked again.
+//        2. Without a cursor (at first, or when the server refuses it) `snapshot` fetches one.
+//        3. After a failure the first question does not wait (wait=0), so that success shows at once.
+//        4. Back-off is 0.5 s to 30 s with full jitter, and starts over only after a success that lasted.
+// It knows nothing of chat: any page may use it with its own callbacks.
+
+const WAIT_S = 25;
+const SLACK_MS = 10_000;
+const BACKOFF_MIN_MS = 500;
+const BACKOFF_MAX_MS = 30_000;
+const LASTING_MS = 5_000;
+const SAME_CURSOR_MS = 100;
+const AGAIN = "ask again at once";
+
+/**
+ * @typedef {"idle" | "asking" | "waiting" | "released" | "stopped"} PollState
+ * @typedef {{state: PollState, lostAt: number, retryAt: number}} PollStatus
+ *   lostAt: when the connection was lost, 0 while it stands; retryAt: when a pause ends
+ * @typedef {{events: any[], cursor: string, more?: boolean, wait?: number, retry_ms?: number}} Answer
+ * @typedef {object} PollOptions
+ * @property {string} url of the events
+ * @property {() => Record<string, string>} headers
+ * @property {() => Promise<string>} snapshot loads everything and returns the cursor to go on from
+ * @property {(answer: Answer) => Promise<void>} onAnswer
+ * @property {(status: PollStatus) => void} onStatus
+ * @property {() => void} onUnauthorized
+ */
+
+/** @param {PollOptions} options */
+export function createPoll(options) {
+  /** @type {PollStatus} */
+  let status = { state: "idle", lostAt: 0, retryAt: 0 };
+  /** @type {string | null} */
+  let cursor = null;
+  let failures = 0;
+  let steadySince = 0;
+  let askedAt = 0;
+  let wait = WAIT_S;
+  let interrupt = new AbortController();
+
+  const stopped = () => status.state === "stopped";
+  /** @param {Partial<PollStatus>} change */
+  const become = (change) => options.onStatus((status = { ...status, ...change }));
+
+  /** @param {"waiting" | "released" | "asking"} state @param {number} ms */
+  async function pause(state, ms) {
+    become({ state, retryAt: Date.now() + ms });
+    const { signal } = (interrupt = new AbortController());
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true });
+    });
+  }
+
+  /** One question: resolves with the answer, or throws a Response or whatever fetch throws. */
+  async function ask() {
+    cursor ??= await options.snapshot();
+    const seconds = status.lostAt ? 0 : WAIT_S;
+    const asking = (interrupt = new AbortController());
+    const timer = setTimeout(() => asking.abort(), Math.max(wait, seconds) * 1000 + SLACK_MS);
+    try {
+      const url = `${options.url}?cursor=${encodeURIComponent(cursor)}&wait=${seconds}`;
+      const headers = { Accept: "application/json", ...options.headers() };
+      const response = await fetch(url, { headers, cache: "no-store", signal: asking.signal });
+      if (!response.ok) throw response;
+      return /** @type {Answer} */ (await response.json());
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** @param {Answer} answer */
+  async function succeed(answer) {
+    const now = Date.now();
+    const same = answer.cursor === cursor;
+    cursor = answer.cursor;
+    wait = answer.wait || wait;
+    steadySince ||= now;
+    if (now - steadySince >= LASTING_MS) failures = 0;
+    if (status.lostAt) become({ lostAt: 0 });
+    if (answer.retry_ms) await pause("released", answer.retry_ms);
+    else if (same && now - askedAt < SAME_CURSOR_MS) await pause("asking", SAME_CURSOR_MS);
+  }
+
+  /** @param {any} error */
+  async function fail(error) {
+    if (error.status === 401) {
+      stop();
+      return options.onUnauthorized();
+    }
+    if (error.status === 400) cursor = null;
+    const after = Number(error.headers?.get("Retry-After") ?? error.retryAfter ?? 0) * 1000;
+    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** ++failures);
+    const jitter = BACKOFF_MIN_MS + Math.random() * (ceiling - BACKOFF_MIN_MS);
+    steadySince = 0;
+    become({ lostAt: status.lostAt || Date.now() });
+    await pause("waiting", Math.min(BACKOFF_MAX_MS, Math.max(after, jitter)));
+  }
+
+  async function run() {
+    // A request begun before the page has loaded would keep the tab's spinner turning for ever.
+    if (document.readyState !== "complete") {
+      await new Promise((resolve) => addEventListener("load", resolve, { once: true }));
+    }
+    while (!stopped()) {
+      become({ state: "asking", retryAt: 0 });
+      askedAt = Date.now();
+      try {
+        const answer = await ask();
+        if (stopped()) return;
+        await options.onAnswer(answer);
+        await succeed(answer);
+      } catch (error) {
+        if (stopped()) return;
+        if (error !== AGAIN) await fail(error);
+      }
+    }
+  }
+
+  function stop() {
+    become({ state: "stopped", lostAt: 0, retryAt: 0 });
+    interrupt.abort();
+    for (const [target, type, listener] of wakers) target.removeEventListener(type, listener);
+  }
+
+  /** Ends a pause at once. */
+  function nudge() {
+    if (status.state === "waiting" || status.state === "released") interrupt.abort();
+  }
+
+  /** After sleep a socket may be dead without anybody having said so. @param {boolean} certain */
+  function refresh(certain) {
+    const stale = certain || Date.now() - askedAt > wait * 1000 + SLACK_MS;
+    if (status.state === "asking" && stale) interrupt.abort(AGAIN);
+    nudge();
+  }
+
+  /** @type {[EventTarget, string, (event: any) => void][]} */
+  const wakers = [
+    [window, "online", nudge],
+    [window, "pageshow", (event) => event.persisted && refresh(true)],
+    [document, "visibilitychange", () => document.hidden || refresh(false)],
+  ];
+
+  function start() {
+    for (const [target, type, listener] of wakers) target.addEventListener(type, listener);
+    run();
+  }
+
+  return { start, stop, nudge };
+}

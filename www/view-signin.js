@@ -1,0 +1,153 @@
+// Shows the card on which people sign in or create an account.
+// Does not know what a session is: `submit` does the work and throws an ApiError to be shown under its field.
+
+import { h, icon, setAttributes, setText } from "./dom.js";
+import { explain, t } from "./i18n.js";
+import { languagePicker } from "./view-menu.js";
+
+/**
+ * @typedef {{name: string, password: string, display_name?: string}} Account
+ * @typedef {{name: string, version: string, registration: string, demo?: Account[]}} Server
+ * @typedef {"sign_in" | "create_account"} Purpose
+ * @param {object} options
+ * @param {Server | null} options.server null while it has not answered
+ * @param {string} options.notice why one is here again, may be empty
+ * @param {{purpose: Purpose, name: string}} options.begun what was typed before the view was made anew
+ * @param {(purpose: Purpose, account: Account, stay: boolean) => Promise<void>} options.submit
+ * @param {(language: string) => void} options.onLanguage
+ */
+export function createSignIn({ server, notice, begun, submit, onLanguage }) {
+  const body = h("div", { class: "card-body" });
+  const tabs = (/** @type {Purpose[]} */ (["sign_in", "create_account"])).map((purpose) =>
+    h("button", { role: "tab", type: "button", id: `tab-${purpose}`, "aria-controls": "card-panel", text: t(purpose),
+      on: { click: () => choose(purpose), keydown: switchByArrow } }));
+
+  /** @param {KeyboardEvent} event */
+  function switchByArrow(event) {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    choose(begun.purpose === "sign_in" ? "create_account" : "sign_in");
+    tabs.find((tab) => tab.tabIndex === 0)?.focus();
+  }
+
+  /** @param {Purpose} purpose */
+  function choose(purpose) {
+    begun.purpose = purpose;
+    for (const tab of tabs) {
+      const selected = tab.id === `tab-${purpose}`;
+      setAttributes(tab, { "aria-selected": String(selected), tabindex: selected ? 0 : -1 });
+    }
+    const closed = purpose === "create_account" && server?.registration === "closed";
+    const panel = { role: "tabpanel", id: "card-panel", "aria-labelledby": `tab-${purpose}` };
+    body.replaceChildren(h("div", panel, closed
+      ? h("p", { class: "closed", text: t("registration_closed") })
+      : form(purpose)));
+  }
+
+  /** @param {Purpose} purpose */
+  function form(purpose) {
+    const creating = purpose === "create_account";
+    const name = field("name", t("name"), { autocomplete: "username", autocapitalize: "none",
+      spellcheck: "false", maxlength: 64, value: begun.name }, creating ? t("name_hint") : "");
+    const password = field("password", t("password"), { type: "password",
+      autocomplete: creating ? "new-password" : "current-password" }, creating ? t("password_hint") : "");
+    const display = field("display_name", t("display_name"), { autocomplete: "nickname" }, t("display_name_hint"));
+    const stay = h("input", { type: "checkbox", id: "stay" });
+    const button = h("button", { type: "submit", class: "primary", text: t(purpose) });
+    const general = h("p", { class: "error", role: "alert" });
+    name.input.addEventListener("input", () => (begun.name = name.input.value));
+    password.box.append(showSwitch(password.input));
+
+    /** @param {Account} account */
+    async function enter(account) {
+      for (const each of [name, password, display]) each.complain("");
+      setText(general, "");
+      setAttributes(element, { "aria-busy": "true" });
+      try {
+        await submit(purpose, account, stay.checked);
+      } catch (error) {
+        complain(/** @type {import("./api.js").ApiError} */ (error), account.name);
+      } finally {
+        setAttributes(element, { "aria-busy": null });
+      }
+    }
+
+    /** Errors stand under the field they speak of. @param {import("./api.js").ApiError} error @param {string} who */
+    function complain(error, who) {
+      const fields = { name, password, display_name: display };
+      const about = error.code === "name_taken" ? "name"
+        : error.code === "bad_credentials" || error.code === "rate_limited" ? "password" : error.field;
+      const place = fields[/** @type {keyof typeof fields} */ (about)];
+      if (place) place.complain(explain(error, who));
+      else setText(general, explain(error, who));
+    }
+
+    const element = h("form", { novalidate: true, on: {
+      /** @param {Event} event */
+      submit: (event) => {
+        event.preventDefault();
+        if (element.getAttribute("aria-busy")) return;
+        const empty = [name, password].filter(({ input }) => !input.value.trim());
+        for (const each of [name, password]) each.complain(empty.includes(each) ? t("error_empty") : "");
+        if (empty.length) return empty[0].input.focus();
+        const shown = display.input.value.trim();
+        enter({ name: name.input.value.trim(), password: password.input.value,
+          ...(creating && shown ? { display_name: shown } : {}) });
+      },
+    } }, name.element, creating && display.element, password.element,
+      h("label", { class: "check", for: "stay" }, stay, t("stay")), general, button);
+    if (creating || !server?.demo?.length) return element;
+    return h("div", {}, element, demo(server.demo, enter));
+  }
+
+  choose(begun.purpose);
+  return h("main", { class: "signin" },
+    h("div", { class: "card" },
+      h("header", {}, h("img", { src: "icon.svg", alt: "", width: 48, height: 48 }), h("h1", { text: server?.name ?? "Lovejoy" })),
+      notice && h("p", { class: "notice", role: "status", text: notice }),
+      h("div", { class: "tabs", role: "tablist" }, ...tabs), body),
+    h("footer", {}, languagePicker(onLanguage),
+      h("p", { text: server ? `Lovejoy ${server.version}` : "" })));
+}
+
+/** @param {Account[]} accounts @param {(account: Account) => void} enter */
+function demo(accounts, enter) {
+  return h("section", { class: "demo", "aria-labelledby": "demo-title" },
+    h("h2", { id: "demo-title", text: t("demo") }),
+    h("div", { class: "demo-accounts" }, ...accounts.map(({ name, password }) =>
+      h("button", { type: "button", text: name, on: { click: () => enter({ name, password }) } }))),
+    h("p", { text: t("demo_hint") }));
+}
+
+/** A labelled text box with room for an error. @param {string} id @param {string} label
+ * @param {Record<string, any>} attributes @param {string} hint */
+export function field(id, label, { value = "", ...attributes }, hint = "") {
+  const input = h("input", { id, name: id, type: "text", ...attributes, prop: { value },
+    "aria-describedby": `${id}-error ${id}-hint` });
+  const error = h("p", { class: "error", id: `${id}-error`, role: "alert" });
+  const box = h("div", { class: "input" }, input);
+  const element = h("div", { class: "field" }, h("label", { for: id, text: label }), box, error,
+    hint && h("p", { class: "hint", id: `${id}-hint`, text: hint }));
+  /** @param {string} text */
+  const complain = (text) => {
+    setText(error, text);
+    setAttributes(input, { "aria-invalid": text ? "true" : null });
+    if (text) input.focus();
+  };
+  return { element, box, input, complain };
+}
+
+/** @param {HTMLInputElement} input */
+function showSwitch(input) {
+  const button = h("button", { type: "button", class: "quiet", "aria-controls": input.id, "aria-pressed": "false",
+    text: t("show"), on: { click: () => {
+      const shown = input.type === "password";
+      input.type = shown ? "text" : "password";
+      setAttributes(button, { "aria-pressed": String(shown) });
+      setText(button, t(shown ? "hide" : "show"));
+    } } });
+  return button;
+}
+
+/** What stands there until the server has said what it is. */
+export const createSplash = () =>
+  h("main", { class: "splash" }, h("img", { src: "icon.svg", alt: "", width: 64, height: 64 }), icon("clock"));
