@@ -36,8 +36,6 @@ use crate::http::{Method, Phase, Reader, Request, Version};
 pub struct Connection {
     /// Who is on the other side.
     pub peer: IpAddr,
-    /// Tells this connection from others that had its number before.
-    pub serial: u64,
     /// Where it stands.
     pub state: State,
     /// The request that is being read.
@@ -59,7 +57,7 @@ pub struct Connection {
 pub enum State {
     /// Waits for a request, or for the rest of one.
     Reading,
-    /// Its request is with the logic.
+    /// Its request is with the handler, or it is about to be refused.
     Deciding,
     /// Its request is a poll that waits.
     Held(HoldId),
@@ -126,10 +124,9 @@ impl Framing {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(peer: IpAddr, serial: u64) -> Self {
+    pub fn new(peer: IpAddr) -> Self {
         Self {
             peer,
-            serial,
             state: State::Reading,
             reader: Reader::new(),
             early: Vec::new(),

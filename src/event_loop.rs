@@ -27,13 +27,13 @@ use slab::Slab;
 use crate::comet::ConnectionId;
 use crate::config::Config;
 use crate::connection::Then;
-use crate::server::{Input, Output, Outputs, Server};
+use crate::server::{Handler, Input, Output, Outputs, Server};
 use crate::system::{Clock, Mono, Now};
 
 /// The loop, with all sockets of one server.
 #[derive(Debug)]
-pub struct EventLoop {
-    server: Server,
+pub struct EventLoop<H> {
+    server: Server<H>,
     clock: Clock,
     selector: Selector,
     /// `None` once the server drains.
@@ -60,6 +60,8 @@ struct Socket {
     rest: Option<Box<Rest>>,
     /// Nothing is to be read from it for now.
     paused: bool,
+    /// It is in the list of those that may have more to read.
+    unread: bool,
 }
 
 /// What is still to be written.
@@ -102,10 +104,10 @@ enum Progress {
     Broken,
 }
 
-impl EventLoop {
+impl<H: Handler> EventLoop<H> {
     /// Listens. The server is not reachable before [`EventLoop::run`].
     pub fn bind(
-        server: Server,
+        server: Server<H>,
         clock: Clock,
         signals: std::os::unix::net::UnixStream,
         config: Rc<Config>,
@@ -162,7 +164,10 @@ impl EventLoop {
                 }
             }
             for id in std::mem::take(&mut self.unread) {
-                self.read(now, id, true);
+                if let Some(socket) = self.sockets.get_mut(id.0 as usize) {
+                    socket.unread = false;
+                    self.read(now, id, true);
+                }
             }
             self.server.handle(now, Input::EndOfTurn, &mut self.outputs);
             self.carry_out(now);
@@ -197,7 +202,10 @@ impl EventLoop {
         if self.accepting != Accepting::Ready {
             return;
         }
-        let Some(listener) = &self.listener else { return };
+        let Some(listener) = &self.listener else {
+            self.accepting = Accepting::Idle;
+            return;
+        };
         for _ in 0..self.config.accepts_per_turn_max {
             match listener.accept() {
                 Ok((mut stream, peer)) => {
@@ -212,8 +220,8 @@ impl EventLoop {
                         continue;
                     }
                     let connection = connection_id(entry.key());
-                    entry.insert(Socket { stream, rest: None, paused: false });
-                    let input = Input::Accepted { connection, peer: peer.ip() };
+                    entry.insert(Socket { stream, rest: None, paused: false, unread: false });
+                    let input = Input::Accepted { connection, peer: peer.ip().to_canonical() };
                     self.server.handle(now, input, &mut self.outputs);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -247,6 +255,11 @@ impl EventLoop {
                     let bytes = &self.buffer[..count];
                     let input = Input::Received { connection: id, bytes };
                     self.server.handle(now, input, &mut self.outputs);
+                    // A pause is obeyed at once: what it bounds would grow until the turn ends.
+                    if self.outputs.list.last() == Some(&Output::Pause { connection: id }) {
+                        socket.paused = true;
+                        return;
+                    }
                     if count < self.buffer.len() && !to_the_end {
                         return;
                     }
@@ -256,7 +269,15 @@ impl EventLoop {
                 Err(_) => return self.gone(now, id),
             }
         }
-        self.unread.push(id);
+        self.remember_unread(id);
+    }
+
+    fn remember_unread(&mut self, id: ConnectionId) {
+        if let Some(socket) = self.sockets.get_mut(id.0 as usize)
+            && !std::mem::replace(&mut socket.unread, true)
+        {
+            self.unread.push(id);
+        }
     }
 
     /// Does what the turn wants done, and what follows from that.
@@ -285,7 +306,7 @@ impl EventLoop {
         socket.paused = paused;
         if !paused {
             // Its edge came and went.
-            self.unread.push(id);
+            self.remember_unread(id);
         }
     }
 
@@ -293,7 +314,8 @@ impl EventLoop {
         let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
         if let Some(rest) = &mut socket.rest {
             rest.append(bytes, tail, then);
-            return;
+            let input = Input::Blocked { connection: id };
+            return self.server.handle(now, input, &mut self.outputs);
         }
         let mut sent = 0;
         let progress = write_all(&mut socket.stream, bytes, tail, &mut sent);

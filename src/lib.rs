@@ -1,4 +1,5 @@
 //! A comet chat server in one small binary.
+pub mod chat;
 pub mod comet;
 pub mod config;
 pub mod connection;

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use lovejoy::chat::Chat;
 use lovejoy::config::{self, Command, Config};
 use lovejoy::data::Store;
 use lovejoy::event_loop::EventLoop;
@@ -50,7 +51,8 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
         }
         None => Pages::embedded(),
     };
-    let server = Server::new(Rc::clone(&config), store, pages, entropy, clock.now())?;
+    let chat = Chat::new(Rc::clone(&config), store, pages, entropy, clock.now())?;
+    let server = Server::new(Rc::clone(&config), chat);
     let event_loop = EventLoop::bind(server, clock, signals, Rc::clone(&config))
         .map_err(|error| cannot("listen on", config.listen, &error))?;
     greet(&config, event_loop.local_address()?);

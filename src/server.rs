@@ -1,4 +1,4 @@
-//! Runs one turn: read, decide, commit, release, write.
+//! Serves HTTP on connections that others read and write: one turn after the other.
 //!
 //! The whole server without its sockets and its clock. It is driven by two verbs: [`Server::handle`]
 //! takes what has happened, one [`Input`] after the other, and with [`Input::EndOfTurn`] says what
@@ -8,19 +8,18 @@
 //! The phases of a turn:
 //!
 //! 1. *Read.* Bytes become requests.
-//! 2. *Decide.* Each request becomes an answer, a poll, or a longer piece of work. Nothing leaves.
-//! 3. *Commit.* What all of them have written becomes durable, together, by one `fsync`.
-//! 4. *Release.* New polls, and those of users for whom something was written, are asked for. Those
-//!    for which there is an answer leave the comet (see `polls`).
+//! 2. *Decide.* Each request becomes an answer, or is kept to be answered later. Nothing leaves.
+//! 3. *Commit.* What all of them have written becomes durable, together.
+//! 4. *Release.* What was kept and can be answered now, is.
 //! 5. *Write.* All answers leave.
 //!
-//! Durable before visible: if the commit fails, every answer that wrote, or that was decided after
-//! something was written, becomes 503, and nothing is pushed.
+//! The first and the last are done here, for any [`Handler`]; those between are the handler's. That
+//! of the chat is [`Chat`](crate::chat::Chat).
 //!
-//! This file calls and orders. It parses nothing, queries nothing and formats nothing.
+//! Knows connections and their deadlines (see [`crate::connection`] for their states). Does not know
+//! what is asked, nor why an answer has to wait.
 
 mod io;
-mod polls;
 
 pub use io::{Input, Output, Outputs};
 
@@ -29,99 +28,133 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::comet::{Comet, ConnectionId, HoldId};
+use crate::comet::{ConnectionId, HoldId};
 use crate::config::Config;
 use crate::connection::{Connection, Framing, State, Then, Timer};
-use crate::data::{Store, StoreError};
-use crate::http::{self, CONTINUE, DateCache, Limits, Pages, Reader, Request, Response, Step};
-use crate::logic::{Answer, Logic, Published, Refusal, Ticket};
-use crate::system::{Entropy, Mono, Now};
+use crate::http::{self, CONTINUE, DateCache, Limits, ParseError, Reader, Request, Response, Step};
+use crate::system::{Mono, Now};
 use crate::timers::Wheel;
-use crate::web::{self, Problem, Route};
+
+/// What is done with requests. All else about a connection is done by the [`Server`].
+pub trait Handler {
+    /// A request has come.
+    fn decide(&mut self, now: Now, client: Client, request: &Request<'_>) -> Decision;
+
+    /// A connection has to be turned away; these are the words.
+    fn refuse(&mut self, why: &Refused) -> Response;
+
+    /// The client that a poll is held for will send nothing more. If there is nothing to answer at
+    /// the end of the turn, nobody waits for it either.
+    fn half_closed(&mut self, now: Now, hold: HoldId);
+
+    /// The client is gone before it was answered.
+    fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>);
+
+    /// The server is to stop: what is kept is to be answered at the end of this turn.
+    fn drain(&mut self, now: Now);
+
+    /// Nothing else has happened: commit, release, and answer what can be answered.
+    fn end_turn(&mut self, now: Now, answers: &mut Answers);
+
+    /// When to end a turn even if nothing happens.
+    fn next_deadline(&self) -> Option<Mono>;
+
+    /// The last thing to be called.
+    fn finish(&mut self);
+}
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The connection it came on, and its answer leaves on.
+    pub connection: ConnectionId,
+    /// Who is on the other side of it.
+    pub peer: IpAddr,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It will be answered at the end of this turn or a later one.
+    Later,
+    /// The same; it is a poll, and held.
+    Held(HoldId),
+}
+
+/// Why a connection is turned away without asking what it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// What it sends is no request.
+    Malformed(ParseError),
+    /// Its request does not come to an end.
+    TimedOut,
+    /// There are as many as there may be.
+    TooMany,
+}
+
+/// What a handler answers in a turn, in order.
+#[derive(Debug, Default)]
+pub struct Answers {
+    list: Vec<(ConnectionId, Option<Response>)>,
+}
+
+impl Answers {
+    /// Answers the request that came on a connection.
+    pub fn answer(&mut self, connection: ConnectionId, response: Response) {
+        self.list.push((connection, Some(response)));
+    }
+
+    /// Closes a connection whose client waits for no answer.
+    pub fn close(&mut self, connection: ConnectionId) {
+        self.list.push((connection, None));
+    }
+}
 
 /// The whole server without its sockets and its clock.
 #[derive(Debug)]
-pub struct Server {
+pub struct Server<H> {
+    handler: H,
     config: Rc<Config>,
     limits: Limits,
-    logic: Logic,
-    pages: Pages,
-    comet: Comet,
     /// By number.
     connections: Vec<Option<Connection>>,
     /// How many there are.
     connections_len: usize,
     per_address: BTreeMap<IpAddr, usize>,
-    /// The deadlines of connections that are not held.
+    /// The deadlines of connections whose requests are not with the handler.
     deadlines: Wheel,
     date: DateCache,
-    /// Counts connections.
-    serial: u64,
     draining: bool,
-    turn: Turn,
-}
-
-/// What a turn collects on its way to its end.
-#[derive(Debug, Default)]
-struct Turn {
-    /// What will be answered, in order.
-    answers: Vec<Pending>,
-    /// The polls to be asked for.
-    asking: Vec<HoldId>,
-    /// Connections whose early bytes may be looked at now.
+    /// Connections that were refused in this turn.
+    refused: Vec<(ConnectionId, Refused)>,
+    /// Connections whose early bytes may be looked at in the next turn.
     ready: Vec<ConnectionId>,
-    /// Something may be half written: nothing of this turn is committed.
-    failed: bool,
-}
-
-/// An answer that waits for the end of the turn.
-#[derive(Debug)]
-struct Pending {
-    connection: ConnectionId,
-    /// The connection may be gone by then, and its number another's.
-    serial: u64,
-    response: Response,
-    /// Whether it tells of something that is not committed yet.
-    depends_on_commit: bool,
+    answers: Answers,
 }
 
 /// How exactly deadlines are kept: each may be late by one such step.
-const TICK: Duration = Duration::from_millis(50);
+pub const TICK: Duration = Duration::from_millis(50);
 
 /// Steps in a revolution of a wheel: 102 s, so that every usual deadline is near.
-const TICKS: usize = 2048;
+pub const TICKS: usize = 2048;
 
-/// When to come back to a server that is stopping.
-const DRAIN_RETRY: Duration = Duration::from_millis(500);
-
-impl Server {
-    /// A server over a store, which nobody has connected to yet.
-    pub fn new(
-        config: Rc<Config>,
-        store: Store,
-        pages: Pages,
-        entropy: Entropy,
-        now: Now,
-    ) -> Result<Self, StoreError> {
-        let mut logic = Logic::new(Rc::clone(&config), store, entropy, now)?;
-        if config.demo {
-            logic.make_demo_accounts(now)?;
-        }
-        Ok(Self {
+impl<H: Handler> Server<H> {
+    /// A server that nobody has connected to yet.
+    pub fn new(config: Rc<Config>, handler: H) -> Self {
+        Self {
+            handler,
             limits: config.http_limits(),
-            logic,
-            pages,
-            comet: Comet::new(Wheel::new(TICK, TICKS)),
             connections: Vec::new(),
             connections_len: 0,
             per_address: BTreeMap::new(),
             deadlines: Wheel::new(TICK, TICKS),
             date: DateCache::new(),
-            serial: 0,
             draining: false,
-            turn: Turn::default(),
+            refused: Vec::new(),
+            ready: Vec::new(),
+            answers: Answers::default(),
             config,
-        })
+        }
     }
 
     /// Takes in what has happened. Outputs are to be carried out after the end of the turn.
@@ -140,21 +173,18 @@ impl Server {
 
     /// When to call [`Server::handle`] with the end of a turn, even if nothing happens before.
     pub fn next_deadline(&self) -> Option<Mono> {
-        let Turn { answers, ready, .. } = &self.turn;
-        if self.logic.has_work() || !ready.is_empty() || !answers.is_empty() {
+        if !self.ready.is_empty() || !self.refused.is_empty() {
             return Some(Mono(0));
         }
-        let deadlines = [
-            self.comet.next_deadline(),
-            self.deadlines.next_deadline(),
-            self.logic.next_deadline(),
-        ];
-        deadlines.into_iter().flatten().min()
+        match (self.handler.next_deadline(), self.deadlines.next_deadline()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 
-    /// How many polls are held.
-    pub fn held(&self) -> usize {
-        self.comet.len()
+    /// What is done with requests here.
+    pub fn handler(&mut self) -> &mut H {
+        &mut self.handler
     }
 
     /// How many connections there are.
@@ -162,17 +192,12 @@ impl Server {
         self.connections_len
     }
 
-    /// The store, for what is done to it as a whole.
-    pub fn store(&mut self) -> &mut Store {
-        self.logic.store()
-    }
-
-    /// Writes down what was only remembered; the last thing to be called.
+    /// The last thing to be called.
     pub fn finish(&mut self) {
-        self.logic.finish();
+        self.handler.finish();
     }
 
-    // Phase 1: read.
+    // Read.
 
     fn accept(&mut self, now: Now, id: ConnectionId, peer: IpAddr) {
         let index = id.0 as usize;
@@ -180,8 +205,7 @@ impl Server {
             self.connections.resize_with(index + 1, || None);
         }
         assert!(self.connections[index].is_none(), "the number of a new connection is free");
-        self.serial += 1;
-        self.connections[index] = Some(Connection::new(peer, self.serial));
+        self.connections[index] = Some(Connection::new(peer));
         self.connections_len += 1;
         let of_address = self.per_address.entry(peer).or_insert(0);
         *of_address += 1;
@@ -189,32 +213,39 @@ impl Server {
             || (*of_address > self.config.connections_per_address_max && !peer.is_loopback())
         {
             log::debug!("too many connections; one from {peer} is sent away");
-            self.refuse(id, Problem::too_many_connections());
+            self.refuse(now, id, Refused::TooMany);
         } else {
             self.set_timer(now, id, Timer::Idle);
         }
     }
 
     fn receive(&mut self, now: Now, id: ConnectionId, bytes: &[u8], outputs: &mut Outputs) {
-        let early_max = self.config.pipelined_bytes_max;
         let Some(connection) = self.connection(id) else { return };
         match connection.state {
             State::Reading if connection.early.is_empty() => self.read(now, id, bytes, outputs),
             State::Lingering => {}
             State::Reading | State::Deciding | State::Held(_) | State::Writing(_) => {
                 connection.early.extend_from_slice(bytes);
-                if connection.early.len() <= early_max || connection.paused {
-                    return;
-                }
-                if let State::Held(_) = connection.state {
-                    // A poll whose socket is not read cannot be seen to hang up.
-                    log::debug!("too much was sent behind a held poll");
-                    self.close(now, id, outputs);
-                } else {
-                    connection.paused = true;
-                    outputs.list.push(Output::Pause { connection: id });
-                }
+                self.bound_early(now, id, outputs);
             }
+        }
+    }
+
+    /// What comes early is bounded: past the limit a connection is read no further until its answer
+    /// has left. A poll's socket has to be read, or nobody would see it hang up; so its client is
+    /// sent away.
+    fn bound_early(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
+        let early_max = self.config.pipelined_bytes_max;
+        let Some(connection) = self.connection(id) else { return };
+        if connection.early.len() <= early_max || connection.paused {
+            return;
+        }
+        if let State::Held(_) = connection.state {
+            log::debug!("too much was sent behind a held poll");
+            self.close(now, id, outputs);
+        } else {
+            connection.paused = true;
+            outputs.list.push(Output::Pause { connection: id });
         }
     }
 
@@ -233,10 +264,10 @@ impl Server {
                     outputs.write(id, start, &[], Then::Keep);
                 }
                 Ok(Step::Complete(request)) => {
-                    self.begin_request(now, id, Framing::of(&request), bytes);
-                    return self.decide(now, id, &request);
+                    self.decide(now, id, &request, bytes);
+                    return self.bound_early(now, id, outputs);
                 }
-                Err(error) => return self.refuse(id, Problem::from(&error)),
+                Err(error) => return self.refuse(now, id, Refused::Malformed(error)),
             }
         }
     }
@@ -251,12 +282,20 @@ impl Server {
         }
     }
 
-    fn begin_request(&mut self, now: Now, id: ConnectionId, framing: Framing, early: &[u8]) {
+    /// Hands a request to the handler. What came behind it waits until it is answered.
+    fn decide(&mut self, now: Now, id: ConnectionId, request: &Request<'_>, early: &[u8]) {
         self.set_timer(now, id, Timer::Off);
         let Some(connection) = self.connection(id) else { return };
-        connection.state = State::Deciding;
-        connection.framing = framing;
+        connection.framing = Framing::of(request);
         connection.early.extend_from_slice(early);
+        let client = Client { connection: id, peer: connection.peer };
+        let state = match self.handler.decide(now, client, request) {
+            Decision::Later => State::Deciding,
+            Decision::Held(hold) => State::Held(hold),
+        };
+        if let Some(connection) = self.connection(id) {
+            connection.state = state;
+        }
     }
 
     /// Looks at the bytes that came while the request before them was being answered.
@@ -266,117 +305,59 @@ impl Server {
             return;
         }
         let early = std::mem::take(&mut connection.early);
-        if std::mem::take(&mut connection.paused) {
+        self.read(now, id, &early, outputs);
+        let early_max = self.config.pipelined_bytes_max;
+        let Some(connection) = self.connection(id) else { return };
+        if connection.paused && connection.early.len() <= early_max {
+            connection.paused = false;
             outputs.list.push(Output::Resume { connection: id });
         }
-        self.read(now, id, &early, outputs);
-        if let Some(connection) = self.connection(id)
-            && connection.ended
-            && connection.state == State::Reading
-        {
+        if connection.ended && connection.state == State::Reading {
             self.close(now, id, outputs);
         }
     }
 
-    /// The peer will send no more. What it has asked for is still answered, but a poll that has to
-    /// wait would wait for somebody who has left.
+    /// The peer will send no more. What it has asked for is still answered.
     fn end(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let Some(connection) = self.connection(id) else { return };
         connection.ended = true;
         match connection.state {
             State::Reading if connection.early.is_empty() => self.close(now, id, outputs),
             State::Lingering => self.close(now, id, outputs),
-            State::Held(hold) => self.turn.asking.push(hold),
+            State::Held(hold) => self.handler.half_closed(now, hold),
             State::Reading | State::Deciding | State::Writing(_) => {}
         }
     }
 
-    // Phase 2: decide.
-
-    fn decide(&mut self, now: Now, id: ConnectionId, request: &Request<'_>) {
-        match self.consider(now, id, request) {
-            Ok(Some(response)) => self.answer(id, response),
-            Ok(None) => {}
-            Err(problem) => self.answer(id, problem.respond()),
-        }
-    }
-
-    /// The answer, or `None` where it comes later.
-    fn consider(
-        &mut self,
-        now: Now,
-        id: ConnectionId,
-        request: &Request<'_>,
-    ) -> Result<Option<Response>, Problem> {
-        let matched = web::route(request)?;
-        if self.draining {
-            return Err(Problem::unavailable("The server is stopping.", DRAIN_RETRY));
-        }
-        match matched.route {
-            Route::Page => {
-                let page = self.pages.find(&request.target).ok_or_else(Problem::not_found)?;
-                return Ok(Some(page.respond(request)));
-            }
-            Route::Health => return Ok(Some(web::health())),
-            _ => {}
-        }
-        let mut caller = None;
-        if matched.route.needs_token() {
-            let token = web::bearer_token(request)?;
-            let known = self.logic.authenticate(now, token);
-            caller = Some(known.map_err(|refusal| self.refused(refusal))?);
-        }
-        let call = web::read_call(matched, request, &self.config)?;
-        match self.logic.decide(now, caller, call, Ticket(id.0)) {
-            Ok(Answer::Now(reply)) => Ok(Some(web::respond(&reply))),
-            Ok(Answer::Later) => Ok(None),
-            Ok(Answer::Wait(wait)) => {
-                self.hold(now, id, &wait);
-                Ok(None)
-            }
-            Err(refusal) => Err(self.refused(refusal)),
-        }
-    }
-
-    /// Notes an answer for the end of the turn.
-    fn answer(&mut self, id: ConnectionId, response: Response) {
-        let depends_on_commit = self.logic.is_writing();
-        let Some(connection) = self.connection(id) else { return };
-        let serial = connection.serial;
-        self.turn.answers.push(Pending { connection: id, serial, response, depends_on_commit });
-    }
-
-    /// Answers bytes that are no request, or come too late or from one too many. Nothing after them
-    /// is read.
-    fn refuse(&mut self, id: ConnectionId, problem: Problem) {
+    /// Turns a connection away. Nothing more of what it sends is looked at.
+    fn refuse(&mut self, now: Now, id: ConnectionId, why: Refused) {
+        self.set_timer(now, id, Timer::Off);
         let Some(connection) = self.connection(id) else { return };
         connection.state = State::Deciding;
         connection.framing = Framing::MALFORMED;
-        self.answer(id, problem.respond());
+        self.refused.push((id, why));
     }
 
-    fn refused(&mut self, refusal: Refusal) -> Problem {
-        if let Refusal::Store(error) = &refusal {
-            log::error!("a call failed: {error}");
-            self.turn.failed = true;
-        }
-        refusal.into()
-    }
-
-    // The end of a turn: the rest of phases 1 and 2, then 3, 4 and 5.
+    // The end of a turn.
 
     fn end_turn(&mut self, now: Now, outputs: &mut Outputs) {
-        for id in std::mem::take(&mut self.turn.ready) {
+        for id in std::mem::take(&mut self.ready) {
             self.read_early(now, id, outputs);
         }
         self.time_out(now, outputs);
-        self.logic.tick(now);
-        self.work(now);
-        let published = self.commit();
-        self.release(now, &published, outputs);
-        for pending in std::mem::take(&mut self.turn.answers) {
-            self.write(now, pending, outputs);
+        let mut answers = std::mem::take(&mut self.answers);
+        self.handler.end_turn(now, &mut answers);
+        for (id, why) in std::mem::take(&mut self.refused) {
+            answers.answer(id, self.handler.refuse(&why));
         }
+        for (id, response) in answers.list.drain(..) {
+            match response {
+                Some(response) => self.write(now, id, response, outputs),
+                None => self.close(now, id, outputs),
+            }
+        }
+        // Empty, and kept for its memory.
+        self.answers = answers;
     }
 
     fn time_out(&mut self, now: Now, outputs: &mut Outputs) {
@@ -387,56 +368,23 @@ impl Server {
             let timer = std::mem::replace(&mut connection.timer, Timer::Off);
             log::debug!("a connection ran out of time: {timer:?}");
             match timer {
-                Timer::Head | Timer::Body => self.refuse(id, Problem::timeout()),
+                Timer::Head | Timer::Body => self.refuse(now, id, Refused::TimedOut),
                 Timer::Idle | Timer::Linger | Timer::Write => self.close(now, id, outputs),
                 Timer::Off => unreachable!("a deadline is for something"),
             }
         }
     }
 
-    /// A slice of what takes longer than a turn may last.
-    fn work(&mut self, now: Now) {
-        if let Some((Ticket(id), result)) = self.logic.work(now) {
-            let response = match result {
-                Ok(reply) => web::respond(&reply),
-                Err(refusal) => self.refused(refusal).respond(),
-            };
-            self.answer(ConnectionId(id), response);
-        }
-    }
+    // Write.
 
-    // Phase 3: commit.
-
-    fn commit(&mut self) -> Published {
-        if std::mem::take(&mut self.turn.failed) {
-            self.logic.roll_back();
-        } else {
-            match self.logic.commit() {
-                Ok(published) => return published,
-                Err(error) => log::error!("a turn was not committed: {error}"),
-            }
-        }
-        for pending in &mut self.turn.answers {
-            if pending.depends_on_commit {
-                pending.response = Problem::not_committed().respond();
-            }
-        }
-        // What is no matter of the store is told all the same; there is nothing left to write.
-        self.logic.commit().unwrap_or_default()
-    }
-
-    // Phase 4, release, is in `polls`. Phase 5: write.
-
-    fn write(&mut self, now: Now, pending: Pending, outputs: &mut Outputs) {
-        let id = pending.connection;
-        let draining = self.draining;
+    fn write(&mut self, now: Now, id: ConnectionId, response: Response, outputs: &mut Outputs) {
         // Not `self.connection`: the date is borrowed beside it.
         let Some(Some(connection)) = self.connections.get_mut(id.0 as usize) else { return };
-        if connection.serial != pending.serial {
+        if !matches!(connection.state, State::Deciding | State::Held(_)) {
             return;
         }
-        connection.framing.keep_alive &= !draining;
-        log::debug!("{} to {}", pending.response.status(), connection.peer);
+        connection.framing.keep_alive &= !self.draining;
+        log::debug!("{} to {}", response.status(), connection.peer);
         let framing = http::Framing {
             version: connection.framing.version,
             head_only: connection.framing.head_only,
@@ -444,7 +392,7 @@ impl Server {
             date: self.date.at(now.wall.0),
         };
         let start = outputs.bytes.len();
-        let tail = pending.response.encode(&framing, &mut outputs.bytes);
+        let tail = response.encode(&framing, &mut outputs.bytes);
         let then = connection.then();
         outputs.write(id, start, tail, then);
         self.answered(now, id, then, outputs);
@@ -452,15 +400,14 @@ impl Server {
 
     /// The answer is with the socket. Where that did not take all of it, it will say so.
     fn answered(&mut self, now: Now, id: ConnectionId, then: Then, outputs: &mut Outputs) {
-        match then {
-            Then::Keep => self.set_timer(now, id, Timer::Idle),
-            Then::Close | Then::Linger => self.set_timer(now, id, Timer::Linger),
-        }
+        let Some(connection) = self.connection(id) else { return };
+        let timer = if then == Then::Keep { connection.reading_timer() } else { Timer::Linger };
+        self.set_timer(now, id, timer);
         let Some(connection) = self.connection(id) else { return };
         if then == Then::Keep {
             connection.state = State::Reading;
             if !connection.early.is_empty() {
-                self.turn.ready.push(id);
+                self.ready.push(id);
             }
         } else {
             connection.state = State::Lingering;
@@ -478,7 +425,8 @@ impl Server {
             State::Lingering => connection.state = State::Writing(Then::Linger),
             // It took a little, so it has time again.
             State::Writing(_) => {}
-            State::Deciding | State::Held(_) => unreachable!("an answer comes after its request"),
+            // What it did not take is an interim response; the request has come all the same.
+            State::Deciding | State::Held(_) => return,
         }
         self.set_timer(now, id, Timer::Write);
     }
@@ -535,8 +483,8 @@ impl Server {
             _ => drop(self.per_address.remove(&connection.peer)),
         }
         match connection.state {
-            State::Held(hold) => self.abandon(now, hold),
-            State::Deciding => self.logic.cancel(Ticket(id.0)),
+            State::Held(hold) => self.handler.gone(now, id, Some(hold)),
+            State::Deciding => self.handler.gone(now, id, None),
             State::Reading | State::Writing(_) | State::Lingering => {}
         }
     }
@@ -544,11 +492,11 @@ impl Server {
     /// The server is to stop. What is being answered still is; what waits is answered now.
     fn drain(&mut self, now: Now, outputs: &mut Outputs) {
         self.draining = true;
-        self.release_all(now);
+        self.handler.drain(now);
         for index in 0..self.connections.len() {
             let Some(connection) = &self.connections[index] else { continue };
             if connection.state == State::Reading && !connection.is_within_request() {
-                // invariant: as in `accept`.
+                // invariant: as a connection's number is a `u32`.
                 let id = u32::try_from(index).expect("fewer than 2^32 connections");
                 self.close(now, ConnectionId(id), outputs);
             }

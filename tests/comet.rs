@@ -52,7 +52,7 @@ fn a_held_poll_is_answered_in_the_turn_in_which_a_message_is_written() {
         [(post, 201, vec![]), (poll, 200, strings([r#"message "hello""#]))]
     );
     assert_eq!(told(&world.turn()), []);
-    assert_eq!(world.server().held(), 0);
+    assert_eq!(world.chat().held(), 0);
 }
 
 #[test]
@@ -223,9 +223,9 @@ fn a_client_that_hangs_up_frees_its_place_and_nobody_else_notices() {
     let mut world = World::new();
     let (anna, ben, conversation) = world.friends();
     let poll = held_poll(&mut world, &ben, 25);
-    assert_eq!(world.server().held(), 1);
+    assert_eq!(world.chat().held(), 1);
     world.hang_up(poll);
-    assert_eq!(world.server().held(), 0);
+    assert_eq!(world.chat().held(), 0);
     let post = world.say(&anna, conversation, "anybody there?");
     assert_eq!(told(&world.turn()), [(post, 201, vec![])]);
 }
@@ -251,7 +251,7 @@ fn a_held_client_that_closes_its_side_counts_as_gone() {
     let poll = held_poll(&mut world, &ben, 25);
     world.half_close(poll);
     assert_eq!(told(&world.turn()), []);
-    assert_eq!(world.server().held(), 0);
+    assert_eq!(world.chat().held(), 0);
     assert_eq!(world.server().connections(), connections_of_friends(&mut world));
 }
 
@@ -299,7 +299,7 @@ fn too_much_behind_a_held_poll_ends_it() {
     let poll = held_poll(&mut world, &ben, 25);
     world.send(poll, &vec![b'x'; 100_000]);
     assert_eq!(told(&world.turn()), []);
-    assert_eq!(world.server().held(), 0);
+    assert_eq!(world.chat().held(), 0);
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn after_a_restart_an_old_cursor_is_reset_and_loses_no_message() {
     assert_eq!(told(&answers), [(poll, 200, expected)]);
     let poll = world.poll(&ben, &answers[0].cursor(), 25);
     assert_eq!(told(&world.turn()), [], "reset comes once");
-    assert_eq!(world.server().held(), 1, "{poll:?} is held");
+    assert_eq!(world.chat().held(), 1, "{poll:?} is held");
 }
 
 #[test]
@@ -387,7 +387,7 @@ fn one_poll_too_many_releases_the_oldest() {
     assert_eq!(told(&answers), [(oldest, 200, vec![])]);
     assert_eq!(answers[0].body["released"], true);
     assert!(answers[0].body["retry_ms"].as_i64().is_some_and(|ms| ms > 0));
-    assert_eq!(world.server().held(), 2);
+    assert_eq!(world.chat().held(), 2);
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn a_server_that_stops_answers_everybody_and_sends_them_back_at_different_times(
     }
     retries.dedup();
     assert_eq!(retries.len(), 2, "spread: {retries:?}");
-    assert_eq!(world.server().held(), 0);
+    assert_eq!(world.chat().held(), 0);
     let late = world.ask("GET", "/api/me", &ben.token, None);
     let answers = world.turn();
     assert_eq!(told(&answers), [(late, 503, vec![])]);
@@ -421,7 +421,7 @@ fn a_turn_that_is_not_committed_answers_503_and_pushes_nothing() {
     let mut world = World::new();
     let (anna, ben, conversation) = world.friends();
     let poll = held_poll(&mut world, &ben, 25);
-    world.server().store().set_pages_max(Some(1));
+    world.chat().store().set_pages_max(Some(1));
     let long = "x".repeat(8000);
     let post = world.say(&anna, conversation, &long);
     let read = world.ask("GET", "/api/server", "", None);
@@ -433,7 +433,7 @@ fn a_turn_that_is_not_committed_answers_503_and_pushes_nothing() {
     let history = world.get(&format!("/api/conversations/{conversation}/messages"), &ben);
     assert_eq!(history.body["messages"], serde_json::json!([]), "reading goes on");
 
-    world.server().store().set_pages_max(None);
+    world.chat().store().set_pages_max(None);
     let post = world.say(&anna, conversation, "again");
     assert_eq!(
         told(&world.turn()),

@@ -96,6 +96,7 @@ impl Store {
     }
 
     /// What came after `after`, in order, in all conversations of a user: at most `limit` entries.
+    /// The entries are chosen first, and the bodies read of those alone.
     pub fn changes_after(
         &self,
         user: UserId,
@@ -107,12 +108,15 @@ impl Store {
                 "SELECT ",
                 message_columns!(),
                 ", entry.id, entry.changes IS NOT NULL
-                 FROM members AS mine
-                 JOIN messages AS entry ON entry.conversation_id = mine.conversation_id
-                      AND entry.id > max(?2, mine.after_id)
+                 FROM (SELECT e.id AS id FROM members AS mine
+                       JOIN messages AS e ON e.conversation_id = mine.conversation_id
+                            AND e.id > max(?2, mine.after_id)
+                       WHERE mine.user_id = ?1
+                             AND (mine.after_id = 0 OR coalesce(e.changes, e.id) > mine.after_id)
+                       ORDER BY e.id LIMIT ?3) AS news
+                 JOIN messages AS entry ON entry.id = news.id
                  JOIN messages AS m ON m.id = coalesce(entry.changes, entry.id)
-                 WHERE mine.user_id = ?1 AND m.id > mine.after_id
-                 ORDER BY entry.id LIMIT ?3"
+                 ORDER BY news.id"
             ),
             (user.0, after.0, sql_limit(limit)),
             |row| {

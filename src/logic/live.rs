@@ -17,7 +17,8 @@ use super::Notice;
 use crate::entity::{Event, MessageId, UserId};
 use crate::system::Mono;
 
-/// How long an inbox outlives its user's presence: a short loss of the network costs no reload.
+/// How long an inbox at least outlives its user's presence: a short loss of the network costs no
+/// reload. It is looked after once in this time, and dropped when its user was away twice.
 const KEPT: Duration = Duration::from_secs(300);
 
 /// The inboxes of all who are around.
@@ -37,6 +38,8 @@ struct Inbox {
     floor: u64,
     /// Oldest first; at most one for each subject.
     events: VecDeque<(u64, Event)>,
+    /// Its user was away when it was last looked after.
+    away: bool,
     /// Nothing newer than this is stored for the user; there may be less.
     stored: MessageId,
 }
@@ -64,7 +67,7 @@ impl Live {
     pub(super) fn open(&mut self, user: UserId, stored: MessageId, now: Mono) {
         self.inboxes.entry(user).or_insert_with(|| {
             self.retiring.push_back((now.plus(KEPT), user));
-            Inbox { floor: self.newest, events: VecDeque::new(), stored }
+            Inbox { floor: self.newest, events: VecDeque::new(), away: false, stored }
         });
     }
 
@@ -113,10 +116,12 @@ impl Live {
             && due <= now
         {
             self.retiring.pop_front();
-            if is_around(user) {
-                self.retiring.push_back((now.plus(KEPT), user));
-            } else {
+            let Some(inbox) = self.inboxes.get_mut(&user) else { continue };
+            let was_away = std::mem::replace(&mut inbox.away, !is_around(user));
+            if inbox.away && was_away {
                 self.inboxes.remove(&user);
+            } else {
+                self.retiring.push_back((now.plus(KEPT), user));
             }
         }
     }
@@ -184,6 +189,8 @@ mod tests {
         live.retire(later, |_| true);
         assert_eq!(live.since(ANNA, 0), Since::Events(vec![]));
         live.retire(later.plus(KEPT), |_| false);
+        assert_eq!(live.since(ANNA, 0), Since::Events(vec![]));
+        live.retire(later.plus(2 * KEPT), |_| false);
         assert_eq!(live.since(ANNA, 0), Since::Missed);
         assert_eq!(live.next_deadline(), None);
     }

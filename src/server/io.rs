@@ -104,9 +104,13 @@ impl Outputs {
         self.list.push(Output::Write { connection, bytes: start..self.bytes.len(), tail, then });
     }
 
-    /// Forgets the turn, and keeps the memory for the next.
+    /// Forgets the turn, and keeps the memory for the next, unless it was an unusual one.
     pub fn clear(&mut self) {
         self.list.clear();
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
     }
 }
+
+/// How much memory a turn leaves to the next: the answers of some hundred polls.
+const KEPT_BYTES_MAX: usize = 64 * 1024;

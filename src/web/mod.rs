@@ -23,6 +23,6 @@ mod request;
 mod route;
 
 pub use problem::Problem;
-pub use reply::{health, respond};
+pub use reply::{health, options, respond};
 pub use request::{bearer_token, read_call};
-pub use route::{Match, Route, route};
+pub use route::{Match, Route, check_page_method, route};

@@ -25,7 +25,7 @@ pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
 /// What the request wants of the logic.
 ///
 /// # Panics
-/// For the routes that are no matter of the logic: pages and health.
+/// For the routes that are no matter of the logic.
 pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
     if request.body == Body::TooLarge {
         Members::read(request, config.body_bytes_max)?;
@@ -39,7 +39,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::Conversations => Call::Conversations,
         Route::Events => events(request, config)?,
         Route::Friends => Call::Friends,
-        Route::Health | Route::Page => unreachable!("no matter of the logic"),
+        Route::Health | Route::Options | Route::Page => unreachable!("no matter of the logic"),
         Route::History => history(conversation_id, request, config)?,
         Route::LogIn => log_in(&members()?, request)?,
         Route::LogOut => Call::LogOut,
@@ -121,9 +121,10 @@ fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
         return Err(Problem::not_acceptable());
     }
     let wait = match number(request, "wait")? {
-        Some(seconds) => Duration::from_secs(seconds.max(0).cast_unsigned()).min(config.wait_max),
+        Some(seconds) => Duration::from_secs(seconds.max(0).cast_unsigned()),
         None => config.wait_default,
     };
+    let wait = wait.min(config.wait_max);
     Ok(Call::Events { cursor: parameter(request, "cursor"), wait })
 }
 

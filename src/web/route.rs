@@ -18,6 +18,7 @@ pub enum Route {
     LogOut,
     MarkRead,
     Me,
+    Options,
     Page,
     Register,
     RemoveFriend,
@@ -59,6 +60,14 @@ const ROUTES: &[(&str, Methods)] = &[
 /// What every page can be asked for.
 const PAGE: Methods = &[(Get, Route::Page)];
 
+/// Refuses what no page can be asked for.
+pub fn check_page_method(method: Method) -> Result<(), Problem> {
+    match method {
+        Get | Method::Head => Ok(()),
+        _ => Err(Problem::method_not_allowed(allow(PAGE))),
+    }
+}
+
 /// Finds the route of a request. Whatever is not named here is a page, perhaps one that does not
 /// exist.
 pub fn route(request: &Request<'_>) -> Result<Match, Problem> {
@@ -68,7 +77,9 @@ pub fn route(request: &Request<'_>) -> Result<Match, Problem> {
     let (id, methods) = match found {
         Some((id, methods)) => (id, *methods),
         None if path.starts_with("/api/") || path == "/api" => return Err(Problem::not_found()),
-        None => (0, PAGE),
+        None if request.target.is_asterisk() => return Ok(Match { route: Route::Options, id: 0 }),
+        // Which pages there are is not known here, nor so whether a method is wrong or the path.
+        None => return Ok(Match { route: Route::Page, id: 0 }),
     };
     // HEAD is GET without the body (RFC 9110, section 9.3.2).
     let method = if request.method == Method::Head { Get } else { request.method };
@@ -82,7 +93,12 @@ impl Route {
     /// Whether only somebody with a token may ask.
     pub fn needs_token(self) -> bool {
         match self {
-            Self::Health | Self::LogIn | Self::Page | Self::Register | Self::Server => false,
+            Self::Health
+            | Self::LogIn
+            | Self::Options
+            | Self::Page
+            | Self::Register
+            | Self::Server => false,
             Self::AcceptFriend
             | Self::AskFriend
             | Self::Conversations

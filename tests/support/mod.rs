@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use lovejoy::chat::Chat;
 use lovejoy::comet::ConnectionId;
 use lovejoy::config::Config;
 use lovejoy::connection::Then;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 
 /// A server, its network and its clock.
 pub struct World {
-    server: Option<Server>,
+    server: Option<Server<Chat>>,
     config: Rc<Config>,
     folder: PathBuf,
     now: Now,
@@ -128,11 +129,16 @@ impl World {
         let store = Store::open(&path, self.config.durability, 42).expect("a database");
         let entropy = Entropy::seeded(self.starts);
         let config = Rc::clone(&self.config);
-        let server = Server::new(config, store, Pages::embedded(), entropy, self.now);
-        self.server = Some(server.expect("a server"));
+        let pages = Pages::embedded();
+        let chat = Chat::new(Rc::clone(&config), store, pages, entropy, self.now);
+        self.server = Some(Server::new(config, chat.expect("a chat")));
     }
 
-    pub fn server(&mut self) -> &mut Server {
+    pub fn chat(&mut self) -> &mut Chat {
+        self.server().handler()
+    }
+
+    pub fn server(&mut self) -> &mut Server<Chat> {
         self.server.as_mut().expect("it was started")
     }
 

@@ -1,0 +1,361 @@
+//! Answers the requests of the chat: pages at once, the web service through the logic, and polls
+//! when there is news. Does phases 2 to 4 of a turn: decide, commit, release.
+//!
+//! *Durable before visible*: all that a turn writes is committed by one transaction. If that fails,
+//! every answer that wrote, or was decided after something was written, becomes 503, and nothing is
+//! pushed.
+//!
+//! *Wake means "ask again"*: the comet knows who waits, the logic knows what for; here the one is
+//! asked for the other. The rules are at the head of [`crate::comet`].
+//!
+//! This file calls and orders. It parses nothing, queries nothing and formats nothing.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::comet::{Comet, ConnectionId, Hold, HoldId, Left};
+use crate::config::Config;
+use crate::data::{Store, StoreError};
+use crate::entity::UserId;
+use crate::http::{Pages, Request, Response};
+use crate::logic::{Answer, Batch, Logic, Published, Refusal, Reply, Ticket, Wait};
+use crate::server::{Answers, Client, Decision, Handler, Refused, TICK, TICKS};
+use crate::system::{Entropy, Mono, Now};
+use crate::timers::Wheel;
+use crate::web::{self, Problem, Route};
+
+/// The chat: its rules, its pages, and those who wait.
+#[derive(Debug)]
+pub struct Chat {
+    config: Rc<Config>,
+    logic: Logic,
+    pages: Pages,
+    comet: Comet,
+    draining: bool,
+    turn: Turn,
+}
+
+/// What a turn collects on its way to its end.
+#[derive(Debug, Default)]
+struct Turn {
+    /// What will be answered, in order.
+    answers: Vec<Pending>,
+    /// The polls to be asked for.
+    asking: Vec<HoldId>,
+    /// The polls whose clients have closed their side.
+    half_closed: Vec<HoldId>,
+    /// Something may be half written: nothing of this turn is committed.
+    failed: bool,
+}
+
+/// An answer that waits for the commit.
+#[derive(Debug)]
+struct Pending {
+    connection: ConnectionId,
+    response: Response,
+    /// Whether it tells of something that is not committed yet.
+    depends_on_commit: bool,
+}
+
+/// When to come back to a server that is stopping.
+const DRAIN_RETRY: Duration = Duration::from_millis(500);
+
+/// The clients of held polls come back spread over this time, so that the next server is not run
+/// over.
+const DRAIN_RETRY_SPREAD: Duration = Duration::from_secs(5);
+
+/// A client that lost its place to a newer poll of its user comes back after this time.
+const RELEASED_RETRY: Duration = Duration::from_secs(10);
+
+impl Chat {
+    /// The chat over a store.
+    pub fn new(
+        config: Rc<Config>,
+        store: Store,
+        pages: Pages,
+        entropy: Entropy,
+        now: Now,
+    ) -> Result<Self, StoreError> {
+        let mut logic = Logic::new(Rc::clone(&config), store, entropy, now)?;
+        if config.demo {
+            logic.make_demo_accounts(now)?;
+        }
+        Ok(Self {
+            config,
+            logic,
+            pages,
+            comet: Comet::new(Wheel::new(TICK, TICKS)),
+            draining: false,
+            turn: Turn::default(),
+        })
+    }
+
+    /// How many polls are held.
+    pub fn held(&self) -> usize {
+        self.comet.len()
+    }
+
+    /// The store, for what is done to it as a whole.
+    pub fn store(&mut self) -> &mut Store {
+        self.logic.store()
+    }
+
+    // Decide.
+
+    /// The answer, or what the request waits for.
+    fn consider(
+        &mut self,
+        now: Now,
+        client: Client,
+        request: &Request<'_>,
+    ) -> Result<Considered, Problem> {
+        let matched = web::route(request)?;
+        if self.draining {
+            return Err(Problem::unavailable("The server is stopping.", DRAIN_RETRY));
+        }
+        match matched.route {
+            Route::Page => {
+                let page = self.pages.find(&request.target).ok_or_else(Problem::not_found)?;
+                web::check_page_method(request.method)?;
+                return Ok(Considered::Answer(page.respond(request)));
+            }
+            Route::Health => return Ok(Considered::Answer(web::health())),
+            Route::Options => return Ok(Considered::Answer(web::options())),
+            _ => {}
+        }
+        let mut caller = None;
+        if matched.route.needs_token() {
+            let token = web::bearer_token(request)?;
+            let known = self.logic.authenticate(now, token);
+            caller = Some(known.map_err(|refusal| self.refused(refusal))?);
+        }
+        let call = web::read_call(matched, request, &self.config)?;
+        match self.logic.decide(now, caller, call, Ticket(client.connection.0)) {
+            Ok(Answer::Now(reply)) => Ok(Considered::Answer(web::respond(&reply))),
+            Ok(Answer::Later) => Ok(Considered::Later),
+            Ok(Answer::Wait(wait)) => {
+                Ok(Considered::Held(self.hold(now, client.connection, &wait)))
+            }
+            Err(refusal) => Err(self.refused(refusal)),
+        }
+    }
+
+    /// Parks a poll. Whether there is something for it already is asked at the end of the turn.
+    fn hold(&mut self, now: Now, connection: ConnectionId, wait: &Wait) -> HoldId {
+        let id = self.comet.hold(Hold {
+            connection,
+            caller: wait.caller,
+            cursor: wait.cursor,
+            deadline: now.mono.plus(wait.wait),
+            // invariant: the longest wait is some minutes.
+            wait_seconds: u16::try_from(wait.wait.as_secs()).unwrap_or(u16::MAX),
+        });
+        self.logic.poll_came(wait.caller.user_id, now);
+        self.turn.asking.push(id);
+        id
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> Problem {
+        if let Refusal::Store(error) = &refusal {
+            log::error!("a call failed: {error}");
+            self.turn.failed = true;
+        }
+        refusal.into()
+    }
+
+    /// Notes an answer for the end of the turn.
+    fn answer(&mut self, connection: ConnectionId, response: Response) {
+        let depends_on_commit = self.logic.is_writing();
+        self.turn.answers.push(Pending { connection, response, depends_on_commit });
+    }
+
+    /// A slice of what takes longer than a turn may last.
+    fn work(&mut self, now: Now) {
+        if let Some((Ticket(connection), result)) = self.logic.work(now) {
+            let response = match result {
+                Ok(reply) => web::respond(&reply),
+                Err(refusal) => self.refused(refusal).respond(),
+            };
+            self.answer(ConnectionId(connection), response);
+        }
+    }
+
+    // Commit.
+
+    fn commit(&mut self) -> Published {
+        if std::mem::take(&mut self.turn.failed) {
+            self.logic.roll_back();
+        } else {
+            match self.logic.commit() {
+                Ok(published) => return published,
+                Err(error) => log::error!("a turn was not committed: {error}"),
+            }
+        }
+        for pending in &mut self.turn.answers {
+            if pending.depends_on_commit {
+                pending.response = Problem::not_committed().respond();
+            }
+        }
+        // What is no matter of the store is told all the same; there is nothing left to write.
+        self.logic.commit().unwrap_or_default()
+    }
+
+    // Release.
+
+    fn release(&mut self, now: Now, published: &Published, answers: &mut Answers) {
+        for caller in &published.ended {
+            let polls: Vec<HoldId> = self.comet.of_user(caller.user_id).collect();
+            for id in polls {
+                if self.comet.get(id).is_some_and(|hold| hold.caller == *caller) {
+                    self.leave(now, id, Left::LoggedOut, Problem::unauthorized().respond());
+                }
+            }
+        }
+        for &user in &published.woken {
+            self.turn.asking.extend(self.comet.of_user(user));
+        }
+        for id in std::mem::take(&mut self.turn.asking) {
+            self.ask(now, id);
+        }
+        let mut expired = Vec::new();
+        self.comet.expired(now.mono, &mut expired);
+        for id in expired {
+            self.leave_empty_handed(now, id, Left::Expired, None);
+        }
+        for id in std::mem::take(&mut self.turn.half_closed) {
+            if let Some(hold) = self.comet.get(id) {
+                answers.close(hold.connection);
+            }
+        }
+    }
+
+    /// Asks the logic what there is for a poll. It leaves if there is something, or nothing to wait
+    /// for.
+    fn ask(&mut self, now: Now, id: HoldId) {
+        // It may have left since it was noted, or be noted twice.
+        let Some(&hold) = self.comet.get(id) else { return };
+        match self.logic.ask(hold.caller.user_id, hold.cursor) {
+            Ok(Some(batch)) => {
+                let response = web::respond(&reply(&hold, batch, None, false));
+                self.leave(now, id, Left::News, response);
+            }
+            Ok(None) if hold.deadline <= now.mono => {
+                self.leave_empty_handed(now, id, Left::Expired, None);
+            }
+            Ok(None) => self.make_room(now, hold.caller.user_id),
+            Err(error) => {
+                log::error!("what there is for a poll could not be read: {error}");
+                self.leave(now, id, Left::News, Problem::not_readable().respond());
+            }
+        }
+    }
+
+    /// A user who holds too many polls loses the oldest.
+    fn make_room(&mut self, now: Now, user: UserId) {
+        if self.comet.len_of_user(user) <= self.config.polls_per_user_max {
+            return;
+        }
+        let oldest = self.comet.of_user(user).next();
+        if let Some(oldest) = oldest {
+            self.leave_empty_handed(now, oldest, Left::Released, Some(RELEASED_RETRY));
+        }
+    }
+
+    /// A poll has to leave, and most likely there is nothing for it.
+    fn leave_empty_handed(&mut self, now: Now, id: HoldId, left: Left, retry: Option<Duration>) {
+        let Some(&hold) = self.comet.get(id) else { return };
+        let batch = self.logic.ask_last(hold.caller.user_id, hold.cursor);
+        let response = web::respond(&reply(&hold, batch, retry, left == Left::Released));
+        self.leave(now, id, left, response);
+    }
+
+    /// A poll leaves the comet, with its answer.
+    fn leave(&mut self, now: Now, id: HoldId, left: Left, response: Response) {
+        let hold = self.comet.release(id, left);
+        self.logic.poll_ended(hold.caller.user_id, now);
+        self.answer(hold.connection, response);
+    }
+
+    /// A poll leaves the comet, and nobody is left to answer.
+    fn hang_up(&mut self, now: Now, id: HoldId) {
+        let hold = self.comet.release(id, Left::HungUp);
+        self.logic.poll_ended(hold.caller.user_id, now);
+    }
+}
+
+/// What becomes of a request that is not refused.
+enum Considered {
+    Answer(Response),
+    Later,
+    Held(HoldId),
+}
+
+impl Handler for Chat {
+    fn decide(&mut self, now: Now, client: Client, request: &Request<'_>) -> Decision {
+        let response = match self.consider(now, client, request) {
+            Ok(Considered::Answer(response)) => response,
+            Ok(Considered::Later) => return Decision::Later,
+            Ok(Considered::Held(hold)) => return Decision::Held(hold),
+            Err(problem) => problem.respond(),
+        };
+        self.answer(client.connection, response);
+        Decision::Later
+    }
+
+    fn refuse(&mut self, why: &Refused) -> Response {
+        let problem = match why {
+            Refused::Malformed(error) => Problem::from(error),
+            Refused::TimedOut => Problem::timeout(),
+            Refused::TooMany => Problem::too_many_connections(),
+        };
+        problem.respond()
+    }
+
+    fn half_closed(&mut self, _: Now, hold: HoldId) {
+        self.turn.half_closed.push(hold);
+    }
+
+    fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>) {
+        match hold {
+            Some(hold) => self.hang_up(now, hold),
+            None => self.logic.cancel(Ticket(connection.0)),
+        }
+    }
+
+    fn drain(&mut self, now: Now) {
+        self.draining = true;
+        let polls: Vec<HoldId> = self.comet.all().collect();
+        // invariant: there are fewer than 2^32 polls.
+        let count = u32::try_from(polls.len()).expect("fewer than 2^32 polls");
+        for (id, place) in polls.into_iter().zip(0..count) {
+            let spread = DRAIN_RETRY_SPREAD.mul_f64(f64::from(place) / f64::from(count));
+            self.leave_empty_handed(now, id, Left::Draining, Some(DRAIN_RETRY + spread));
+        }
+    }
+
+    fn end_turn(&mut self, now: Now, answers: &mut Answers) {
+        self.logic.tick(now);
+        self.work(now);
+        let published = self.commit();
+        self.release(now, &published, answers);
+        for pending in self.turn.answers.drain(..) {
+            answers.answer(pending.connection, pending.response);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        if self.logic.has_work() || !self.turn.answers.is_empty() {
+            return Some(Mono(0));
+        }
+        let deadlines = [self.comet.next_deadline(), self.logic.next_deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn finish(&mut self) {
+        self.logic.finish();
+    }
+}
+
+fn reply(hold: &Hold, batch: Batch, retry: Option<Duration>, released: bool) -> Reply {
+    Reply::Events { batch, wait_seconds: hold.wait_seconds, retry, released }
+}
