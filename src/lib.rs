@@ -1,4 +1,48 @@
 //! A comet chat server in one small binary.
+//!
+//! *Comet* is a web server that speaks without being asked: the browser keeps one request open, and
+//! the server answers it the moment there is something to say. This crate is a chat built on that,
+//! from the socket to the disk, with one thread and without a framework; and it is meant to be read.
+//!
+//! # The tour
+//!
+//! ```text
+//! socket -bytes-> event_loop -Input-> server -Request-> chat -> web -Call-> logic -SQL-> data
+//!                                                        |                    |
+//!                              answer at once <----------+--------- Reply <---+
+//!                              or wait: comet.hold <-----+
+//!                              commit, comet.release, ask again
+//! socket <-bytes- event_loop <-Output- server <-Response- chat <- web <- Reply
+//! ```
+//!
+//! | layer | what it is | what it does not know |
+//! |---|---|---|
+//! | [`event_loop`] | sockets, readiness, `mio` | HTTP |
+//! | [`server`], [`connection`] | HTTP connections and their deadlines, turn by turn | sockets, the chat |
+//! | [`chat`] | the phases of a turn: decide, commit, release | bytes, SQL, JSON |
+//! | [`comet`] | **who waits**: polls are held and released here | HTTP, SQL |
+//! | [`web`] | paths, JSON, status codes | the store, the rules |
+//! | [`logic`], [`presence`] | what a user may do, and who is told | HTTP, SQL |
+//! | [`data`] | SQLite: one transaction a turn | the rules |
+//! | [`entity`] | ids, texts, messages, events, cursors | everything else |
+//! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
+//! | [`system`], [`timers`], [`config`], [`logger`] | clock, entropy, signals; deadlines; settings; log | |
+//!
+//! Imports point downwards only. Time, randomness and bytes are arguments: [`server::Server`] opens no
+//! socket and reads no clock, so a test is its network and its time.
+//!
+//! # Reading order
+//!
+//! Ten minutes for the comet: `www/poll.js` (the client that asks), [`comet`] (the server that waits),
+//! [`chat`] (the turn around it), [`server`] and [`connection`] (the sockets' states), [`event_loop`]
+//! (the only file that touches them). Then `logic/events.rs` for what a poll is answered with, and
+//! [`entity::Cursor`] for why nothing is lost between two of them.
+//!
+//! # Use as a library
+//!
+//! The binary is twenty lines over [`chat::Chat`], [`server::Server`] and
+//! [`event_loop::EventLoop`]; `examples/echo.rs` puts another [`server::Handler`] on the same loop.
+
 pub mod chat;
 pub mod comet;
 pub mod config;
