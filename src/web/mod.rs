@@ -9,7 +9,7 @@
 //! | step | refusals | where |
 //! |---|---|---|
 //! | framing | 400 414 417 431 501 505 | `http` |
-//! | path and method | 404 405 | [`route`] |
+//! | path and method | 404 405 | [`route()`] |
 //! | the server stops | 503 | `server` |
 //! | token | 401 | [`bearer_token`], then the logic |
 //! | body, then parameters | 413 415 400 406 422 | [`read_call`] |
