@@ -106,7 +106,7 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
     const menu = createMenu({ ...choices, onLogOut: logOut, open: menuOpen });
     const composer = createComposer({ limit, desk, onSend: outbox.add });
     const details = createDetails({ onClose: () => togglePanel(false), onUnfriend: removeFriend });
-    const list = createList({ menu: menu.element, onOpen: openByHand, onAccept: acceptFriend, onRemove: removeFriend,
+    const list = createList({ title, menu: menu.element, onOpen: openByHand, onAccept: acceptFriend, onRemove: removeFriend,
       onSearch: (query) => dispatch({ type: "set", change: { query } }),
       onAsk: async (name) => befriend(await api.askFriend(name)) });
     const conversation = createConversation({ composer: composer.element, onLoad: loadThread, onSeen: markRead,

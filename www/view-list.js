@@ -16,6 +16,7 @@ const STILL_MS = 1_200;
  * @typedef {import("./state.js").User} User
  * @typedef {import("./dom.js").Item} Item
  * @param {object} options
+ * @param {string} options.title of the page
  * @param {HTMLElement} options.menu
  * @param {(id: number) => void} options.onOpen
  * @param {(query: string) => void} options.onSearch
@@ -23,7 +24,7 @@ const STILL_MS = 1_200;
  * @param {(userId: number) => Promise<void>} options.onAccept
  * @param {(userId: number) => Promise<void>} options.onRemove
  */
-export function createList({ menu, onOpen, onSearch, onAsk, onAccept, onRemove }) {
+export function createList({ title, menu, onOpen, onSearch, onAsk, onAccept, onRemove }) {
   let shown = initialState();
   /** @type {Item[]} */
   let items = [];
@@ -46,7 +47,7 @@ export function createList({ menu, onOpen, onSearch, onAsk, onAccept, onRemove }
     pointermove: () => (stillUntil = Date.now() + STILL_MS),
     pointerleave: () => ((stillUntil = 0), render()),
   } },
-    h("header", {}, me, addButton, menu),
+    h("h1", { class: "sr", text: title }), h("header", {}, me, addButton, menu),
     h("div", { class: "search" }, icon("search"), search),
     adding.element,
     h("div", { class: "scroll" }, list, empty));
@@ -65,7 +66,7 @@ export function createList({ menu, onOpen, onSearch, onAsk, onAccept, onRemove }
   /** @param {KeyboardEvent} event */
   function moveByArrow(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    if (event.key === "Enter" && target.matches("li.person")) return target.querySelector("button")?.click();
+    if (event.key === "Enter" && target.matches("li.person")) return target.click();
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     const rows = /** @type {HTMLElement[]} */ ([...list.querySelectorAll(".row")]);
     const at = rows.findIndex((row) => row === target);
@@ -103,7 +104,7 @@ export function createList({ menu, onOpen, onSearch, onAsk, onAccept, onRemove }
 
   /** Puts the focus on the row of a conversation. @param {number | null} id */
   const focusRow = (id) =>
-    /** @type {HTMLElement} */ (list.querySelector(`[data-conversation="${id}"] .row`) ?? search).focus();
+    /** @type {HTMLElement} */ (list.querySelector(`[href="#c${id}"]`) ?? search).focus();
 
   return { element, update, focusRow, close: () => clearTimeout(later) };
 }
@@ -179,11 +180,17 @@ function steady(before, wanted, still) {
 
 /** @param {Item} item @param {{onOpen: Function, onAccept: Function, onRemove: Function}} actions */
 function createItem({ kind, user, conversationId }, { onOpen, onAccept, onRemove }) {
-  if (kind === "section") return h("li", { class: "section", role: "presentation" });
+  if (kind === "section") return h("li", { class: "section" });
   if (kind === "row") {
-    return h("li", { class: "person", tabindex: -1, "data-conversation": conversationId, on: { click: () => onOpen(conversationId) } },
-      h("button", { type: "button", class: "row" }, avatar(user, false),
-        h("span", { class: "name" }), h("span", { class: "time" }), h("span", { class: "text" }), h("span", { class: "unread" })));
+    return h("li", { class: "person", tabindex: -1, on: {
+      /** @param {Event} event */
+      click: (event) => {
+        event.preventDefault();
+        onOpen(conversationId);
+      },
+    } }, h("a", { class: "row", href: `#c${conversationId}` }, avatar(user, false),
+      h("span", { class: "name" }), h("span", { class: "sr" }), h("span", { class: "time" }), h("span", { class: "text" }),
+      h("span", { class: "unread" })));
   }
   const describe = { "aria-describedby": `request-${user.id}` };
   /** @param {string} style @param {"accept" | "decline" | "withdraw"} word @param {Function} act */
@@ -206,19 +213,19 @@ function createItem({ kind, user, conversationId }, { onOpen, onAccept, onRemove
 function updateItem(node, { kind, title, count, user, name, online, current, text, time, unread }) {
   if (kind === "section") return node.replaceChildren(h("h2", { text: title }), h("span", { class: "count", text: count }));
   if (kind !== "row") return;
-  const button = /** @type {HTMLElement} */ (node.firstElementChild);
-  const parts = button.children;
-  const label = [name, online === undefined ? "" : t(online ? "online" : "offline"),
-    unread ? t("unread", { count: unread }) : ""].filter(Boolean).join(", ");
-  setAttributes(node, { "aria-label": label });
-  setAttributes(button, { "aria-label": label, "aria-description": text, "aria-current": current ? "true" : null });
-  setAttributes(/** @type {Element} */ (parts[0].lastElementChild), { "data-online": online, hidden: online === undefined });
-  const letter = /** @type {Text} */ (parts[0].firstChild);
+  const link = /** @type {HTMLElement} */ (node.firstElementChild);
+  const [face, who, more, when, what, badge] = link.children;
+  const facts = [online === undefined ? "" : t(online ? "online" : "offline"), unread ? t("unread", { count: unread }) : ""];
+  setAttributes(node, { "aria-label": [name, ...facts].filter(Boolean).join(", ") });
+  setAttributes(link, { "aria-current": current ? "true" : null });
+  setAttributes(/** @type {Element} */ (face.lastElementChild), { "data-online": online, hidden: online === undefined });
+  const letter = /** @type {Text} */ (face.firstChild);
   letter.data = user.deleted ? "–" : initial(name);
-  setText(parts[1], name);
-  setText(parts[2], time);
-  setText(parts[3], text);
-  setText(parts[4], unread > 99 ? "99+" : unread ? String(unread) : "");
+  setText(who, name);
+  setText(more, facts.join(" "));
+  setText(when, time);
+  setText(what, text);
+  setText(badge, unread > 99 ? "99+" : unread ? String(unread) : "");
 }
 
 /** @param {string} why @param {string} query @param {() => void} add */

@@ -320,7 +320,7 @@ test("the keyboard alone opens a conversation, writes, and finds the way back", 
   await row(page, /^Board/).waitFor();
   const focused = (name) => page.evaluate(() => {
     const { activeElement: it } = document;
-    return it.getAttribute("aria-label") ?? it.textContent;
+    return it.getAttribute("aria-label") ?? it.closest("li")?.getAttribute("aria-label") ?? "";
   }).then((label) => name.test(label));
   for (let presses = 0; !(await focused(/^Search/)); presses++) {
     assert.ok(presses < 10, "Tab reaches the search box");
