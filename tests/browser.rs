@@ -39,7 +39,7 @@ fn the_web_app_works_in_a_real_browser() {
         .env("CHROMIUM", chromium)
         .status()
         .expect("node runs");
-    ask(&control_address, "kill");
+    ask(&control_address, "end");
     assert!(status.success(), "the browser tests failed");
 }
 
@@ -104,7 +104,7 @@ fn spawn(data: &Path, listen: &str) -> (Child, String) {
     (process, address)
 }
 
-/// Carries out what the tests ask for, one line a connection, until the server is killed for good.
+/// Carries out what the tests ask for, one line a connection, until they are over.
 fn obey(control: &TcpListener, mut server: Server) {
     for stream in control.incoming() {
         let mut stream = stream.expect("a local connection");
@@ -114,6 +114,11 @@ fn obey(control: &TcpListener, mut server: Server) {
             "kill" => server.kill(),
             "stop" => server.stop(),
             "start" => server.restart(),
+            "end" => {
+                drop(server);
+                let _ = stream.write_all(b"ok\n");
+                return;
+            }
             other => panic!("no such command: {other}"),
         }
         let _ = stream.write_all(b"ok\n");

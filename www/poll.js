@@ -1,28 +1,27 @@
-// The client half of the comet: keeps one request to /api/events open, and hands on what it answers.
+// The client half of the comet: keeps one request for events open, hands on the answers, knows nothing of chat.
 //
 //              start                      answer                        retry_ms
 //     idle ------------> asking ---------------------> asking   asking ----------> released -> asking
 //                           |  no answer, 429, 5xx              any  -- stop, 401 --> stopped
 //                           +----------------------> waiting ---- time is up, nudge --> asking
 //
-// Rules: 1. The cursor moves on only after `onAnswer` has dealt with the answer; what failed is asked again.
-//        2. Without a cursor (at first, or when the server refuses it) `snapshot` fetches one.
-//        3. After a failure the first question does not wait (wait=0), so that success shows at once.
-//        4. Back-off is 0.5 s to 30 s with full jitter, and starts over only after a success that lasted.
-// It knows nothing of chat: any page may use it with its own callbacks.
+// 1. The cursor moves on only after `onAnswer` has dealt with the answer; what failed is asked again.
+// 2. Without a cursor (at first, or when the server refuses it) `snapshot` fetches one.
+// 3. After a failure the first question does not wait (wait=0), so that success shows at once.
+// 4. Back-off is 0.5 s to 30 s with full jitter, and starts over only after a success that lasted.
 
 const WAIT_S = 25;
-const SLACK_MS = 10_000;
+const SLACK_MS = 10_000; // what an answer may be late before it counts as lost
 const BACKOFF_MIN_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 const LASTING_MS = 5_000;
-const SAME_CURSOR_MS = 100;
+const SAME_CURSOR_MS = 100; // between two answers without news, lest a fault makes us ask in a circle
 const AGAIN = "ask again at once";
 
 /**
  * @typedef {"idle" | "asking" | "waiting" | "released" | "stopped"} PollState
  * @typedef {{state: PollState, lostAt: number, retryAt: number}} PollStatus
- *   lostAt: when the connection was lost, 0 while it stands; retryAt: when a pause ends
+ *   since when the connection is lost (0: it stands), and when a pause ends
  * @typedef {{events: any[], cursor: string, more?: boolean, wait?: number, retry_ms?: number}} Answer
  * @typedef {object} PollOptions
  * @property {string} url of the events
@@ -39,12 +38,8 @@ export function createPoll(options) {
   let status = { state: "idle", lostAt: 0, retryAt: 0 };
   /** @type {string | null} */
   let cursor = null;
-  let failures = 0;
-  let steadySince = 0;
-  let askedAt = 0;
-  let wait = WAIT_S;
+  let [failures, steadySince, askedAt, wait] = [0, 0, 0, WAIT_S];
   let interrupt = new AbortController();
-
   const stopped = () => status.state === "stopped";
   /** @param {Partial<PollStatus>} change */
   const become = (change) => options.onStatus((status = { ...status, ...change }));
@@ -59,7 +54,7 @@ export function createPoll(options) {
     });
   }
 
-  /** One question: resolves with the answer, or throws a Response or whatever fetch throws. */
+  /** One question: gives the answer, or throws a Response or whatever fetch throws. */
   async function ask() {
     cursor ??= await options.snapshot();
     const seconds = status.lostAt ? 0 : WAIT_S;
@@ -67,8 +62,8 @@ export function createPoll(options) {
     const timer = setTimeout(() => asking.abort(), Math.max(wait, seconds) * 1000 + SLACK_MS);
     try {
       const url = `${options.url}?cursor=${encodeURIComponent(cursor)}&wait=${seconds}`;
-      const headers = { Accept: "application/json", ...options.headers() };
-      const response = await fetch(url, { headers, cache: "no-store", signal: asking.signal });
+      // Not through the cache: Chrome would make the equal questions of two tabs wait for each other.
+      const response = await fetch(url, { headers: options.headers(), cache: "no-store", signal: asking.signal });
       if (!response.ok) throw response;
       return /** @type {Answer} */ (await response.json());
     } finally {
@@ -114,12 +109,10 @@ export function createPoll(options) {
       askedAt = Date.now();
       try {
         const answer = await ask();
-        if (stopped()) return;
         await options.onAnswer(answer);
-        await succeed(answer);
+        if (!stopped()) await succeed(answer);
       } catch (error) {
-        if (stopped()) return;
-        if (error !== AGAIN) await fail(error);
+        if (!stopped() && error !== AGAIN) await fail(error);
       }
     }
   }
@@ -153,6 +146,5 @@ export function createPoll(options) {
     for (const [target, type, listener] of wakers) target.addEventListener(type, listener);
     run();
   }
-
   return { start, stop, nudge };
 }
