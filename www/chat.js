@@ -17,6 +17,7 @@ import { h } from "./dom.js";
 
 const WIDE = "(min-width: 1100px)";
 const OPEN = /^#c(\d+)$/;
+const TICK_MS = 60_000;
 
 /**
  * @typedef {import("./state.js").State} State
@@ -65,6 +66,7 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
     snapshot: async () => {
       const snapshot = await api.state();
       if (!desk) arrive(snapshot.user.id);
+      reported.clear();
       dispatch({ type: "set", change: { threads: new Map() } }, { type: "snapshot", snapshot });
       outbox.wake();
       return snapshot.cursor;
@@ -229,6 +231,7 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
   function close() {
     poll.stop();
     outbox.close();
+    clearInterval(ticking);
     banner.close();
     views?.close();
     removeEventListener("popstate", followAddress);
@@ -247,6 +250,8 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
     render();
   }
 
+  // "5 minutes ago" and "today" are true for a while only.
+  const ticking = setInterval(render, TICK_MS);
   addEventListener("popstate", followAddress);
   document.addEventListener("visibilitychange", onVisibility);
   poll.start();

@@ -138,8 +138,9 @@ function listItems(state) {
     const user = partner(state, conversation);
     if (!user || !matches(user)) continue;
     const friend = state.friends.get(user.id)?.state === "friends";
-    const section = !friend ? "former" : user.online ? "online" : "offline";
     const last = conversation.last_message;
+    if (!friend && !last) continue;
+    const section = !friend ? "former" : user.online ? "online" : "offline";
     people[section].push({
       key: `with ${user.id}`,
       kind: "row",

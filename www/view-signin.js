@@ -59,6 +59,7 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
 
     /** @param {Account} account */
     async function enter(account) {
+      if (element.getAttribute("aria-busy")) return;
       for (const each of [name, password, display]) each.complain("");
       setText(general, "");
       setAttributes(element, { "aria-busy": "true" });
@@ -85,7 +86,6 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
       /** @param {Event} event */
       submit: (event) => {
         event.preventDefault();
-        if (element.getAttribute("aria-busy")) return;
         const empty = [name, password].filter(({ input }) => !input.value.trim());
         for (const each of [name, password]) each.complain(empty.includes(each) ? t("error_empty") : "");
         if (empty.length) return empty[0].input.focus();

@@ -153,6 +153,28 @@ test("the parts that know no page do what they say", async () => {
   await context.close();
 });
 
+test("a first visit costs less than 60 KiB", async (t) => {
+  const context = await newContext();
+  const page = await context.newPage();
+  await page.goto(BASE);
+  await page.getByRole("tab", { name: "Sign in" }).waitFor();
+  const loads = await page.evaluate(() => [...performance.getEntriesByType("navigation"),
+    ...performance.getEntriesByType("resource")].map((entry) => entry.toJSON()));
+  if (loads.every((load) => load.encodedBodySize === load.decodedBodySize)) {
+    await context.close();
+    return t.skip("pages served from a folder are not compressed");
+  }
+  const sizes = loads.map(({ name, encodedBodySize }) => [name, encodedBodySize]);
+  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+  console.log(`# first visit: ${sizes.length} requests, ${total} bytes`);
+  assert.ok(total < 60 * 1024, `${total} bytes in ${JSON.stringify(sizes)}`);
+  const asked = await page.locator("link[rel=modulepreload]").evaluateAll((links) => links.map(({ href }) => href));
+  const modules = sizes.map(([name]) => name).filter((name) => /\.js$/.test(name) && !/(early|main)\.js$/.test(name));
+  assert.deepEqual(asked.sort(), modules.sort(), "the page names all modules, so that they come at once");
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
 test("two tabs of one browser are two people who chat", async () => {
   const context = await newContext();
   const [liger, moran] = [await newWindow(context), await newWindow(context)];

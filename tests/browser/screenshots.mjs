@@ -25,6 +25,10 @@ const newcomer = await account("newcomer", "New Neighbour");
 const loner = await account("robinson", "Robinson");
 let conversation = 0;
 await seed();
+// Whoever has a poll open is online.
+const leaving = new AbortController();
+const online = [moran, ada].map(({ token }) => fetch(`${BASE}/api/events?wait=60`,
+  { headers: { Authorization: `Bearer ${token}` }, signal: leaving.signal }).catch(() => null));
 
 for (const language of ["en", "zh"]) {
   for (const theme of ["light", "dark"]) {
@@ -73,6 +77,8 @@ for (const language of ["en", "zh"]) {
   }
 }
 await browser.close();
+leaving.abort();
+await Promise.all(online);
 
 /** A few people who have something to say to each other. */
 async function seed() {
