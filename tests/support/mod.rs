@@ -66,6 +66,17 @@ impl Answer {
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or("")
     }
+
+    /// The status, and the code where there is one.
+    pub fn outcome(&self) -> (u16, &str) {
+        (self.status, self.code())
+    }
+
+    /// The value of a field of its head.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
 }
 
 /// `message "hello"`, `presence 2 online`, `reset`, ...
@@ -265,8 +276,24 @@ impl World {
         answers.into_iter().find(|answer| answer.line == line).expect("an answer")
     }
 
+    /// The same for bytes of any kind, from anywhere.
+    pub fn exchange(&mut self, peer: IpAddr, bytes: &[u8]) -> Answer {
+        let line = self.connect_from(peer);
+        self.send(line, bytes);
+        let answers = self.settle();
+        answers.into_iter().find(|answer| answer.line == line).expect("an answer")
+    }
+
     pub fn get(&mut self, path: &str, person: &Person) -> Answer {
         self.call("GET", path, &person.token, None)
+    }
+
+    pub fn put(&mut self, path: &str, person: &Person, body: &Value) -> Answer {
+        self.call("PUT", path, &person.token, Some(body))
+    }
+
+    pub fn delete(&mut self, path: &str, person: &Person) -> Answer {
+        self.call("DELETE", path, &person.token, None)
     }
 
     pub fn post(&mut self, path: &str, person: &Person, body: &Value) -> Answer {
