@@ -230,7 +230,7 @@ fn logging_out_answers_the_sessions_held_polls_and_no_others() {
         let answer = answers.iter().find(|answer| answer.line == poll).expect("an answer");
         assert_refused(answer, 401, "unauthorized");
     }
-    assert_eq!(world.server().held(), 1);
+    assert_eq!(world.chat().held(), 1);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn a_cursor_is_good_for_its_user_alone() {
         let answer = world.get(&format!("/api/events?wait=0&cursor={cursor}"), &anna);
         assert_refused(&answer, 400, "bad_cursor");
     }
-    assert_eq!(world.server().held(), 0);
+    assert_eq!(world.chat().held(), 0);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn assert_refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.field("X-Content-Type-Options"), Some("nosniff"));
     let challenge = if status == 401 { Some("Bearer") } else { None };
     assert_eq!(answer.field("WWW-Authenticate"), challenge);
-    let retry = answer.field("Retry-After").map(|seconds| seconds.parse::<u32>());
+    let retry = answer.field("Retry-After").map(str::parse::<u32>);
     match status {
         429 | 503 => assert!(matches!(retry, Some(Ok(1..))), "{retry:?}"),
         _ => assert_eq!(retry, None),

@@ -168,7 +168,7 @@ fn ids_grow_over_the_whole_server_and_times_never_fall() {
 fn what_cannot_be_written_is_unavailable_and_has_not_happened() {
     let mut world = World::new();
     let (anna, ben, conversation) = world.friends();
-    world.server().store().set_pages_max(Some(1));
+    world.chat().store().set_pages_max(Some(1));
     let body = json!({ "body": "x".repeat(8192), "nonce": "n" });
     let mut refused = None;
     for number in 0..40 {
@@ -183,7 +183,7 @@ fn what_cannot_be_written_is_unavailable_and_has_not_happened() {
     assert_refused(&refused, 503, "unavailable");
     let before = history(&mut world, &ben, conversation).len();
     assert_eq!(world.get("/api/state", &ben).status, 200, "reading goes on");
-    world.server().store().set_pages_max(None);
+    world.chat().store().set_pages_max(None);
     assert_eq!(send(&mut world, &anna, conversation, &body).status, 201);
     assert_eq!(history(&mut world, &ben, conversation).len(), before + 1);
 }
