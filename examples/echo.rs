@@ -76,6 +76,12 @@ impl Echo {
             wait_seconds: u16::try_from(wait.as_secs()).unwrap_or(u16::MAX),
         })
     }
+
+    fn leave(&mut self, id: HoldId, left: Left) {
+        if let Some(hold) = self.comet.release(id, left) {
+            self.turn.push((hold.connection, nothing()));
+        }
+    }
 }
 
 impl Handler for Echo {
@@ -119,8 +125,7 @@ impl Handler for Echo {
     fn drain(&mut self, _: Now) {
         let polls: Vec<HoldId> = self.comet.all().collect();
         for id in polls {
-            let hold = self.comet.release(id, Left::Draining);
-            self.turn.push((hold.connection, nothing()));
+            self.leave(id, Left::Draining);
         }
     }
 
@@ -128,8 +133,7 @@ impl Handler for Echo {
         let mut expired = Vec::new();
         self.comet.expired(now.mono, &mut expired);
         for id in expired {
-            let hold = self.comet.release(id, Left::Expired);
-            self.turn.push((hold.connection, nothing()));
+            self.leave(id, Left::Expired);
         }
         for id in self.half_closed.drain(..) {
             if let Some(hold) = self.comet.get(id) {

@@ -46,6 +46,8 @@ struct Turn {
     half_closed: Vec<HoldId>,
     /// Something may be half written: nothing of this turn is committed.
     failed: bool,
+    /// All polls are to leave.
+    draining: bool,
 }
 
 /// An answer that waits for the commit.
@@ -222,6 +224,9 @@ impl Chat {
         for id in expired {
             self.leave_empty_handed(now, id, Left::Expired, None);
         }
+        if std::mem::take(&mut self.turn.draining) {
+            self.release_all(now);
+        }
         for id in std::mem::take(&mut self.turn.half_closed) {
             if let Some(hold) = self.comet.get(id) {
                 answers.close(hold.connection);
@@ -261,6 +266,17 @@ impl Chat {
         }
     }
 
+    /// Everybody is told another time to come back.
+    fn release_all(&mut self, now: Now) {
+        let polls: Vec<HoldId> = self.comet.all().collect();
+        // invariant: there are fewer than 2^32 polls.
+        let count = u32::try_from(polls.len()).expect("fewer than 2^32 polls");
+        for (id, place) in polls.into_iter().zip(0..count) {
+            let spread = DRAIN_RETRY_SPREAD.mul_f64(f64::from(place) / f64::from(count));
+            self.leave_empty_handed(now, id, Left::Draining, Some(DRAIN_RETRY + spread));
+        }
+    }
+
     /// A poll has to leave, and most likely there is nothing for it.
     fn leave_empty_handed(&mut self, now: Now, id: HoldId, left: Left, retry: Option<Duration>) {
         let Some(&hold) = self.comet.get(id) else { return };
@@ -271,15 +287,17 @@ impl Chat {
 
     /// A poll leaves the comet, with its answer.
     fn leave(&mut self, now: Now, id: HoldId, left: Left, response: Response) {
-        let hold = self.comet.release(id, left);
-        self.logic.poll_ended(hold.caller.user_id, now);
-        self.answer(hold.connection, response);
+        if let Some(hold) = self.comet.release(id, left) {
+            self.logic.poll_ended(hold.caller.user_id, now);
+            self.answer(hold.connection, response);
+        }
     }
 
     /// A poll leaves the comet, and nobody is left to answer.
     fn hang_up(&mut self, now: Now, id: HoldId) {
-        let hold = self.comet.release(id, Left::HungUp);
-        self.logic.poll_ended(hold.caller.user_id, now);
+        if let Some(hold) = self.comet.release(id, Left::HungUp) {
+            self.logic.poll_ended(hold.caller.user_id, now);
+        }
     }
 }
 
@@ -322,15 +340,9 @@ impl Handler for Chat {
         }
     }
 
-    fn drain(&mut self, now: Now) {
+    fn drain(&mut self, _: Now) {
         self.draining = true;
-        let polls: Vec<HoldId> = self.comet.all().collect();
-        // invariant: there are fewer than 2^32 polls.
-        let count = u32::try_from(polls.len()).expect("fewer than 2^32 polls");
-        for (id, place) in polls.into_iter().zip(0..count) {
-            let spread = DRAIN_RETRY_SPREAD.mul_f64(f64::from(place) / f64::from(count));
-            self.leave_empty_handed(now, id, Left::Draining, Some(DRAIN_RETRY + spread));
-        }
+        self.turn.draining = true;
     }
 
     fn end_turn(&mut self, now: Now, answers: &mut Answers) {

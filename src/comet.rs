@@ -41,9 +41,13 @@ use crate::timers::Wheel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(pub u32);
 
-/// Names a held poll, until it is released.
+/// Names a held poll; once it is released, nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HoldId(u32);
+pub struct HoldId {
+    slot: u32,
+    /// Tells apart the polls that had this slot one after the other.
+    serial: u32,
+}
 
 /// A poll that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +100,17 @@ impl Left {
 pub struct Comet {
     holds: Slab<Entry>,
     users: BTreeMap<UserId, Chain>,
+    /// By slot.
     deadlines: Wheel,
+    /// Counts polls.
+    serial: u32,
 }
 
 /// A poll, and its neighbours among the polls of its user.
 #[derive(Debug)]
 struct Entry {
     hold: Hold,
+    serial: u32,
     older: Option<HoldId>,
     newer: Option<HoldId>,
 }
@@ -118,29 +126,32 @@ struct Chain {
 impl Comet {
     /// Nothing is held yet. The wheel says how exact a deadline is kept.
     pub fn new(deadlines: Wheel) -> Self {
-        Self { holds: Slab::new(), users: BTreeMap::new(), deadlines }
+        Self { holds: Slab::new(), users: BTreeMap::new(), deadlines, serial: 0 }
     }
 
     /// Parks a request.
     pub fn hold(&mut self, hold: Hold) -> HoldId {
         let user = hold.caller.user_id;
         let older = self.users.get(&user).map(|chain| chain.newest);
-        let key = self.holds.insert(Entry { hold, older, newer: None });
-        // invariant: there are fewer connections, and so fewer polls, than 2^32.
-        let id = HoldId(u32::try_from(key).expect("fewer than 2^32 polls"));
+        self.serial = self.serial.wrapping_add(1);
+        let serial = self.serial;
+        let slot = self.holds.insert(Entry { hold, serial, older, newer: None });
+        let id = HoldId { slot: slot_number(slot), serial };
         if let Some(older) = older {
             self.entry_mut(older).newer = Some(id);
         }
         let chain = self.users.entry(user).or_insert(Chain { oldest: id, newest: id, len: 0 });
         chain.newest = id;
         chain.len += 1;
-        self.deadlines.set(id.0, hold.deadline);
+        self.deadlines.set(id.slot, hold.deadline);
         id
     }
 
-    /// Takes a poll out, by one of the exits. The caller answers it.
-    pub fn release(&mut self, id: HoldId, left: Left) -> Hold {
-        let Entry { hold, older, newer } = self.holds.remove(id.0 as usize);
+    /// Takes a poll out, by one of the exits. The caller answers it. `None` where it has left
+    /// already.
+    pub fn release(&mut self, id: HoldId, left: Left) -> Option<Hold> {
+        self.get(id)?;
+        let Entry { hold, older, newer, .. } = self.holds.remove(id.slot as usize);
         let user = hold.caller.user_id;
         if let Some(older) = older {
             self.entry_mut(older).newer = newer;
@@ -157,17 +168,17 @@ impl Comet {
             (Some(older), None) => chain.newest = older,
             (Some(_), Some(_)) => {}
         }
-        self.deadlines.cancel(id.0);
+        self.deadlines.cancel(id.slot);
         assert!(self.deadlines.len() <= self.holds.len(), "a deadline without a poll");
         log::debug!("poll of user {user} left: {}", left.explain());
-        hold
+        Some(hold)
     }
 
     /// Collects the polls whose time is over; each must be released now.
     pub fn expired(&mut self, now: Mono, ids: &mut Vec<HoldId>) {
         let mut keys = Vec::new();
         self.deadlines.expired(now, &mut keys);
-        ids.extend(keys.into_iter().map(HoldId));
+        ids.extend(keys.into_iter().map(|slot| self.id(slot as usize)));
     }
 
     /// When the next poll's time is over.
@@ -187,7 +198,8 @@ impl Comet {
 
     /// A held poll; `None` once it has been released.
     pub fn get(&self, id: HoldId) -> Option<&Hold> {
-        self.holds.get(id.0 as usize).map(|entry| &entry.hold)
+        let entry = self.holds.get(id.slot as usize)?;
+        (entry.serial == id.serial).then_some(&entry.hold)
     }
 
     /// The polls of a user, oldest first.
@@ -195,7 +207,7 @@ impl Comet {
         let mut next = self.users.get(&user).map(|chain| chain.oldest);
         std::iter::from_fn(move || {
             let id = next?;
-            next = self.holds[id.0 as usize].newer;
+            next = self.holds[id.slot as usize].newer;
             Some(id)
         })
     }
@@ -207,11 +219,20 @@ impl Comet {
 
     /// All polls.
     pub fn all(&self) -> impl Iterator<Item = HoldId> + '_ {
-        // invariant: as in `hold`.
-        self.holds.iter().map(|(key, _)| HoldId(u32::try_from(key).expect("fewer than 2^32 polls")))
+        self.holds.iter().map(|(slot, _)| self.id(slot))
+    }
+
+    /// The poll that has this slot now.
+    fn id(&self, slot: usize) -> HoldId {
+        HoldId { slot: slot_number(slot), serial: self.holds[slot].serial }
     }
 
     fn entry_mut(&mut self, id: HoldId) -> &mut Entry {
-        &mut self.holds[id.0 as usize]
+        &mut self.holds[id.slot as usize]
     }
+}
+
+fn slot_number(slot: usize) -> u32 {
+    // invariant: a poll needs a connection, and those are numbered by a `u32`.
+    u32::try_from(slot).expect("fewer than 2^32 polls")
 }

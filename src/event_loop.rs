@@ -44,6 +44,8 @@ pub struct EventLoop<H> {
     /// Sockets that may have more to read, though no edge will say so.
     unread: Vec<ConnectionId>,
     accepting: Accepting,
+    /// Accepting has failed, and has not worked since.
+    cannot_accept: bool,
     /// When to stop draining.
     drained_by: Option<Mono>,
     /// One for all connections: what is read is looked at before the next read.
@@ -126,6 +128,7 @@ impl<H: Handler> EventLoop<H> {
             sockets: Slab::new(),
             unread: Vec::new(),
             accepting: Accepting::Idle,
+            cannot_accept: false,
             drained_by: None,
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             outputs: Outputs::default(),
@@ -209,6 +212,9 @@ impl<H: Handler> EventLoop<H> {
         for _ in 0..self.config.accepts_per_turn_max {
             match listener.accept() {
                 Ok((mut stream, peer)) => {
+                    if std::mem::take(&mut self.cannot_accept) {
+                        log::info!("connections are accepted again");
+                    }
                     let entry = self.sockets.vacant_entry();
                     let token = Token(entry.key());
                     let interest = Interest::READABLE | Interest::WRITABLE;
@@ -230,7 +236,10 @@ impl<H: Handler> EventLoop<H> {
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    log::warn!("cannot accept connections for a moment: {error}");
+                    // Once, and not again until somebody was accepted.
+                    if !std::mem::replace(&mut self.cannot_accept, true) {
+                        log::warn!("cannot accept connections: {error}");
+                    }
                     self.accepting = Accepting::Paused(now.mono.plus(ACCEPT_PAUSE));
                     return;
                 }

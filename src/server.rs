@@ -293,8 +293,12 @@ impl<H: Handler> Server<H> {
             Decision::Later => State::Deciding,
             Decision::Held(hold) => State::Held(hold),
         };
-        if let Some(connection) = self.connection(id) {
-            connection.state = state;
+        let Some(connection) = self.connection(id) else { return };
+        connection.state = state;
+        if connection.ended
+            && let State::Held(hold) = state
+        {
+            self.handler.half_closed(now, hold);
         }
     }
 

@@ -515,3 +515,67 @@ fn an_idle_server_sleeps_until_the_next_expiry() {
     let sleep = deadline.since(start);
     assert!(sleep >= 25 * SECOND && sleep <= 25 * SECOND + Duration::from_millis(50), "{sleep:?}");
 }
+
+// What was wrong once.
+
+/// A client may send the head with `Expect: 100-continue` and its body so fast that both are read in
+/// one turn. When its socket then does not take the interim response, the request is with the
+/// handler already. The server took that for impossible, and stopped.
+#[test]
+fn a_socket_may_be_too_full_for_the_interim_response_to_a_request_that_is_complete() {
+    let mut world = World::new();
+    let (_, ben, _) = world.friends();
+    let poll = world.connect();
+    let head = format!(
+        "GET /api/events HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+        ben.token
+    );
+    world.send(poll, head.as_bytes());
+    world.send(poll, b"x");
+    world.turn();
+    world.input(Input::Blocked { connection: poll });
+    assert_eq!(world.chat().held(), 1);
+}
+
+/// The polls left the comet when the signal came and their connections at the end of the turn; a
+/// client that hung up in between was to leave the comet a second time.
+#[test]
+fn a_client_may_hang_up_in_the_turn_in_which_the_server_is_told_to_stop() {
+    let mut world = World::new();
+    let (_, ben, _) = world.friends();
+    let poll = held_poll(&mut world, &ben, 25);
+    world.input(Input::Drain);
+    world.hang_up(poll);
+    assert_eq!(told(&world.turn()), []);
+}
+
+/// It was held for somebody who could not be seen to leave.
+#[test]
+fn a_poll_behind_another_request_of_a_client_that_has_closed_its_side_is_not_held() {
+    let mut world = World::new();
+    let (_, ben, _) = world.friends();
+    let line = world.connect();
+    let me = support::request("GET", "/api/me", &ben.token, None);
+    let poll = support::request("GET", "/api/events?wait=60", &ben.token, None);
+    world.send(line, format!("{me}{poll}").as_bytes());
+    world.half_close(line);
+    assert_eq!(told(&world.settle()), [(line, 200, vec![])]);
+    assert_eq!(world.chat().held(), 0);
+}
+
+/// The place of a poll that had left was taken by another in the same turn, which was closed in its
+/// stead.
+#[test]
+fn what_is_meant_for_a_poll_that_has_left_does_not_meet_its_successor() {
+    let mut world = World::new();
+    let (anna, ben, _) = world.friends();
+    come_online(&mut world, [&anna, &ben]);
+    let cursor = world.cursor(&anna);
+    let of_ben = held_poll(&mut world, &ben, 25);
+    world.half_close(of_ben);
+    world.hang_up(of_ben);
+    world.poll(&anna, &cursor, 25);
+    world.turn();
+    assert_eq!(world.chat().held(), 1);
+}

@@ -24,8 +24,8 @@ impl std::error::Error for StoreError {}
 /// The database could not be opened. Each is one clear line for the one who starts the server.
 #[derive(Debug)]
 pub enum OpenError {
-    /// The folder does not exist and cannot be made, or is not ours to use.
-    Folder(PathBuf, std::io::Error),
+    /// The file cannot be opened for writing, or made.
+    File(PathBuf, std::io::Error),
     /// The file is there and is no database of Lovejoy's; it was not touched.
     Foreign(PathBuf),
     /// The file was written by a newer Lovejoy; it was not touched.
@@ -37,8 +37,8 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder(path, error) => {
-                write!(f, "cannot use the data directory {}: {error}", path.display())
+            Self::File(path, error) => {
+                write!(f, "cannot open the database {}: {error}", path.display())
             }
             Self::Foreign(path) => {
                 write!(f, "{} is not a database of Lovejoy; it was left as it is", path.display())

@@ -3,6 +3,8 @@
 //! `application_id` tells our files from others', `user_version` says which schema a file has. Both
 //! are looked at before anything is written, so that a foreign or newer file stays as it was.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -34,6 +36,7 @@ const STATEMENTS_MAX: usize = 128;
 impl Store {
     /// Opens the database file at `path`, and makes it where there is none.
     pub fn open(path: &Path, durability: Durability, seed: u64) -> Result<Self, OpenError> {
+        make_private(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -110,6 +113,15 @@ impl Store {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         Ok(Self { connection, writing: false, database: u64::from_le_bytes(database) })
     }
+}
+
+/// Makes the file, if there is none, for nobody else to read: SQLite would make it as readable as
+/// the folder. An empty file is a new database, and its log gets the same rights.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let made = options.open(path);
+    made.map(drop).map_err(|error| OpenError::File(path.to_path_buf(), error))
 }
 
 /// Looks whether the file is ours and not from the future, and returns its schema version.
