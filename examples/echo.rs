@@ -21,8 +21,8 @@ use lovejoy::entity::{Cursor, MessageId, SessionId, UserId};
 use lovejoy::event_loop::EventLoop;
 use lovejoy::http::{Body, Method, Payload, Request, Response};
 use lovejoy::logger;
-use lovejoy::logic::Caller;
-use lovejoy::server::{Answers, Client, Decision, Handler, Refused, Server, TICK, TICKS};
+use lovejoy::logic::{Caller, Manner};
+use lovejoy::server::{Answer, Answers, Client, Decision, Handler, Refused, Server, TICK, TICKS};
 use lovejoy::system::{self, Clock, Mono, Now};
 use lovejoy::timers::Wheel;
 
@@ -71,6 +71,8 @@ impl Echo {
         self.comet.hold(Hold {
             connection: client.connection,
             caller: Caller { user_id: UserId(0), session_id: SessionId(0) },
+            manner: Manner::Poll,
+            blocked: false,
             cursor: Cursor { epoch: 0, mark: 0, stored: MessageId(0), live: 0 },
             deadline: now.mono.plus(wait),
             wait_seconds: u16::try_from(wait.as_secs()).unwrap_or(u16::MAX),
@@ -116,6 +118,8 @@ impl Handler for Echo {
         self.half_closed.push(hold);
     }
 
+    fn blocked(&mut self, _: HoldId, _: bool) {}
+
     fn gone(&mut self, _: Now, _: ConnectionId, hold: Option<HoldId>) {
         if let Some(hold) = hold {
             self.comet.release(hold, Left::HungUp);
@@ -137,11 +141,11 @@ impl Handler for Echo {
         }
         for id in self.half_closed.drain(..) {
             if let Some(hold) = self.comet.get(id) {
-                answers.close(hold.connection);
+                answers.push((hold.connection, Answer::Close));
             }
         }
         for (connection, response) in self.turn.drain(..) {
-            answers.answer(connection, response);
+            answers.push((connection, Answer::Whole(response)));
         }
     }
 

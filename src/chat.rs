@@ -18,8 +18,8 @@ use crate::config::Config;
 use crate::data::{Store, StoreError};
 use crate::entity::UserId;
 use crate::http::{Pages, Request, Response};
-use crate::logic::{Answer, Batch, Logic, Published, Refusal, Reply, Ticket, Wait};
-use crate::server::{Answers, Client, Decision, Handler, Refused, TICK, TICKS};
+use crate::logic::{self, Batch, Logic, Manner, Published, Refusal, Reply, Ticket, Wait};
+use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
 use crate::web::{self, Problem, Route};
@@ -32,6 +32,8 @@ pub struct Chat {
     pages: Pages,
     comet: Comet,
     draining: bool,
+    /// Streams for which there is more already than one piece.
+    unfinished: Vec<HoldId>,
     turn: Turn,
 }
 
@@ -54,7 +56,7 @@ struct Turn {
 #[derive(Debug)]
 struct Pending {
     connection: ConnectionId,
-    response: Response,
+    answer: Answer,
     /// Whether it tells of something that is not committed yet.
     depends_on_commit: bool,
 }
@@ -88,6 +90,7 @@ impl Chat {
             pages,
             comet: Comet::new(Wheel::new(TICK, TICKS)),
             draining: false,
+            unfinished: Vec::new(),
             turn: Turn::default(),
         })
     }
@@ -132,23 +135,34 @@ impl Chat {
             caller = Some(known.map_err(|refusal| self.refused(refusal))?);
         }
         let call = web::read_call(matched, request, &self.config)?;
-        match self.logic.decide(now, caller, call, Ticket(client.connection.0)) {
-            Ok(Answer::Now(reply)) => Ok(Considered::Answer(web::respond(&reply))),
-            Ok(Answer::Later) => Ok(Considered::Later),
-            Ok(Answer::Wait(wait)) => {
+        match self.logic.decide(now, caller, call, ticket(client.connection)) {
+            Ok(logic::Answer::Now(reply)) => Ok(Considered::Answer(web::respond(&reply))),
+            Ok(logic::Answer::Later) => Ok(Considered::Later),
+            Ok(logic::Answer::Wait(wait)) => {
                 Ok(Considered::Held(self.hold(now, client.connection, &wait)))
             }
             Err(refusal) => Err(self.refused(refusal)),
         }
     }
 
-    /// Parks a poll. Whether there is something for it already is asked at the end of the turn.
+    /// Parks a poll, or begins a stream. Whether there is something for it already is asked at the
+    /// end of the turn.
     fn hold(&mut self, now: Now, connection: ConnectionId, wait: &Wait) -> HoldId {
+        let time = match wait.manner {
+            Manner::Poll => wait.wait,
+            Manner::EventStream | Manner::Lines => {
+                let (head, first) = web::begin_stream(wait.manner);
+                self.send(connection, Answer::Begin(head, first));
+                self.config.keep_alive
+            }
+        };
         let id = self.comet.hold(Hold {
             connection,
             caller: wait.caller,
+            manner: wait.manner,
+            blocked: false,
             cursor: wait.cursor,
-            deadline: now.mono.plus(wait.wait),
+            deadline: now.mono.plus(time),
             // invariant: the longest wait is some minutes.
             wait_seconds: u16::try_from(wait.wait.as_secs()).unwrap_or(u16::MAX),
         });
@@ -168,7 +182,13 @@ impl Chat {
     /// Notes an answer for the end of the turn.
     fn answer(&mut self, connection: ConnectionId, response: Response) {
         let depends_on_commit = self.logic.is_writing();
-        self.turn.answers.push(Pending { connection, response, depends_on_commit });
+        let answer = Answer::Whole(response);
+        self.turn.answers.push(Pending { connection, answer, depends_on_commit });
+    }
+
+    /// Notes what tells of nothing that could still fail.
+    fn send(&mut self, connection: ConnectionId, answer: Answer) {
+        self.turn.answers.push(Pending { connection, answer, depends_on_commit: false });
     }
 
     /// A slice of what takes longer than a turn may last.
@@ -195,7 +215,7 @@ impl Chat {
         }
         for pending in &mut self.turn.answers {
             if pending.depends_on_commit {
-                pending.response = Problem::not_committed().respond();
+                pending.answer = Answer::Whole(Problem::not_committed().respond());
             }
         }
         // What is no matter of the store is told all the same; there is nothing left to write.
@@ -209,10 +229,11 @@ impl Chat {
             let polls: Vec<HoldId> = self.comet.of_user(caller.user_id).collect();
             for id in polls {
                 if self.comet.get(id).is_some_and(|hold| hold.caller == *caller) {
-                    self.leave(now, id, Left::LoggedOut, Problem::unauthorized().respond());
+                    self.log_out(now, id);
                 }
             }
         }
+        self.turn.asking.append(&mut self.unfinished);
         for &user in &published.woken {
             self.turn.asking.extend(self.comet.of_user(user));
         }
@@ -222,37 +243,67 @@ impl Chat {
         let mut expired = Vec::new();
         self.comet.expired(now.mono, &mut expired);
         for id in expired {
-            self.leave_empty_handed(now, id, Left::Expired, None);
+            self.expire(now, id);
         }
         if std::mem::take(&mut self.turn.draining) {
             self.release_all(now);
         }
         for id in std::mem::take(&mut self.turn.half_closed) {
             if let Some(hold) = self.comet.get(id) {
-                answers.close(hold.connection);
+                answers.push((hold.connection, Answer::Close));
             }
         }
     }
 
     /// Asks the logic what there is for a poll. It leaves if there is something, or nothing to wait
-    /// for.
+    /// for; a stream stays.
     fn ask(&mut self, now: Now, id: HoldId) {
         // It may have left since it was noted, or be noted twice.
         let Some(&hold) = self.comet.get(id) else { return };
-        match self.logic.ask(hold.caller.user_id, hold.cursor) {
-            Ok(Some(batch)) => {
+        // What a slow reader has not got yet is better kept by the store than by its socket.
+        if hold.blocked {
+            return;
+        }
+        match self.logic.ask(hold.caller.user_id, hold.cursor, ticket(hold.connection)) {
+            Ok(Some(batch)) if hold.manner == Manner::Poll => {
                 let response = web::respond(&reply(&hold, batch, None, false));
-                self.leave(now, id, Left::News, response);
+                self.leave(now, id, Left::News, Answer::Whole(response));
             }
-            Ok(None) if hold.deadline <= now.mono => {
-                self.leave_empty_handed(now, id, Left::Expired, None);
-            }
+            Ok(Some(batch)) => self.stream(id, &hold, &batch),
+            Ok(None) if hold.deadline <= now.mono => self.expire(now, id),
             Ok(None) => self.make_room(now, hold.caller.user_id),
             Err(error) => {
                 log::error!("what there is for a poll could not be read: {error}");
-                self.leave(now, id, Left::News, Problem::not_readable().respond());
+                let response = Problem::not_readable().respond();
+                self.leave(now, id, Left::News, Answer::Whole(response));
             }
         }
+    }
+
+    /// Writes news to a stream, and moves its cursor on.
+    fn stream(&mut self, id: HoldId, hold: &Hold, batch: &Batch) {
+        self.send(hold.connection, Answer::Piece(web::stream_events(hold.manner, batch)));
+        self.comet.advance(id, batch.behind);
+        if batch.more {
+            self.unfinished.push(id);
+        }
+    }
+
+    /// The time of a poll is over, or a stream was silent for long.
+    fn expire(&mut self, now: Now, id: HoldId) {
+        let Some(&hold) = self.comet.get(id) else { return };
+        if hold.manner == Manner::Poll {
+            return self.leave_empty_handed(now, id, Left::Expired, None);
+        }
+        match self.logic.may_go_on(now, hold.caller) {
+            Err(Refusal::Unauthorized) => return self.log_out(now, id),
+            Err(error) => log::error!("whether a stream may go on is not known: {error}"),
+            Ok(()) => {}
+        }
+        if !hold.blocked {
+            self.send(hold.connection, Answer::Piece(web::keep_alive(hold.manner)));
+        }
+        self.comet.postpone(id, now.mono.plus(self.config.keep_alive));
     }
 
     /// A user who holds too many polls loses the oldest.
@@ -277,19 +328,36 @@ impl Chat {
         }
     }
 
+    /// The session of a poll is no more.
+    fn log_out(&mut self, now: Now, id: HoldId) {
+        let Some(&hold) = self.comet.get(id) else { return };
+        let answer = match hold.manner {
+            Manner::Poll => Answer::Whole(Problem::unauthorized().respond()),
+            stream => Answer::End(web::end_stream(stream, "unauthorized")),
+        };
+        self.leave(now, id, Left::LoggedOut, answer);
+    }
+
     /// A poll has to leave, and most likely there is nothing for it.
     fn leave_empty_handed(&mut self, now: Now, id: HoldId, left: Left, retry: Option<Duration>) {
         let Some(&hold) = self.comet.get(id) else { return };
-        let batch = self.logic.ask_last(hold.caller.user_id, hold.cursor);
-        let response = web::respond(&reply(&hold, batch, retry, left == Left::Released));
-        self.leave(now, id, left, response);
+        let released = left == Left::Released;
+        let answer = if hold.manner == Manner::Poll {
+            let user = hold.caller.user_id;
+            let batch = self.logic.ask_last(user, hold.cursor, ticket(hold.connection));
+            Answer::Whole(web::respond(&reply(&hold, batch, retry, released)))
+        } else {
+            let code = if released { "released" } else { "draining" };
+            Answer::End(web::end_stream(hold.manner, code))
+        };
+        self.leave(now, id, left, answer);
     }
 
     /// A poll leaves the comet, with its answer.
-    fn leave(&mut self, now: Now, id: HoldId, left: Left, response: Response) {
+    fn leave(&mut self, now: Now, id: HoldId, left: Left, answer: Answer) {
         if let Some(hold) = self.comet.release(id, left) {
             self.logic.poll_ended(hold.caller.user_id, now);
-            self.answer(hold.connection, response);
+            self.send(hold.connection, answer);
         }
     }
 
@@ -333,10 +401,17 @@ impl Handler for Chat {
         self.turn.half_closed.push(hold);
     }
 
+    fn blocked(&mut self, hold: HoldId, blocked: bool) {
+        self.comet.set_blocked(hold, blocked);
+        if !blocked {
+            self.turn.asking.push(hold);
+        }
+    }
+
     fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>) {
         match hold {
             Some(hold) => self.hang_up(now, hold),
-            None => self.logic.cancel(Ticket(connection.0)),
+            None => self.logic.cancel(ticket(connection)),
         }
     }
 
@@ -351,12 +426,14 @@ impl Handler for Chat {
         let published = self.commit();
         self.release(now, &published, answers);
         for pending in self.turn.answers.drain(..) {
-            answers.answer(pending.connection, pending.response);
+            answers.push((pending.connection, pending.answer));
         }
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        if self.logic.has_work() || !self.turn.answers.is_empty() {
+        let turn = &self.turn;
+        let pending = !turn.answers.is_empty() || !turn.asking.is_empty();
+        if pending || self.logic.has_work() || !self.unfinished.is_empty() {
             return Some(Mono(0));
         }
         let deadlines = [self.comet.next_deadline(), self.logic.next_deadline()];
@@ -366,6 +443,11 @@ impl Handler for Chat {
     fn finish(&mut self) {
         self.logic.finish();
     }
+}
+
+/// An answer finds its way back by the number of its connection.
+fn ticket(connection: ConnectionId) -> Ticket {
+    Ticket(connection.0)
 }
 
 fn reply(hold: &Hold, batch: Batch, retry: Option<Duration>, released: bool) -> Reply {

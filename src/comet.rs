@@ -24,6 +24,10 @@
 //!      Draining
 //! ```
 //!
+//! A *stream* is a poll that stays: news are written to it piece by piece, and only its cursor moves
+//! on. It has the same exits but the first, and its deadline is that of the next sign of life. While
+//! its socket is full it is not asked for: what it has not got yet waits in the store, not in memory.
+//!
 //! A held poll costs one entry here, and no buffer anywhere. Two indexes lead to it: the chain of
 //! its user's polls, oldest first (whom to wake), and a timing wheel (whom to expire). Holding,
 //! releasing and expiring take constant time, but for the search of the user in a tree.
@@ -33,7 +37,7 @@ use std::collections::BTreeMap;
 use slab::Slab;
 
 use crate::entity::{Cursor, UserId};
-use crate::logic::Caller;
+use crate::logic::{Caller, Manner};
 use crate::system::Mono;
 use crate::timers::Wheel;
 
@@ -56,6 +60,10 @@ pub struct Hold {
     pub connection: ConnectionId,
     /// Who waits, by which login.
     pub caller: Caller,
+    /// Once, or by a stream.
+    pub manner: Manner,
+    /// The socket of a stream has no room for the time being.
+    pub blocked: bool,
     /// What they know already.
     pub cursor: Cursor,
     /// When they have waited long enough.
@@ -174,7 +182,29 @@ impl Comet {
         Some(hold)
     }
 
-    /// Collects the polls whose time is over; each must be released now.
+    /// A stream has got everything up to here.
+    pub fn advance(&mut self, id: HoldId, cursor: Cursor) {
+        if self.get(id).is_some() {
+            self.entry_mut(id).hold.cursor = cursor;
+        }
+    }
+
+    /// A stream has given a sign of life, and will again then.
+    pub fn postpone(&mut self, id: HoldId, deadline: Mono) {
+        if self.get(id).is_some() {
+            self.entry_mut(id).hold.deadline = deadline;
+            self.deadlines.set(id.slot, deadline);
+        }
+    }
+
+    /// The socket of a stream is full, or has room again.
+    pub fn set_blocked(&mut self, id: HoldId, blocked: bool) {
+        if self.get(id).is_some() {
+            self.entry_mut(id).hold.blocked = blocked;
+        }
+    }
+
+    /// Collects the polls whose time is over; each must be released or postponed now.
     pub fn expired(&mut self, now: Mono, ids: &mut Vec<HoldId>) {
         let mut keys = Vec::new();
         self.deadlines.expired(now, &mut keys);

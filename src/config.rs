@@ -58,6 +58,9 @@ pub struct Config {
     /// How long a poll is held at most, whatever it says: proxies cut a silent connection after
     /// 60 s (nginx, load balancers), home routers before long. It bounds `wait_default` too.
     pub wait_max: Duration,
+    /// How long a stream stays silent: after this time it says that it is there. Proxies that cut
+    /// silent connections wait 30 s and more; the HTML standard advises 15.
+    pub keep_alive: Duration,
     /// How long a user stays online after the last poll ended. The gap between two polls and a
     /// page's reload fit into it, so that friends see no flicker.
     pub presence_grace: Duration,
@@ -106,9 +109,6 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// Bytes that may follow a request that is held or not yet answered, kept unread otherwise.
     pub pipelined_bytes_max: usize,
-    /// Bytes waiting to be written to one peer behind the answer that is being written. A stream
-    /// whose reader falls behind so far is cut off and resumes by its cursor.
-    pub output_bytes_max: usize,
     /// Members of a group: each message is pushed to all of them within one turn.
     pub group_members_max: usize,
     /// Messages of history that are given where no number is asked for: some screens.
@@ -117,6 +117,9 @@ pub struct Config {
     pub history_page_max: usize,
     /// Messages in one answer to a poll; the rest follows in the next.
     pub events_page_max: usize,
+    /// Bytes of messages in one answer to a poll, or one piece of a stream: what a slow reader may
+    /// make the server keep for it. One message always fits.
+    pub events_page_bytes_max: usize,
     /// Reads from one connection in a turn, before the others have theirs.
     pub reads_per_turn_max: usize,
     /// Connections accepted in a turn, before those that are there are served.
@@ -159,6 +162,7 @@ impl Default for Config {
             durability: Durability::Full,
             wait_default: seconds(25),
             wait_max: seconds(60),
+            keep_alive: seconds(15),
             presence_grace: seconds(10),
             token_lifetime: seconds(30 * 24 * 60 * 60),
             head_time_max: seconds(10),
@@ -177,11 +181,11 @@ impl Default for Config {
             fields_max: 100,
             body_bytes_max: 64 * 1024,
             pipelined_bytes_max: 16 * 1024,
-            output_bytes_max: 1024 * 1024,
             group_members_max: 256,
             history_page_default: 50,
             history_page_max: 200,
             events_page_max: 200,
+            events_page_bytes_max: 256 * 1024,
             reads_per_turn_max: 16,
             accepts_per_turn_max: 64,
         }

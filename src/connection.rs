@@ -22,6 +22,9 @@
 //!                                 gone        (also from every state, when the socket breaks)
 //! ```
 //!
+//! A stream is a held request whose answer has begun: `[Held] --> [Streaming]`, and from there as
+//! from Held.
+//!
 //! Bytes that arrive while a request is being answered wait in `early`, unparsed: answers leave in
 //! the order of requests because the next request is not even looked at before. A connection that
 //! waits, idle or held, owns no buffer.
@@ -29,7 +32,7 @@
 use std::net::IpAddr;
 
 use crate::comet::HoldId;
-use crate::http::{Method, Phase, Reader, Request, Version};
+use crate::http::{Method, Phase, Reader, Request, Stream, Version};
 
 /// One connection, as the server sees it.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub struct Connection {
     pub early: Vec<u8>,
     /// How the answer to the present request is framed.
     pub framing: Framing,
+    /// How the pieces of the stream are framed that its answer is.
+    pub stream: Stream,
     /// What the running deadline is for.
     pub timer: Timer,
     /// The peer will send nothing more.
@@ -61,6 +66,8 @@ pub enum State {
     Deciding,
     /// Its request is a poll that waits.
     Held(HoldId),
+    /// Its request is answered by a stream that goes on.
+    Streaming(HoldId),
     /// Its answer waits until the socket takes more.
     Writing(Then),
     /// Everything is written and our side is closed: what still comes is thrown away, so that the
@@ -131,6 +138,7 @@ impl Connection {
             reader: Reader::new(),
             early: Vec::new(),
             framing: Framing::MALFORMED,
+            stream: Stream::Nothing,
             timer: Timer::Off,
             ended: false,
             paused: false,

@@ -47,6 +47,9 @@ pub trait Handler {
     /// the end of the turn, nobody waits for it either.
     fn half_closed(&mut self, now: Now, hold: HoldId);
 
+    /// The socket of a stream is full, or has room again.
+    fn blocked(&mut self, hold: HoldId, blocked: bool);
+
     /// The client is gone before it was answered.
     fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>);
 
@@ -77,7 +80,7 @@ pub struct Client {
 pub enum Decision {
     /// It will be answered at the end of this turn or a later one.
     Later,
-    /// The same; it is a poll, and held.
+    /// The same; it is a poll, or will be a stream, and held.
     Held(HoldId),
 }
 
@@ -93,21 +96,21 @@ pub enum Refused {
 }
 
 /// What a handler answers in a turn, in order.
-#[derive(Debug, Default)]
-pub struct Answers {
-    list: Vec<(ConnectionId, Option<Response>)>,
-}
+pub type Answers = Vec<(ConnectionId, Answer)>;
 
-impl Answers {
-    /// Answers the request that came on a connection.
-    pub fn answer(&mut self, connection: ConnectionId, response: Response) {
-        self.list.push((connection, Some(response)));
-    }
-
-    /// Closes a connection whose client waits for no answer.
-    pub fn close(&mut self, connection: ConnectionId) {
-        self.list.push((connection, None));
-    }
+/// What leaves on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A response.
+    Whole(Response),
+    /// The head of a response whose body comes in pieces, and the first of them.
+    Begin(Response, Vec<u8>),
+    /// A further piece.
+    Piece(Vec<u8>),
+    /// The last piece.
+    End(Vec<u8>),
+    /// Nothing: the client waits for no answer. The connection closes.
+    Close,
 }
 
 /// The whole server without its sockets and its clock.
@@ -152,7 +155,7 @@ impl<H: Handler> Server<H> {
             draining: false,
             refused: Vec::new(),
             ready: Vec::new(),
-            answers: Answers::default(),
+            answers: Answers::new(),
             config,
         }
     }
@@ -224,7 +227,11 @@ impl<H: Handler> Server<H> {
         match connection.state {
             State::Reading if connection.early.is_empty() => self.read(now, id, bytes, outputs),
             State::Lingering => {}
-            State::Reading | State::Deciding | State::Held(_) | State::Writing(_) => {
+            State::Reading
+            | State::Deciding
+            | State::Held(_)
+            | State::Streaming(_)
+            | State::Writing(_) => {
                 connection.early.extend_from_slice(bytes);
                 self.bound_early(now, id, outputs);
             }
@@ -240,7 +247,7 @@ impl<H: Handler> Server<H> {
         if connection.early.len() <= early_max || connection.paused {
             return;
         }
-        if let State::Held(_) = connection.state {
+        if let State::Held(_) | State::Streaming(_) = connection.state {
             log::debug!("too much was sent behind a held poll");
             self.close(now, id, outputs);
         } else {
@@ -328,7 +335,7 @@ impl<H: Handler> Server<H> {
         match connection.state {
             State::Reading if connection.early.is_empty() => self.close(now, id, outputs),
             State::Lingering => self.close(now, id, outputs),
-            State::Held(hold) => self.handler.half_closed(now, hold),
+            State::Held(hold) | State::Streaming(hold) => self.handler.half_closed(now, hold),
             State::Reading | State::Deciding | State::Writing(_) => {}
         }
     }
@@ -352,13 +359,10 @@ impl<H: Handler> Server<H> {
         let mut answers = std::mem::take(&mut self.answers);
         self.handler.end_turn(now, &mut answers);
         for (id, why) in std::mem::take(&mut self.refused) {
-            answers.answer(id, self.handler.refuse(&why));
+            answers.push((id, Answer::Whole(self.handler.refuse(&why))));
         }
-        for (id, response) in answers.list.drain(..) {
-            match response {
-                Some(response) => self.write(now, id, response, outputs),
-                None => self.close(now, id, outputs),
-            }
+        for (id, answer) in answers.drain(..) {
+            self.write(now, id, answer, outputs);
         }
         // Empty, and kept for its memory.
         self.answers = answers;
@@ -381,14 +385,10 @@ impl<H: Handler> Server<H> {
 
     // Write.
 
-    fn write(&mut self, now: Now, id: ConnectionId, response: Response, outputs: &mut Outputs) {
+    fn write(&mut self, now: Now, id: ConnectionId, answer: Answer, outputs: &mut Outputs) {
         // Not `self.connection`: the date is borrowed beside it.
         let Some(Some(connection)) = self.connections.get_mut(id.0 as usize) else { return };
-        if !matches!(connection.state, State::Deciding | State::Held(_)) {
-            return;
-        }
         connection.framing.keep_alive &= !self.draining;
-        log::debug!("{} to {}", response.status(), connection.peer);
         let framing = http::Framing {
             version: connection.framing.version,
             head_only: connection.framing.head_only,
@@ -396,10 +396,37 @@ impl<H: Handler> Server<H> {
             date: self.date.at(now.wall.0),
         };
         let start = outputs.bytes.len();
-        let tail = response.encode(&framing, &mut outputs.bytes);
-        let then = connection.then();
-        outputs.write(id, start, tail, then);
-        self.answered(now, id, then, outputs);
+        match (answer, connection.state) {
+            (Answer::Whole(response), State::Deciding | State::Held(_)) => {
+                log::debug!("{} to {}", response.status(), connection.peer);
+                let tail = response.encode(&framing, &mut outputs.bytes);
+                let then = connection.then();
+                outputs.write(id, start, tail, then);
+                self.answered(now, id, then, outputs);
+            }
+            (Answer::Begin(response, first), State::Held(hold)) => {
+                log::debug!("{} to {}, a stream", response.status(), connection.peer);
+                connection.stream = response.encode_stream_head(&framing, &mut outputs.bytes);
+                connection.stream.piece(&first, &mut outputs.bytes);
+                connection.state = State::Streaming(hold);
+                outputs.write(id, start, &[], Then::Keep);
+            }
+            (Answer::Piece(bytes), State::Streaming(_)) => {
+                connection.stream.piece(&bytes, &mut outputs.bytes);
+                outputs.write(id, start, &[], Then::Keep);
+            }
+            (Answer::End(bytes), State::Streaming(_)) => {
+                connection.stream.piece(&bytes, &mut outputs.bytes);
+                connection.stream.end(&mut outputs.bytes);
+                connection.framing.keep_alive &= !connection.stream.closes();
+                let then = connection.then();
+                outputs.write(id, start, &[], then);
+                self.answered(now, id, then, outputs);
+            }
+            (Answer::Close, _) => self.close(now, id, outputs),
+            // The client did not wait for it: the connection went on, or is another by now.
+            _ => {}
+        }
     }
 
     /// The answer is with the socket. Where that did not take all of it, it will say so.
@@ -429,6 +456,7 @@ impl<H: Handler> Server<H> {
             State::Lingering => connection.state = State::Writing(Then::Linger),
             // It took a little, so it has time again.
             State::Writing(_) => {}
+            State::Streaming(hold) => self.handler.blocked(hold, true),
             // What it did not take is an interim response; the request has come all the same.
             State::Deciding | State::Held(_) => return,
         }
@@ -437,12 +465,19 @@ impl<H: Handler> Server<H> {
 
     fn flushed(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let Some(connection) = self.connection(id) else { return };
-        if let State::Writing(then) = connection.state {
-            let ended = connection.ended && connection.early.is_empty();
-            self.answered(now, id, then, outputs);
-            if ended {
-                self.close(now, id, outputs);
+        match connection.state {
+            State::Writing(then) => {
+                let ended = connection.ended && connection.early.is_empty();
+                self.answered(now, id, then, outputs);
+                if ended {
+                    self.close(now, id, outputs);
+                }
             }
+            State::Streaming(hold) => {
+                self.set_timer(now, id, Timer::Off);
+                self.handler.blocked(hold, false);
+            }
+            State::Reading | State::Deciding | State::Held(_) | State::Lingering => {}
         }
     }
 
@@ -487,7 +522,9 @@ impl<H: Handler> Server<H> {
             _ => drop(self.per_address.remove(&connection.peer)),
         }
         match connection.state {
-            State::Held(hold) => self.handler.gone(now, id, Some(hold)),
+            State::Held(hold) | State::Streaming(hold) => {
+                self.handler.gone(now, id, Some(hold));
+            }
             State::Deciding => self.handler.gone(now, id, None),
             State::Reading | State::Writing(_) | State::Lingering => {}
         }

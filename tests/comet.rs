@@ -147,7 +147,9 @@ fn two_tabs_of_one_user_are_both_answered() {
     let late_tab = world.poll(&ben, &older, 25);
     let early_tab = world.poll(&ben, &newer, 25);
     let answers = world.turn();
-    assert_eq!(told(&answers), [(late_tab, 200, strings([r#"message "one""#]))]);
+    // By its cursor the other tab says that the message has arrived.
+    let expected = strings([&format!("delivered {} 1", ben.id), r#"message "one""#]);
+    assert_eq!(told(&answers), [(late_tab, 200, expected)]);
     let late_tab = world.poll(&ben, &answers[0].cursor(), 25);
     world.turn();
     let post = world.say(&anna, conversation, "two");

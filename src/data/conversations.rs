@@ -112,6 +112,21 @@ impl Store {
         )
     }
 
+    /// Notes that a message has reached a member. Marks never go back.
+    pub fn set_delivered(
+        &mut self,
+        conversation_id: ConversationId,
+        user_id: UserId,
+        message_id: MessageId,
+    ) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE members SET delivered_id = ?3
+             WHERE conversation_id = ?1 AND user_id = ?2 AND delivered_id < ?3",
+            (conversation_id.0, user_id.0, message_id.0),
+        )
+        .map(drop)
+    }
+
     /// Notes that a member has read, and so received, everything up to a message. Marks never go
     /// back; the answer says whether this one moved.
     pub fn set_read(

@@ -156,6 +156,25 @@ impl Store {
         Ok((found, more))
     }
 
+    /// In each of a user's conversations the newest message of others in a range of numbers, after
+    /// `after` and up to `up_to`, that is not marked as delivered yet.
+    pub fn undelivered(
+        &self,
+        user: UserId,
+        after: MessageId,
+        up_to: MessageId,
+    ) -> Result<Vec<(ConversationId, MessageId)>, StoreError> {
+        self.all(
+            "SELECT m.conversation_id, max(m.id) FROM members AS mine
+             JOIN messages AS m ON m.conversation_id = mine.conversation_id
+                  AND m.id > max(?2, mine.delivered_id) AND m.id <= ?3
+             WHERE mine.user_id = ?1 AND m.sender_id <> ?1 AND m.changes IS NULL
+             GROUP BY m.conversation_id",
+            (user.0, after.0, up_to.0),
+            |row| Ok((ConversationId(row.get(0)?), MessageId(row.get(1)?))),
+        )
+    }
+
     /// How many messages of others, not deleted, came after `after`.
     pub fn unread(
         &self,

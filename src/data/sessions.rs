@@ -36,13 +36,16 @@ impl Store {
         self.one(
             "SELECT id, user_id, last_used_at FROM sessions WHERE token_hash = ?1",
             [hash],
-            |row| {
-                Ok(SessionRow {
-                    id: SessionId(row.get(0)?),
-                    user_id: UserId(row.get(1)?),
-                    last_used_at: Timestamp(row.get(2)?),
-                })
-            },
+            session_row,
+        )
+    }
+
+    /// The session of this id, expired or not.
+    pub fn session(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
+        self.one(
+            "SELECT id, user_id, last_used_at FROM sessions WHERE id = ?1",
+            [id.0],
+            session_row,
         )
     }
 
@@ -55,4 +58,12 @@ impl Store {
     pub fn set_last_used(&mut self, id: SessionId, at: Timestamp) -> Result<(), StoreError> {
         self.write("UPDATE sessions SET last_used_at = ?2 WHERE id = ?1", (id.0, at.0)).map(drop)
     }
+}
+
+fn session_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<SessionRow> {
+    Ok(SessionRow {
+        id: SessionId(row.get(0)?),
+        user_id: UserId(row.get(1)?),
+        last_used_at: Timestamp(row.get(2)?),
+    })
 }

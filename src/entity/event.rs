@@ -7,15 +7,25 @@ use super::{
     Conversation, ConversationId, Friend, LastSeen, Message, MessageId, Timestamp, User, UserId,
 };
 
-/// Something that a user's clients should know of.
+/// Something that a user's clients should know of. The large kinds are boxed, since many of the
+/// small ones may wait in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Presence, friends, groups and marks must be loaded anew; messages follow by themselves.
     Reset,
     /// Somebody said something (perhaps the user, in another tab).
-    Message(Message),
+    Message(Box<Message>),
     /// A message was edited or deleted.
-    MessageUpdated(Message),
+    MessageUpdated(Box<Message>),
+    /// Everything up to a message has reached a client of a member.
+    Delivered {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Who.
+        user_id: UserId,
+        /// The newest that did.
+        message_id: MessageId,
+    },
     /// A member has read up to a message.
     Read {
         /// Where.
@@ -33,20 +43,22 @@ pub enum Event {
         last_seen: LastSeen,
     },
     /// A friendship or a request is new or has changed.
-    Friend(Friend),
+    Friend(Box<Friend>),
     /// A friendship or a request is no more.
     FriendRemoved(UserId),
     /// A conversation is new or has changed.
-    Conversation(Conversation),
+    Conversation(Box<Conversation>),
     /// A conversation is the user's no more.
     ConversationRemoved(ConversationId),
     /// Somebody the user knows has changed their name.
-    UserUpdated(User),
+    UserUpdated(Box<User>),
 }
 
 /// What an event is about. A newer event about the same subject makes an older one needless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
+    /// How far what is said has reached a member.
+    Delivered(ConversationId, UserId),
     /// How far a member has read.
     Read(ConversationId, UserId),
     /// Whether a user is there.
@@ -60,10 +72,30 @@ pub enum Subject {
 }
 
 impl Event {
+    /// What clients call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Message(_) => "message",
+            Self::MessageUpdated(_) => "message_updated",
+            Self::Delivered { .. } => "delivered",
+            Self::Read { .. } => "read",
+            Self::Presence { .. } => "presence",
+            Self::Friend(_) => "friend",
+            Self::FriendRemoved(_) => "friend_removed",
+            Self::Conversation(_) => "conversation",
+            Self::ConversationRemoved(_) => "conversation_removed",
+            Self::UserUpdated(_) => "user_updated",
+        }
+    }
+
     /// The subject of an event that is stored nowhere; `None` for those the cursor finds again.
     pub fn subject(&self) -> Option<Subject> {
         Some(match self {
             Self::Reset | Self::Message(_) | Self::MessageUpdated(_) => return None,
+            Self::Delivered { conversation_id, user_id, .. } => {
+                Subject::Delivered(*conversation_id, *user_id)
+            }
             Self::Read { conversation_id, user_id, .. } => {
                 Subject::Read(*conversation_id, *user_id)
             }

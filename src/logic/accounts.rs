@@ -14,7 +14,7 @@ use super::hashing::Task;
 use super::passwords::{Derivation, equal_in_constant_time};
 use super::{Answer, Caller, DemoAccount, Logic, Refusal, Reply, Ticket};
 use crate::config::Registration;
-use crate::data::{NewAccount, Stance, StoreError};
+use crate::data::{NewAccount, SessionRow, Stance, StoreError};
 use crate::entity::{DisplayName, Password, TextError, Timestamp, User, UserId, UserName};
 use crate::system::Now;
 
@@ -39,6 +39,16 @@ impl Logic {
     pub fn authenticate(&mut self, now: Now, token: &str) -> Result<Caller, Refusal> {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let session = self.store.session_by_token(&hash)?.ok_or(Refusal::Unauthorized)?;
+        self.use_session(now, session)
+    }
+
+    /// Whether a stream may go on; that it does counts as a use of its session.
+    pub fn may_go_on(&mut self, now: Now, caller: Caller) -> Result<(), Refusal> {
+        let session = self.store.session(caller.session_id)?.ok_or(Refusal::Unauthorized)?;
+        self.use_session(now, session).map(drop)
+    }
+
+    fn use_session(&mut self, now: Now, session: SessionRow) -> Result<Caller, Refusal> {
         let last_used_at = self.notes.used(session.id).unwrap_or(session.last_used_at);
         let lifetime = self.token_lifetime_ms();
         let step = lifetime / LAST_USED_STEPS;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
-    Conversation, ConversationId, Cursor, DisplayName, Event, Friend, Message, MessageBody,
-    MessageId, Nonce, Password, SessionId, Timestamp, User, UserId, UserName,
+    Conversation, ConversationId, Cursor, CursorTag, DisplayName, Event, Friend, Message,
+    MessageBody, MessageId, Nonce, Password, SessionId, Timestamp, User, UserId, UserName,
 };
 
 /// Somebody whose token was good.
@@ -89,12 +89,19 @@ pub enum Call {
     },
     /// Everything, as it is at this moment.
     State,
+    /// I have got everything up to here.
+    Acknowledge {
+        /// The place behind it.
+        cursor: String,
+    },
     /// What is new, or will be?
     Events {
         /// The place up to which everything is known; from now on where it is missing.
         cursor: Option<String>,
         /// How long to wait where nothing is.
         wait: Duration,
+        /// How to be told.
+        manner: Manner,
     },
 }
 
@@ -131,6 +138,19 @@ pub struct Wait {
     pub cursor: Cursor,
     /// How long to wait.
     pub wait: Duration,
+    /// How to be told.
+    pub manner: Manner,
+}
+
+/// How a client that waits is told what comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Once: the answer is the end of it.
+    Poll,
+    /// Again and again, by server-sent events.
+    EventStream,
+    /// Again and again, by lines of JSON.
+    Lines,
 }
 
 /// A good answer.
@@ -201,12 +221,14 @@ pub enum Reply {
 }
 
 /// Some events of one user, and the place behind them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// In order; empty where there was nothing.
-    pub events: Vec<Event>,
-    /// The text of the cursor behind them.
-    pub cursor: String,
+    /// In order, each with the place behind it; empty where there was nothing.
+    pub events: Vec<(Event, Cursor)>,
+    /// The place behind all of them.
+    pub behind: Cursor,
+    /// Whose places these are.
+    pub tag: CursorTag,
     /// Whether there are further ones already.
     pub more: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::{Logic, Refusal, Reply};
 use crate::data::{HistoryPage, MemberRow, StoreError};
-use crate::entity::{Conversation, ConversationId, Event, Message, MessageId, UserId};
+use crate::entity::{Conversation, ConversationId, Event, Member, Message, MessageId, UserId};
 
 impl Logic {
     pub(super) fn conversations(&self, me: UserId) -> Result<Vec<Conversation>, StoreError> {
@@ -66,13 +66,24 @@ impl Logic {
         Ok(Conversation {
             id,
             kind: member.kind,
-            members: self.store.members(id)?,
+            members: self.members(id)?,
             // Nobody leaves a conversation of two.
             former_members: Vec::new(),
             unread: self.store.unread(id, me, member.after_id.max(member.read_id))?,
             title: member.title,
             last_message,
         })
+    }
+
+    /// The members, with the marks that the disk does not know yet.
+    fn members(&self, id: ConversationId) -> Result<Vec<Member>, StoreError> {
+        let mut members = self.store.members(id)?;
+        for member in &mut members {
+            let noted = self.notes.delivered(id, member.user.id);
+            member.last_delivered_id =
+                noted.map_or(member.last_delivered_id, |noted| noted.max(member.last_delivered_id));
+        }
+        Ok(members)
     }
 
     fn last_message(&self, me: UserId, member: &MemberRow) -> Result<Option<Message>, StoreError> {

@@ -9,60 +9,81 @@
 //! comes from memory; a cursor that memory cannot serve, because it is from before a restart or too
 //! old, gets a first event `reset`.
 
-use std::time::Duration;
-
 use super::live::Since;
-use super::{Batch, Caller, Logic, Refusal, Reply, Wait};
-use crate::data::StoreError;
+use super::{Batch, Caller, Logic, Refusal, Reply, Ticket};
+use crate::data::{Change, StoreError};
 use crate::entity::{Cursor, CursorTag, Event, MessageId, UserId};
 use crate::system::Now;
 
 impl Logic {
-    /// A poll comes: where does it stand?
+    /// A poll comes: where does it stand? Its cursor says what has arrived.
     pub(super) fn events(
         &mut self,
         now: Now,
         caller: Caller,
         cursor: Option<&str>,
-        wait: Duration,
-    ) -> Result<Wait, Refusal> {
+        ticket: Ticket,
+    ) -> Result<Cursor, Refusal> {
         // From here on live events are remembered, also those of this turn.
         self.live.open(caller.user_id, self.newest_id, now.mono);
-        let cursor = match cursor {
-            Some(text) => Cursor::parse(text, self.cursor_tag(caller.user_id))
-                .map_err(|_| Refusal::BadCursor)?,
-            None => self.current_cursor(),
-        };
-        Ok(Wait { caller, cursor, wait })
+        match cursor {
+            Some(text) => self.acknowledged(caller.user_id, text, Some(ticket)),
+            None => Ok(self.current_cursor()),
+        }
     }
 
-    /// What came for the user after the cursor; `None` where nothing did.
-    pub fn ask(&self, user: UserId, cursor: Cursor) -> Result<Option<Batch>, StoreError> {
-        let (mut events, stored) = self.live_part(user, cursor)?;
-        let limit = self.config.events_page_max;
+    /// Reads a cursor that a client sends back, and notes that what came before it has arrived.
+    pub(super) fn acknowledged(
+        &mut self,
+        user: UserId,
+        text: &str,
+        ticket: Option<Ticket>,
+    ) -> Result<Cursor, Refusal> {
+        let cursor = Cursor::parse(text, self.cursor_tag(user)).map_err(|_| Refusal::BadCursor)?;
+        let (_, stored) = self.live_part(user, cursor, ticket)?;
+        self.arrived(user, stored, ticket)?;
+        Ok(cursor)
+    }
+
+    /// What came for the user after the cursor; `None` where nothing did. `ticket` is the asker's:
+    /// it is not told of what it has said itself.
+    pub fn ask(
+        &self,
+        user: UserId,
+        cursor: Cursor,
+        ticket: Ticket,
+    ) -> Result<Option<Batch>, StoreError> {
+        let (mut events, stored) = self.live_part(user, cursor, Some(ticket))?;
         let mut changes = Vec::new();
         if self.live.may_be_stored_after(user, stored) {
-            changes = self.store.changes_after(user, stored, limit + 1)?;
+            changes = self.store.changes_after(user, stored, self.config.events_page_max + 1)?;
         }
         if events.is_empty() && changes.is_empty() {
             return Ok(None);
         }
-        let more = changes.len() > limit;
-        changes.truncate(limit);
+        let fitting = self.fitting(&changes);
+        let more = changes.len() > fitting;
+        changes.truncate(fitting);
         let mut behind = self.current_cursor();
-        if more && let Some(last) = changes.last() {
-            behind.stored = last.number;
+        for change in changes {
+            let place = Cursor { stored: change.number, ..behind };
+            let message = Box::new(change.message.seen_by(user));
+            let event = if change.is_update {
+                Event::MessageUpdated(message)
+            } else {
+                Event::Message(message)
+            };
+            events.push((event, place));
         }
-        events.extend(changes.into_iter().map(|change| {
-            let message = change.message.seen_by(user);
-            if change.is_update { Event::MessageUpdated(message) } else { Event::Message(message) }
-        }));
-        Ok(Some(Batch { events, cursor: self.cursor_text(user, behind), more }))
+        if more && let Some((_, last)) = events.last() {
+            behind = *last;
+        }
+        Ok(Some(Batch { events, behind, tag: self.cursor_tag(user), more }))
     }
 
     /// What to say to a poll that has to leave now, whether or not something came.
-    pub fn ask_last(&self, user: UserId, cursor: Cursor) -> Batch {
-        let behind = match self.ask(user, cursor) {
+    pub fn ask_last(&self, user: UserId, cursor: Cursor, ticket: Ticket) -> Batch {
+        let behind = match self.ask(user, cursor, ticket) {
             Ok(Some(batch)) => return batch,
             Ok(None) => self.current_cursor(),
             Err(error) => {
@@ -70,7 +91,19 @@ impl Logic {
                 cursor
             }
         };
-        Batch { events: Vec::new(), cursor: self.cursor_text(user, behind), more: false }
+        Batch { events: Vec::new(), behind, tag: self.cursor_tag(user), more: false }
+    }
+
+    /// How many of these go into one answer: as many as its limits of number and bytes allow, and
+    /// one at least.
+    fn fitting(&self, changes: &[Change]) -> usize {
+        let mut bytes = 0;
+        let fits = |change: &&Change| {
+            bytes += change.message.body.len();
+            bytes <= self.config.events_page_bytes_max
+        };
+        let count = changes.iter().take(self.config.events_page_max).take_while(fits).count();
+        count.max(1).min(changes.len())
     }
 
     /// A poll came: its user is here.
@@ -100,20 +133,27 @@ impl Logic {
         })
     }
 
-    /// The live events after the cursor, and from which number on the store is to be asked.
+    /// The live events after the cursor, each with the place behind it, and from which number on the
+    /// store is to be asked.
     fn live_part(
         &self,
         user: UserId,
         cursor: Cursor,
-    ) -> Result<(Vec<Event>, MessageId), StoreError> {
+        ticket: Option<Ticket>,
+    ) -> Result<(Vec<(Event, Cursor)>, MessageId), StoreError> {
         let Cursor { epoch, mark, stored, live } = cursor;
-        if (epoch, mark) != (self.epoch.id, self.epoch.mark) {
-            let common = self.store.common_past(epoch, mark, stored)?;
-            return Ok((vec![Event::Reset], common));
+        let current = self.current_cursor();
+        let reset = |stored| (vec![(Event::Reset, Cursor { stored, ..current })], stored);
+        if (epoch, mark) != (current.epoch, current.mark) {
+            return Ok(reset(self.store.common_past(epoch, mark, stored)?));
         }
-        Ok(match self.live.since(user, live) {
-            Since::Events(events) => (events, stored),
-            Since::Missed => (vec![Event::Reset], stored),
+        Ok(match self.live.since(user, live, ticket) {
+            Since::Missed => reset(stored),
+            Since::Events(events) => {
+                let place = |live| Cursor { stored, live, ..current };
+                let placed = events.into_iter().map(|(live, event)| (event, place(live)));
+                (placed.collect(), stored)
+            }
         })
     }
 

@@ -149,7 +149,7 @@ impl Logic {
         for (user, friend) in [(me, other), (other, me)] {
             self.tell_friend(user, friend)?;
             if let Some(conversation) = self.conversation(user, conversation_id)? {
-                self.tell(user, Event::Conversation(conversation));
+                self.tell(user, Event::Conversation(Box::new(conversation)));
             }
         }
         Ok(())
@@ -174,7 +174,7 @@ impl Logic {
             && let Some(known) = self.store.user(other)?
         {
             let friend = self.friend(user, known, state)?;
-            self.tell(user, Event::Friend(friend));
+            self.tell(user, Event::Friend(Box::new(friend)));
         }
         Ok(())
     }

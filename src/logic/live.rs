@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::Notice;
+use super::{Notice, Ticket};
 use crate::entity::{Event, MessageId, UserId};
 use crate::system::Mono;
 
@@ -37,11 +37,19 @@ struct Inbox {
     /// Everything that came after this number is here.
     floor: u64,
     /// Oldest first; at most one for each subject.
-    events: VecDeque<(u64, Event)>,
+    events: VecDeque<Entry>,
     /// Its user was away when it was last looked after.
     away: bool,
     /// Nothing newer than this is stored for the user; there may be less.
     stored: MessageId,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    event: Event,
+    /// Who has caused it and is not told.
+    except: Option<Ticket>,
 }
 
 /// What an inbox says to a cursor.
@@ -49,8 +57,8 @@ struct Inbox {
 pub(super) enum Since {
     /// The cursor has missed something: `reset`.
     Missed,
-    /// What came after it.
-    Events(Vec<Event>),
+    /// What came after it, with its numbers.
+    Events(Vec<(u64, Event)>),
 }
 
 impl Live {
@@ -73,8 +81,8 @@ impl Live {
 
     /// Puts something into a user's inbox. Without an inbox nobody could come back for it.
     pub(super) fn publish(&mut self, user: UserId, notice: Notice) {
-        let event = match notice {
-            Notice::Live(event) => event,
+        let (event, except) = match notice {
+            Notice::Live(event, except) => (event, except),
             Notice::Stored(number) => {
                 if let Some(inbox) = self.inboxes.get_mut(&user) {
                     inbox.stored = inbox.stored.max(number);
@@ -85,24 +93,25 @@ impl Live {
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
         let subject = event.subject();
-        inbox.events.retain(|(_, older)| older.subject() != subject);
-        inbox.events.push_back((self.newest, event));
+        inbox.events.retain(|older| older.event.subject() != subject);
+        inbox.events.push_back(Entry { number: self.newest, event, except });
         if inbox.events.len() > self.events_max
-            && let Some((dropped, _)) = inbox.events.pop_front()
+            && let Some(dropped) = inbox.events.pop_front()
         {
-            inbox.floor = dropped;
+            inbox.floor = dropped.number;
         }
     }
 
-    /// What came for the user after a number of this epoch.
-    pub(super) fn since(&self, user: UserId, live: u64) -> Since {
+    /// What came for the user after a number of this epoch, and was not caused by the asker.
+    pub(super) fn since(&self, user: UserId, live: u64, asker: Option<Ticket>) -> Since {
         let Some(inbox) = self.inboxes.get(&user) else { return Since::Missed };
         if live < inbox.floor || live > self.newest {
             return Since::Missed;
         }
-        let newer = inbox.events.iter().rev().take_while(|(number, _)| *number > live).count();
+        let newer = inbox.events.iter().rev().take_while(|entry| entry.number > live).count();
         let events = inbox.events.iter().skip(inbox.events.len() - newer);
-        Since::Events(events.map(|(_, event)| event.clone()).collect())
+        let told = events.filter(|entry| entry.except.is_none() || entry.except != asker);
+        Since::Events(told.map(|entry| (entry.number, entry.event.clone())).collect())
     }
 
     /// Whether the store may hold something for the user beyond this number.
@@ -144,6 +153,10 @@ mod tests {
         Event::Presence { user_id: UserId(of), last_seen }
     }
 
+    fn told(event: Event) -> Notice {
+        Notice::Live(event, None)
+    }
+
     fn live(events_max: usize) -> Live {
         let mut live = Live::new(events_max);
         live.open(ANNA, MessageId(0), Mono(0));
@@ -153,32 +166,45 @@ mod tests {
     #[test]
     fn what_came_after_the_cursor_is_there_and_again_the_second_time() {
         let mut live = live(8);
-        live.publish(ANNA, Notice::Live(presence(2, true)));
-        live.publish(ANNA, Notice::Live(presence(3, true)));
+        live.publish(ANNA, told(presence(2, true)));
+        live.publish(ANNA, told(presence(3, true)));
         for _ in 0..2 {
-            assert_eq!(live.since(ANNA, 1), Since::Events(vec![presence(3, true)]));
+            assert_eq!(live.since(ANNA, 1, None), Since::Events(vec![(2, presence(3, true))]));
         }
-        assert_eq!(live.since(ANNA, 2), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 2, None), Since::Events(vec![]));
     }
 
     #[test]
     fn of_one_subject_only_the_newest_is_kept() {
         let mut live = live(8);
-        live.publish(ANNA, Notice::Live(presence(2, true)));
-        live.publish(ANNA, Notice::Live(presence(2, false)));
-        assert_eq!(live.since(ANNA, 0), Since::Events(vec![presence(2, false)]));
+        live.publish(ANNA, told(presence(2, true)));
+        live.publish(ANNA, told(presence(2, false)));
+        assert_eq!(live.since(ANNA, 0, None), Since::Events(vec![(2, presence(2, false))]));
     }
 
     #[test]
     fn a_cursor_from_before_the_inbox_or_its_oldest_event_has_missed_something() {
         let mut live = live(2);
-        assert_eq!(live.since(UserId(9), 0), Since::Missed, "no inbox");
+        assert_eq!(live.since(UserId(9), 0, None), Since::Missed, "no inbox");
         for friend in 2..6 {
-            live.publish(ANNA, Notice::Live(presence(friend, true)));
+            live.publish(ANNA, told(presence(friend, true)));
         }
-        assert_eq!(live.since(ANNA, 1), Since::Missed);
-        assert_eq!(live.since(ANNA, 2), Since::Events(vec![presence(4, true), presence(5, true)]));
-        assert_eq!(live.since(ANNA, 99), Since::Missed, "a number that was never given");
+        assert_eq!(live.since(ANNA, 1, None), Since::Missed);
+        assert_eq!(
+            live.since(ANNA, 2, None),
+            Since::Events(vec![(3, presence(4, true)), (4, presence(5, true))])
+        );
+        assert_eq!(live.since(ANNA, 99, None), Since::Missed, "a number that was never given");
+    }
+
+    #[test]
+    fn who_has_caused_an_event_is_not_told_and_others_are() {
+        let mut live = live(8);
+        live.publish(ANNA, Notice::Live(presence(2, true), Some(Ticket(7))));
+        assert_eq!(live.since(ANNA, 0, Some(Ticket(7))), Since::Events(vec![]));
+        let told = Since::Events(vec![(1, presence(2, true))]);
+        assert_eq!(live.since(ANNA, 0, Some(Ticket(8))), told);
+        assert_eq!(live.since(ANNA, 0, None), told);
     }
 
     #[test]
@@ -187,11 +213,11 @@ mod tests {
         let later = Mono(0).plus(KEPT);
         assert_eq!(live.next_deadline(), Some(later));
         live.retire(later, |_| true);
-        assert_eq!(live.since(ANNA, 0), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 0, None), Since::Events(vec![]));
         live.retire(later.plus(KEPT), |_| false);
-        assert_eq!(live.since(ANNA, 0), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 0, None), Since::Events(vec![]));
         live.retire(later.plus(2 * KEPT), |_| false);
-        assert_eq!(live.since(ANNA, 0), Since::Missed);
+        assert_eq!(live.since(ANNA, 0, None), Since::Missed);
         assert_eq!(live.next_deadline(), None);
     }
 }

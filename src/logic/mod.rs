@@ -10,6 +10,7 @@
 mod accounts;
 mod call;
 mod conversations;
+mod delivery;
 mod events;
 mod friends;
 mod hashing;
@@ -20,7 +21,9 @@ pub mod passwords;
 mod refusal;
 
 pub use accounts::DEMO_ACCOUNTS;
-pub use call::{Answer, Batch, Call, Caller, DemoAccount, Reply, ServerInfo, SignUp, Ticket, Wait};
+pub use call::{
+    Answer, Batch, Call, Caller, DemoAccount, Manner, Reply, ServerInfo, SignUp, Ticket, Wait,
+};
 pub use refusal::Refusal;
 
 use std::rc::Rc;
@@ -61,8 +64,8 @@ pub struct Logic {
 enum Notice {
     /// The store has something new for them, up to this number.
     Stored(MessageId),
-    /// An event that is stored nowhere.
-    Live(Event),
+    /// An event that is stored nowhere, and who has caused it and need not be told.
+    Live(Event, Option<Ticket>),
 }
 
 /// What follows from a turn's commit.
@@ -120,8 +123,9 @@ impl Logic {
         let caller = caller.ok_or(Refusal::Unauthorized)?;
         let me = caller.user_id;
         let reply = match call {
-            Call::Events { cursor, wait } => {
-                return self.events(now, caller, cursor.as_deref(), wait).map(Answer::Wait);
+            Call::Events { cursor, wait, manner } => {
+                let cursor = self.events(now, caller, cursor.as_deref(), ticket)?;
+                return Ok(Answer::Wait(Wait { caller, cursor, wait, manner }));
             }
             Call::Server | Call::Register(_) | Call::LogIn { .. } => unreachable!("see above"),
             Call::LogOut => self.log_out(caller)?,
@@ -139,6 +143,10 @@ impl Logic {
             }
             Call::MarkRead { conversation_id, message_id } => {
                 self.mark_read(me, conversation_id, message_id)?
+            }
+            Call::Acknowledge { cursor } => {
+                self.acknowledged(me, &cursor, None)?;
+                Reply::Done
             }
             Call::State => self.state(now, me)?,
         };
@@ -177,7 +185,7 @@ impl Logic {
     /// is no matter of the store, is told all the same.
     pub fn roll_back(&mut self) {
         self.store.roll_back();
-        self.outbox.retain(|(_, notice)| matches!(notice, Notice::Live(Event::Presence { .. })));
+        self.outbox.retain(|(_, notice)| matches!(notice, Notice::Live(Event::Presence { .. }, _)));
         self.ended.clear();
     }
 
@@ -229,7 +237,7 @@ impl Logic {
     }
 
     fn tell(&mut self, user: UserId, event: Event) {
-        self.outbox.push((user, Notice::Live(event)));
+        self.outbox.push((user, Notice::Live(event, None)));
     }
 
     fn server_info(&self) -> ServerInfo {

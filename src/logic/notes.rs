@@ -1,17 +1,20 @@
-//! Remembers what is worth keeping but not worth a write of its own: when users were last seen and
-//! sessions last used. It goes to the disk with the next transaction that is made anyway, and at
+//! Remembers what is worth keeping but not worth a write of its own: when users were last seen,
+//! sessions last used, and how far messages have reached their readers. It goes to the disk with the next transaction that is made anyway, and at
 //! the latest when the server stops.
 
 use std::collections::BTreeMap;
 
 use crate::data::{Store, StoreError};
-use crate::entity::{SessionId, Timestamp, UserId};
+use crate::entity::{ConversationId, MessageId, SessionId, Timestamp, UserId};
 
 /// What the disk does not know yet.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     seen: BTreeMap<UserId, Timestamp>,
     used: BTreeMap<SessionId, Timestamp>,
+    delivered: BTreeMap<(ConversationId, UserId), MessageId>,
+    /// Up to which number delivery was looked after, since the start.
+    arrived: BTreeMap<UserId, MessageId>,
 }
 
 impl Notes {
@@ -35,6 +38,26 @@ impl Notes {
         self.used.get(&session).copied()
     }
 
+    /// Up to which number it is known what has reached the user.
+    pub(super) fn arrived(&self, user: UserId) -> MessageId {
+        self.arrived.get(&user).copied().unwrap_or(MessageId(0))
+    }
+
+    /// It is known up to this number now.
+    pub(super) fn arrive(&mut self, user: UserId, stored: MessageId) {
+        self.arrived.insert(user, stored);
+    }
+
+    /// A message, and so what was said before it, has reached a member.
+    pub(super) fn deliver(&mut self, at: ConversationId, user: UserId, message_id: MessageId) {
+        self.delivered.insert((at, user), message_id);
+    }
+
+    /// The newest message that has reached a member, if the disk does not know it yet.
+    pub(super) fn delivered(&self, at: ConversationId, user: UserId) -> Option<MessageId> {
+        self.delivered.get(&(at, user)).copied()
+    }
+
     /// Puts everything into the turn's transaction.
     pub(super) fn write(&self, store: &mut Store) -> Result<(), StoreError> {
         for (&user, &at) in &self.seen {
@@ -43,6 +66,9 @@ impl Notes {
         for (&session, &at) in &self.used {
             store.set_last_used(session, at)?;
         }
+        for (&(conversation_id, user), &message_id) in &self.delivered {
+            store.set_delivered(conversation_id, user, message_id)?;
+        }
         Ok(())
     }
 
@@ -50,5 +76,6 @@ impl Notes {
     pub(super) fn clear(&mut self) {
         self.seen.clear();
         self.used.clear();
+        self.delivered.clear();
     }
 }

@@ -185,49 +185,34 @@ fn member(out: &mut Vec<u8>, member: &Member) {
 
 pub(super) fn event(out: &mut Vec<u8>, event: &Event) {
     let mut object = Object::begin(out);
+    event_members(&mut object, event);
+    object.end();
+}
+
+/// What an event says, for an object that may say more.
+pub(super) fn event_members(object: &mut Object<'_>, event: &Event) {
+    object.text("type", event.name());
     match event {
-        Event::Reset => object.text("type", "reset"),
-        Event::Message(new) => {
-            object.text("type", "message");
-            message(object.member("message"), new);
-        }
-        Event::MessageUpdated(changed) => {
-            object.text("type", "message_updated");
+        Event::Reset => {}
+        Event::Message(changed) | Event::MessageUpdated(changed) => {
             message(object.member("message"), changed);
         }
-        Event::Read { conversation_id, user_id, message_id } => {
-            object.text("type", "read");
+        Event::Delivered { conversation_id, user_id, message_id }
+        | Event::Read { conversation_id, user_id, message_id } => {
             object.integer("conversation_id", conversation_id.0);
             object.integer("user_id", user_id.0);
             object.integer("message_id", message_id.0);
         }
         Event::Presence { user_id, last_seen } => {
-            object.text("type", "presence");
             object.integer("user_id", user_id.0);
-            presence(&mut object, *last_seen);
+            presence(object, *last_seen);
         }
-        Event::Friend(changed) => {
-            object.text("type", "friend");
-            friend(object.member("friend"), changed);
-        }
-        Event::FriendRemoved(user_id) => {
-            object.text("type", "friend_removed");
-            object.integer("user_id", user_id.0);
-        }
-        Event::Conversation(changed) => {
-            object.text("type", "conversation");
-            conversation(object.member("conversation"), changed);
-        }
-        Event::ConversationRemoved(id) => {
-            object.text("type", "conversation_removed");
-            object.integer("conversation_id", id.0);
-        }
-        Event::UserUpdated(changed) => {
-            object.text("type", "user_updated");
-            user(object.member("user"), changed);
-        }
+        Event::Friend(changed) => friend(object.member("friend"), changed),
+        Event::FriendRemoved(user_id) => object.integer("user_id", user_id.0),
+        Event::Conversation(changed) => conversation(object.member("conversation"), changed),
+        Event::ConversationRemoved(id) => object.integer("conversation_id", id.0),
+        Event::UserUpdated(changed) => user(object.member("user"), changed),
     }
-    object.end();
 }
 
 #[cfg(test)]

@@ -21,8 +21,10 @@ mod problem;
 mod reply;
 mod request;
 mod route;
+mod stream;
 
 pub use problem::Problem;
 pub use reply::{health, options, respond};
 pub use request::{bearer_token, read_call};
 pub use route::{Match, Route, check_page_method, route};
+pub use stream::{begin_stream, end_stream, keep_alive, stream_events};

@@ -85,7 +85,7 @@ impl Problem {
     }
 
     pub(super) fn not_acceptable() -> Self {
-        let detail = "Events come as application/json.";
+        let detail = "Events come as application/json, text/event-stream or application/x-ndjson.";
         Self::new(406, "not_acceptable", detail)
     }
 

@@ -72,8 +72,8 @@ pub fn options() -> Response {
 }
 
 fn events(object: &mut Object<'_>, batch: &Batch) {
-    object.array("events", &batch.events, json::event);
-    object.text("cursor", &batch.cursor);
+    object.array("events", &batch.events, |out, (event, _)| json::event(out, event));
+    object.text("cursor", &batch.behind.display(batch.tag).to_string());
     object.boolean("more", batch.more);
 }
 

@@ -9,8 +9,8 @@ use crate::data::HistoryPage;
 use crate::entity::{
     ConversationId, DisplayName, MessageBody, MessageId, Nonce, Password, UserId, UserName,
 };
-use crate::http::{Body, Request};
-use crate::logic::{Call, SignUp};
+use crate::http::{Body, Method, Request};
+use crate::logic::{Call, Manner, SignUp};
 
 /// The token that a request carries (RFC 6750, section 2.1).
 pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
@@ -34,6 +34,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
     let user_id = UserId(matched.id);
     let members = || Members::read(request, config.body_bytes_max);
     Ok(match matched.route {
+        Route::Acknowledge => Call::Acknowledge { cursor: members()?.text("cursor")?.to_owned() },
         Route::AcceptFriend => Call::AcceptFriend { user_id },
         Route::AskFriend => Call::AskFriend { name: members()?.text("name")?.to_owned() },
         Route::Conversations => Call::Conversations,
@@ -115,17 +116,30 @@ fn history(
 /// 200 {"events":[...], "cursor":"C2", "more":false, "wait":25}
 ///     at once where something came after C; else as soon as something does; else, when the
 ///     time is over, with no events. "more": there is more already, ask again.
+///
+/// Accept: text/event-stream, Accept: application/x-ndjson
+///     the same as a stream that goes on; Last-Event-ID wins over cursor
 /// ```
 fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
-    if !request.accepts("application/json") {
-        return Err(Problem::not_acceptable());
-    }
+    let offers = ["application/json", "text/event-stream", "application/x-ndjson"];
+    let manner = match request.prefers(&offers).ok_or_else(Problem::not_acceptable)? {
+        // The head of a stream says nothing that its body would go on with.
+        _ if request.method == Method::Head => Manner::Poll,
+        0 => Manner::Poll,
+        1 => Manner::EventStream,
+        _ => Manner::Lines,
+    };
     let wait = match number(request, "wait")? {
         Some(seconds) => Duration::from_secs(seconds.max(0).cast_unsigned()),
         None => config.wait_default,
     };
     let wait = wait.min(config.wait_max);
-    Ok(Call::Events { cursor: parameter(request, "cursor"), wait })
+    let last_event_id = request.field_text("last-event-id").filter(|_| manner != Manner::Poll);
+    let cursor = match last_event_id {
+        Some(id) if !id.is_empty() => Some(id.to_owned()),
+        _ => parameter(request, "cursor"),
+    };
+    Ok(Call::Events { cursor, wait, manner })
 }
 
 fn user_agent(request: &Request<'_>) -> String {

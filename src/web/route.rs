@@ -8,6 +8,7 @@ use crate::http::{Method, Request};
 #[expect(missing_docs, reason = "the table below says it")]
 pub enum Route {
     AcceptFriend,
+    Acknowledge,
     AskFriend,
     Conversations,
     Events,
@@ -54,6 +55,7 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/api/conversations/{id}/read", &[(Put, Route::MarkRead)]),
     ("/api/state", &[(Get, Route::State)]),
     ("/api/events", &[(Get, Route::Events)]),
+    ("/api/events/ack", &[(Post, Route::Acknowledge)]),
     ("/healthz", &[(Get, Route::Health)]),
 ];
 
@@ -100,6 +102,7 @@ impl Route {
             | Self::Register
             | Self::Server => false,
             Self::AcceptFriend
+            | Self::Acknowledge
             | Self::AskFriend
             | Self::Conversations
             | Self::Events

@@ -88,7 +88,7 @@ fn summary(event: &Value) -> String {
             let state = if event["online"] == true { "online" } else { "offline" };
             format!("{kind} {} {state}", event["user_id"])
         }
-        "read" => format!("{kind} {} {}", event["user_id"], event["message_id"]),
+        "read" | "delivered" => format!("{kind} {} {}", event["user_id"], event["message_id"]),
         "friend" => {
             format!("{kind} {} {}", event["friend"]["user"]["name"], event["friend"]["state"])
         }
@@ -369,15 +369,33 @@ fn person(answer: &Answer) -> Person {
     }
 }
 
-/// Reads what a connection was sent in one turn: one response.
+/// Reads what a connection was sent in one turn: one response, or pieces of a stream, which have no
+/// status.
 fn answer(line: Line, (bytes, then): &(Vec<u8>, Then)) -> Answer {
     let text = String::from_utf8(bytes.clone()).expect("a response in UTF-8");
-    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-    let status = head[9..12].parse().expect("a status");
-    let body = if head.contains("json") && !body.is_empty() {
+    let (head, body) = match text.strip_prefix("HTTP/1.1 ") {
+        Some(_) => text.split_once("\r\n\r\n").expect("a head"),
+        None => ("", text.as_str()),
+    };
+    let status = if head.is_empty() { 0 } else { head[9..12].parse().expect("a status") };
+    let body = if head.is_empty() || head.contains("Transfer-Encoding: chunked") {
+        Value::String(dechunk(body))
+    } else if (head.contains("/json") || head.contains("+json")) && !body.is_empty() {
         serde_json::from_str(body).expect("a body in JSON")
     } else {
         Value::String(body.to_owned())
     };
     Answer { line, status, head: head.to_owned(), body, then: *then }
+}
+
+/// Undoes the chunked coding; what ends the body shows as `<end>`.
+fn dechunk(mut coded: &str) -> String {
+    let mut text = String::new();
+    while let Some((size, rest)) = coded.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        text += if size == 0 { "<end>" } else { &rest[..size] };
+        coded = rest[size..].strip_prefix("\r\n").expect("the end of a chunk");
+    }
+    assert!(coded.is_empty(), "whole chunks: {coded}");
+    text
 }

@@ -1,0 +1,34 @@
+//! Notes how far what was said has reached its readers: the second tick.
+//!
+//! A client that sends a cursor back has got everything before it. That is worth telling the others
+//! in the conversation, and worth keeping, but not a write of its own: it is a note (see `notes`),
+//! which a crash may forget until the client asks again.
+
+use super::{Logic, Notice, Ticket};
+use crate::data::StoreError;
+use crate::entity::{Event, MessageId, UserId};
+
+impl Logic {
+    /// Everything stored up to this number has reached a client of the user.
+    pub(super) fn arrived(
+        &mut self,
+        user: UserId,
+        stored: MessageId,
+        ticket: Option<Ticket>,
+    ) -> Result<(), StoreError> {
+        let known = self.notes.arrived(user);
+        if stored <= known || !self.live.may_be_stored_after(user, known) {
+            return Ok(());
+        }
+        for (conversation_id, message_id) in self.store.undelivered(user, known, stored)? {
+            self.notes.deliver(conversation_id, user, message_id);
+            let event = Event::Delivered { conversation_id, user_id: user, message_id };
+            for member in self.store.member_ids(conversation_id)? {
+                let except = ticket.filter(|_| member == user);
+                self.outbox.push((member, Notice::Live(event.clone(), except)));
+            }
+        }
+        self.notes.arrive(user, stored);
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Writes what streams consist of: server-sent events (WHATWG HTML, section 9.2) or lines of JSON.
+//!
+//! Both are framed by their content, a blank line or the end of a line, so it does not matter how the
+//! pieces are cut up again on their way. Each event carries the cursor behind it, by which a client that
+//! was cut off goes on.
+
+use std::io::Write as _;
+
+use super::json::{Object, event, event_members};
+use crate::http::Response;
+use crate::logic::{Batch, Manner};
+
+/// The head of a stream, and what it begins with: some bytes, so that an intermediary that waits for
+/// the first ones lets the head through.
+pub fn begin_stream(manner: Manner) -> (Response, Vec<u8>) {
+    let media_type = match manner {
+        Manner::EventStream => "text/event-stream",
+        Manner::Lines | Manner::Poll => "application/x-ndjson",
+    };
+    let head = Response::new(200)
+        .body(media_type, crate::http::Payload::Empty)
+        .cache_control("no-store")
+        // nginx would collect the pieces.
+        .with("X-Accel-Buffering", "no");
+    (head, keep_alive(manner))
+}
+
+/// Some events.
+pub fn stream_events(manner: Manner, batch: &Batch) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256 * batch.events.len());
+    for (news, place) in &batch.events {
+        let cursor = place.display(batch.tag);
+        match manner {
+            Manner::EventStream => {
+                write!(out, "id: {cursor}\nevent: {}\ndata: ", news.name())
+                    .expect("a Vec takes everything");
+                // JSON has no line breaks of its own.
+                event(&mut out, news);
+                out.extend_from_slice(b"\n\n");
+            }
+            Manner::Lines | Manner::Poll => {
+                let mut object = Object::begin(&mut out);
+                event_members(&mut object, news);
+                object.text("cursor", &cursor.to_string());
+                object.end();
+                out.push(b'\n');
+            }
+        }
+    }
+    out
+}
+
+/// A sign of life.
+pub fn keep_alive(manner: Manner) -> Vec<u8> {
+    match manner {
+        Manner::EventStream => b": keep-alive\n\n".to_vec(),
+        Manner::Lines | Manner::Poll => b"\n".to_vec(),
+    }
+}
+
+/// The last event: why there will be no more.
+pub fn end_stream(manner: Manner, code: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    if manner == Manner::EventStream {
+        out.extend_from_slice(b"event: end\ndata: ");
+    }
+    let mut object = Object::begin(&mut out);
+    object.text("type", "end");
+    object.text("code", code);
+    object.end();
+    out.extend_from_slice(if manner == Manner::EventStream { b"\n\n" } else { b"\n" });
+    out
+}
