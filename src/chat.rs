@@ -10,6 +10,7 @@
 //!
 //! This file calls and orders. It parses nothing, queries nothing and formats nothing.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::config::Config;
 use crate::data::{Store, StoreError};
 use crate::entity::UserId;
 use crate::http::{Pages, Request, Response};
-use crate::logic::{Answer, Batch, Logic, Published, Refusal, Reply, Ticket, Wait};
+use crate::logic::{Answer, Batch, Logic, Origin, Published, Refusal, Reply, Ticket, Wait};
 use crate::server::{Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
@@ -125,14 +126,9 @@ impl Chat {
             Route::Options => return Ok(Considered::Answer(web::options())),
             _ => {}
         }
-        let mut caller = None;
-        if matched.route.needs_token() {
-            let token = web::bearer_token(request)?;
-            let known = self.logic.authenticate(now, token);
-            caller = Some(known.map_err(|refusal| self.refused(refusal))?);
-        }
+        let origin = self.admit(now, client.peer, matched.route, request)?;
         let call = web::read_call(matched, request, &self.config)?;
-        match self.logic.decide(now, caller, call, Ticket(client.connection.0)) {
+        match self.logic.decide(now, origin, call, Ticket(client.connection.0)) {
             Ok(Answer::Now(reply)) => Ok(Considered::Answer(web::respond(&reply))),
             Ok(Answer::Later) => Ok(Considered::Later),
             Ok(Answer::Wait(wait)) => {
@@ -140,6 +136,28 @@ impl Chat {
             }
             Err(refusal) => Err(self.refused(refusal)),
         }
+    }
+
+    /// Finds out who it is, and whether they may do this now. Nothing else was looked at before.
+    fn admit(
+        &mut self,
+        now: Now,
+        address: IpAddr,
+        route: Route,
+        request: &Request<'_>,
+    ) -> Result<Origin, Problem> {
+        let mut caller = None;
+        if route.needs_token() {
+            let token = web::bearer_token(request)?;
+            let known = self.logic.authenticate(now, token);
+            caller = Some(known.map_err(|refusal| self.refused(refusal))?);
+        }
+        let origin = Origin { address, caller };
+        if let Some(limited) = route.limited() {
+            let admitted = self.logic.admit(now, origin, limited);
+            admitted.map_err(|refusal| self.refused(refusal))?;
+        }
+        Ok(origin)
     }
 
     /// Parks a poll. Whether there is something for it already is asked at the end of the turn.

@@ -1,5 +1,7 @@
 //! Lists what can be asked of the logic, and what it can answer.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,6 +21,15 @@ pub struct Caller {
     pub session_id: SessionId,
 }
 
+/// Where a call comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The other side of the connection.
+    pub address: IpAddr,
+    /// Who it is, where a token was shown.
+    pub caller: Option<Caller>,
+}
+
 /// By which the answer to a call that takes longer finds its way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(pub u32);
@@ -31,14 +42,7 @@ pub enum Call {
     /// Make an account, and log in.
     Register(Box<SignUp>),
     /// Begin a session.
-    LogIn {
-        /// Not parsed: what is no name is nobody's, and answered like it.
-        name: String,
-        /// The same.
-        password: String,
-        /// What the client says it is.
-        user_agent: String,
-    },
+    LogIn(Box<Credentials>),
     /// End this session.
     LogOut,
     /// Who am I?
@@ -96,6 +100,23 @@ pub enum Call {
         /// How long to wait where nothing is.
         wait: Duration,
     },
+}
+
+/// What somebody logs in with.
+pub struct Credentials {
+    /// Not parsed: what is no name is nobody's, and answered like it.
+    pub name: String,
+    /// The same.
+    pub password: String,
+    /// What the client says it is.
+    pub user_agent: String,
+}
+
+impl fmt::Debug for Credentials {
+    /// Says nothing that was typed as a password, or perhaps in its place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(…)")
+    }
 }
 
 /// An account that is wanted.

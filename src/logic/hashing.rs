@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::Ticket;
 use super::call::SignUp;
+use super::limits::Guess;
 use super::passwords::{Derivation, ROUNDS_PER_SLICE};
 use crate::data::Account;
 
@@ -33,6 +34,8 @@ pub(super) enum Task {
     LogIn {
         /// `None` for a name that nobody has: it costs the same.
         account: Option<Box<Account>>,
+        /// What is counted if it was wrong.
+        guess: Guess,
         /// What the client says it is.
         user_agent: String,
     },

@@ -39,6 +39,11 @@ pub enum Refusal {
     NotFriends,
     /// Nobody is their own friend.
     Oneself,
+    /// Too much in too short a time.
+    RateLimited {
+        /// When the next is allowed.
+        retry: Duration,
+    },
     /// New accounts are not made here.
     RegistrationClosed,
     /// No token, or one that is good no more.
@@ -68,6 +73,7 @@ impl fmt::Display for Refusal {
             Self::NotFound => "There is nothing here.",
             Self::NotFriends => "You can write to friends only.",
             Self::Oneself => "You cannot be your own friend.",
+            Self::RateLimited { .. } => "That was too often in too short a time. Try again later.",
             Self::RegistrationClosed => "This server makes no new accounts.",
             Self::Unauthorized => "You are not signed in, or no longer.",
             Self::Store(_) => "The server cannot write at the moment. Try again later.",

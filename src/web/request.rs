@@ -10,7 +10,7 @@ use crate::entity::{
     ConversationId, DisplayName, MessageBody, MessageId, Nonce, Password, UserId, UserName,
 };
 use crate::http::{Body, Request};
-use crate::logic::{Call, SignUp};
+use crate::logic::{Call, Credentials, SignUp};
 
 /// The token that a request carries (RFC 6750, section 2.1).
 pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
@@ -70,11 +70,11 @@ fn register(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
 }
 
 fn log_in(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
-    Ok(Call::LogIn {
+    Ok(Call::LogIn(Box::new(Credentials {
         name: members.text("name")?.to_owned(),
         password: members.text("password")?.to_owned(),
         user_agent: user_agent(request),
-    })
+    })))
 }
 
 fn send(conversation_id: ConversationId, members: &Members) -> Result<Call, Problem> {

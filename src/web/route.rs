@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::http::{Method, Request};
+use crate::logic::Limited;
 
 /// What a path and a method together ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,16 @@ pub fn route(request: &Request<'_>) -> Result<Match, Problem> {
 }
 
 impl Route {
+    /// What is limited in its rate, if it is.
+    pub fn limited(self) -> Option<Limited> {
+        match self {
+            Self::AskFriend => Some(Limited::FriendRequest),
+            Self::Register => Some(Limited::Registration),
+            Self::Send => Some(Limited::Message),
+            _ => None,
+        }
+    }
+
     /// Whether only somebody with a token may ask.
     pub fn needs_token(self) -> bool {
         match self {

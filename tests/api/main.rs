@@ -7,6 +7,7 @@ mod accounts;
 mod conversations;
 mod events;
 mod friends;
+mod limits;
 mod messages;
 mod refusals;
 #[path = "../support/mod.rs"]
