@@ -61,7 +61,8 @@ pub struct Config {
     /// How long a user stays online after the last poll ended. The gap between two polls and a
     /// page's reload fit into it, so that friends see no flicker.
     pub presence_grace: Duration,
-    /// How long a login lasts that is not used.
+    /// How long a login lasts that is not used, to a 720th part in favour of its user: so exactly
+    /// is the last use known.
     pub token_lifetime: Duration,
     /// How long the head of a request may take to arrive, from its first byte. One that trickles
     /// in holds a connection and a buffer; an honest one comes in a packet or two.

@@ -42,12 +42,10 @@ impl Logic {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let session = self.store.session_by_token(&hash)?.ok_or(Refusal::Unauthorized)?;
         let last_used_at = self.notes.used(session.id).unwrap_or(session.last_used_at);
-        let lifetime = self.token_lifetime_ms();
-        let step = lifetime / LAST_USED_STEPS;
-        if now.wall >= last_used_at.plus_millis(lifetime.saturating_add(step)) {
+        if self.has_expired(now, last_used_at) {
             return Err(Refusal::Unauthorized);
         }
-        if now.wall >= last_used_at.plus_millis(step) {
+        if now.wall >= last_used_at.plus_millis(self.last_used_step_ms()) {
             self.notes.last_used(session.id, now.wall);
         }
         Ok(Caller { user_id: session.user_id, session_id: session.id })
@@ -97,7 +95,7 @@ impl Logic {
             Some(account) => (account.salt, account.iterations),
             None => ([0; 16], self.config.password_iterations),
         };
-        let (password, account) = match Password::parse(&password) {
+        let (password, account) = match Password::parse(&password.0) {
             Ok(password) => (password.as_str().to_owned(), account),
             Err(_) => (String::new(), None),
         };
@@ -134,12 +132,15 @@ impl Logic {
                     }
                 }
             }
+            Task::SetPassword { caller, salt, iterations } => {
+                self.set_password(caller, &salt, iterations, key)
+            }
+            Task::ProvePassword(_) => unreachable!("it has no answer of its own"),
         }
     }
 
     pub(super) fn log_out(&mut self, caller: Caller) -> Result<Reply, StoreError> {
-        self.store.remove_session(caller.session_id)?;
-        self.ended.push(caller);
+        self.end(caller)?;
         Ok(Reply::Done)
     }
 
@@ -208,7 +209,17 @@ impl Logic {
         Ok(Reply::SignedIn { user, token, expires_at })
     }
 
-    fn look_for_room(&self) -> Result<(), Refusal> {
+    /// Whether a session that was last used then, as far as is known, is good no more.
+    pub(super) fn has_expired(&self, now: Now, last_used_at: Timestamp) -> bool {
+        let lifetime = self.token_lifetime_ms().saturating_add(self.last_used_step_ms());
+        now.wall >= last_used_at.plus_millis(lifetime)
+    }
+
+    fn last_used_step_ms(&self) -> i64 {
+        self.token_lifetime_ms() / LAST_USED_STEPS
+    }
+
+    pub(super) fn look_for_room(&self) -> Result<(), Refusal> {
         if self.hashing.is_full() {
             return Err(Refusal::Busy { retry: BUSY_RETRY });
         }

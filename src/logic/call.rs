@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
     Conversation, ConversationId, Cursor, DisplayName, Event, Friend, Message, MessageBody,
-    MessageId, Nonce, Password, SessionId, Timestamp, User, UserId, UserName,
+    MessageId, Nonce, Password, Session, SessionId, Timestamp, User, UserId, UserName,
 };
 
 /// Somebody whose token was good.
@@ -45,8 +45,22 @@ pub enum Call {
     LogIn(Box<Credentials>),
     /// End this session.
     LogOut,
+    /// In which sessions am I signed in?
+    Sessions,
+    /// End that one.
+    EndSession {
+        /// One of the caller's.
+        session_id: SessionId,
+    },
     /// Who am I?
     Me,
+    /// Show me as this.
+    UpdateMe {
+        /// As before where it is missing.
+        display_name: Option<DisplayName>,
+    },
+    /// Let me prove myself with another password.
+    ChangePassword(Box<PasswordChange>),
     /// Friends, requests and blocks.
     Friends,
     /// Would that user be my friend?
@@ -103,20 +117,33 @@ pub enum Call {
 }
 
 /// What somebody logs in with.
+#[derive(Debug)]
 pub struct Credentials {
     /// Not parsed: what is no name is nobody's, and answered like it.
     pub name: String,
     /// The same.
-    pub password: String,
+    pub password: Typed,
     /// What the client says it is.
     pub user_agent: String,
 }
 
-impl fmt::Debug for Credentials {
-    /// Says nothing that was typed as a password, or perhaps in its place.
+/// What somebody typed as the password they have; perhaps none can be so.
+pub struct Typed(pub String);
+
+impl fmt::Debug for Typed {
+    /// Says nothing, as a [`Password`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(…)")
+        f.write_str("Typed(…)")
     }
+}
+
+/// Another password.
+#[derive(Debug)]
+pub struct PasswordChange {
+    /// The present one, for proof.
+    pub current: Typed,
+    /// The one from now on.
+    pub new: Password,
 }
 
 /// An account that is wanted.
@@ -170,6 +197,8 @@ pub enum Reply {
         /// When the token dies if it is not used.
         expires_at: Timestamp,
     },
+    /// The caller's sessions, the oldest first.
+    Sessions(Vec<Session>),
     /// The caller.
     Me(User),
     /// Friends, requests and blocks.

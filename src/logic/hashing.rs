@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 
-use super::Ticket;
 use super::call::SignUp;
 use super::limits::Guess;
+use super::own::Proof;
 use super::passwords::{Derivation, ROUNDS_PER_SLICE};
+use super::{Caller, Ticket};
 use crate::data::Account;
 
 /// The derivations in progress.
@@ -38,6 +39,17 @@ pub(super) enum Task {
         guess: Guess,
         /// What the client says it is.
         user_agent: String,
+    },
+    /// To be compared, before [`Task::SetPassword`].
+    ProvePassword(Box<Proof>),
+    /// To be stored with an account that there is.
+    SetPassword {
+        /// Whose it is; all their other sessions end.
+        caller: Caller,
+        /// Of the derivation.
+        salt: [u8; 16],
+        /// Of the derivation.
+        iterations: u32,
     },
 }
 

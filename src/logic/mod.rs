@@ -17,13 +17,14 @@ mod limits;
 mod live;
 mod messages;
 mod notes;
+mod own;
 pub mod passwords;
 mod refusal;
 
 pub use accounts::DEMO_ACCOUNTS;
 pub use call::{
-    Answer, Batch, Call, Caller, Credentials, DemoAccount, Origin, Reply, ServerInfo, SignUp,
-    Ticket, Wait,
+    Answer, Batch, Call, Caller, Credentials, DemoAccount, Origin, PasswordChange, Reply,
+    ServerInfo, SignUp, Ticket, Typed, Wait,
 };
 pub use limits::Limited;
 pub use refusal::Refusal;
@@ -35,7 +36,7 @@ use crate::data::{Epoch, Store, StoreError};
 use crate::entity::{Event, MessageId, Timestamp, UserId};
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
-use hashing::Hashing;
+use hashing::{Hashing, Task};
 use limits::RateLimits;
 use live::Live;
 use notes::Notes;
@@ -136,8 +137,14 @@ impl Logic {
             Call::Events { cursor, wait } => {
                 return self.events(now, caller, cursor.as_deref(), wait).map(Answer::Wait);
             }
+            Call::ChangePassword(change) => {
+                return self.change_password(now, origin.address, caller, *change, ticket);
+            }
             Call::Server | Call::Register(_) | Call::LogIn(_) => unreachable!("see above"),
             Call::LogOut => self.log_out(caller)?,
+            Call::Sessions => self.sessions(now, caller)?,
+            Call::EndSession { session_id } => self.end_session(caller, session_id)?,
+            Call::UpdateMe { display_name } => self.update_me(me, display_name.as_ref())?,
             Call::Me => Reply::Me(self.user(me)?),
             Call::Friends => Reply::Friends(self.friends(me)?),
             Call::AskFriend { name } => self.ask_friend(now, me, &name)?,
@@ -210,7 +217,13 @@ impl Logic {
     /// Does a slice of whatever takes longer than a turn may last.
     pub fn work(&mut self, now: Now) -> Option<(Ticket, Result<Reply, Refusal>)> {
         let (ticket, task, key) = self.hashing.work()?;
-        Some((ticket, self.signed(now, task, &key)))
+        match task {
+            Task::ProvePassword(proof) => {
+                let proved = self.proved(now, ticket, *proof, &key);
+                proved.err().map(|refusal| (ticket, Err(refusal)))
+            }
+            task => Some((ticket, self.signed(now, task, &key))),
+        }
     }
 
     /// Whether there is such work.

@@ -48,6 +48,8 @@ pub enum Refusal {
     RegistrationClosed,
     /// No token, or one that is good no more.
     Unauthorized,
+    /// That is not the caller's password.
+    WrongPassword,
     /// The store did not do it.
     Store(StoreError),
 }
@@ -76,6 +78,7 @@ impl fmt::Display for Refusal {
             Self::RateLimited { .. } => "That was too often in too short a time. Try again later.",
             Self::RegistrationClosed => "This server makes no new accounts.",
             Self::Unauthorized => "You are not signed in, or no longer.",
+            Self::WrongPassword => "This is not your password.",
             Self::Store(_) => "The server cannot write at the moment. Try again later.",
         })
     }

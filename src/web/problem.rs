@@ -168,6 +168,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::RegistrationClosed => (403, "registration_closed"),
             Refusal::Store(_) => return Self::not_committed(),
+            Refusal::WrongPassword => (403, "wrong_password"),
             Refusal::Unauthorized => (401, "unauthorized"),
         };
         Self::new(status, code, detail)

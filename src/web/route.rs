@@ -10,7 +10,9 @@ use crate::logic::Limited;
 pub enum Route {
     AcceptFriend,
     AskFriend,
+    ChangePassword,
     Conversations,
+    EndSession,
     Events,
     Friends,
     Health,
@@ -25,7 +27,9 @@ pub enum Route {
     RemoveFriend,
     Send,
     Server,
+    Sessions,
     State,
+    UpdateMe,
 }
 
 /// A route, and the id in its path.
@@ -39,14 +43,16 @@ pub struct Match {
 
 type Methods = &'static [(Method, Route)];
 
-use Method::{Delete, Get, Post, Put};
+use Method::{Delete, Get, Patch, Post, Put};
 
 const ROUTES: &[(&str, Methods)] = &[
     ("/api/server", &[(Get, Route::Server)]),
     ("/api/users", &[(Post, Route::Register)]),
-    ("/api/sessions", &[(Post, Route::LogIn)]),
+    ("/api/sessions", &[(Get, Route::Sessions), (Post, Route::LogIn)]),
     ("/api/sessions/current", &[(Delete, Route::LogOut)]),
-    ("/api/me", &[(Get, Route::Me)]),
+    ("/api/sessions/{id}", &[(Delete, Route::EndSession)]),
+    ("/api/me", &[(Get, Route::Me), (Patch, Route::UpdateMe)]),
+    ("/api/me/password", &[(Put, Route::ChangePassword)]),
     ("/api/friends", &[(Get, Route::Friends), (Post, Route::AskFriend)]),
     ("/api/friends/{id}", &[(Delete, Route::RemoveFriend)]),
     ("/api/friends/{id}/accept", &[(Post, Route::AcceptFriend)]),
@@ -112,7 +118,9 @@ impl Route {
             | Self::Server => false,
             Self::AcceptFriend
             | Self::AskFriend
+            | Self::ChangePassword
             | Self::Conversations
+            | Self::EndSession
             | Self::Events
             | Self::Friends
             | Self::History
@@ -121,7 +129,9 @@ impl Route {
             | Self::Me
             | Self::RemoveFriend
             | Self::Send
-            | Self::State => true,
+            | Self::Sessions
+            | Self::State
+            | Self::UpdateMe => true,
         }
     }
 }

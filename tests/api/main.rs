@@ -9,6 +9,7 @@ mod events;
 mod friends;
 mod limits;
 mod messages;
+mod own;
 mod refusals;
 #[path = "../support/mod.rs"]
 mod support;

@@ -10,9 +10,11 @@ use super::{HERE, assert_done, assert_refused, assert_wrong};
 const PATHS: &[(&str, &str)] = &[
     ("/api/server", "GET, HEAD"),
     ("/api/users", "POST"),
-    ("/api/sessions", "POST"),
+    ("/api/sessions", "GET, HEAD, POST"),
     ("/api/sessions/current", "DELETE"),
-    ("/api/me", "GET, HEAD"),
+    ("/api/sessions/1", "DELETE"),
+    ("/api/me", "GET, HEAD, PATCH"),
+    ("/api/me/password", "PUT"),
     ("/api/friends", "GET, HEAD, POST"),
     ("/api/friends/1", "DELETE"),
     ("/api/friends/1/accept", "POST"),
@@ -62,6 +64,8 @@ fn whatever_is_no_path_is_not_found_whatever_the_method() {
         "/api/me/",
         "/api//me",
         "/API/me",
+        "/api/sessions/x",
+        "/api/sessions/1/",
         "/api/friends/x",
         "/api/friends/1.0",
         "/api/friends/+1",
@@ -132,6 +136,7 @@ fn every_get_may_be_a_head() {
     let history = format!("/api/conversations/{conversation}/messages");
     let paths = [
         "/api/server",
+        "/api/sessions",
         "/api/me",
         "/api/friends",
         "/api/conversations",
