@@ -113,15 +113,18 @@ impl Chat {
         request: &Request<'_>,
     ) -> Result<Considered, Problem> {
         let matched = web::route(request)?;
+        let mut page = None;
+        if matched.route == Route::Page {
+            page = Some(self.pages.find(&request.target).ok_or_else(Problem::not_found)?);
+            web::check_page_method(request.method)?;
+        }
         if self.draining {
             return Err(Problem::unavailable("The server is stopping.", DRAIN_RETRY));
         }
+        if let Some(page) = page {
+            return Ok(Considered::Answer(page.respond(request)));
+        }
         match matched.route {
-            Route::Page => {
-                let page = self.pages.find(&request.target).ok_or_else(Problem::not_found)?;
-                web::check_page_method(request.method)?;
-                return Ok(Considered::Answer(page.respond(request)));
-            }
             Route::Health => return Ok(Considered::Answer(web::health())),
             Route::Options => return Ok(Considered::Answer(web::options())),
             _ => {}
