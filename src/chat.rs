@@ -10,6 +10,7 @@
 //!
 //! This file calls and orders. It parses nothing, queries nothing and formats nothing.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::config::Config;
 use crate::data::{Store, StoreError};
 use crate::entity::UserId;
 use crate::http::{Pages, Request, Response};
-use crate::logic::{self, Batch, Logic, Manner, Published, Refusal, Reply, Ticket, Wait};
+use crate::logic::{self, Batch, Logic, Manner, Origin, Published, Refusal, Reply, Ticket, Wait};
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
@@ -115,27 +116,25 @@ impl Chat {
         request: &Request<'_>,
     ) -> Result<Considered, Problem> {
         let matched = web::route(request)?;
+        let mut page = None;
+        if matched.route == Route::Page {
+            page = Some(self.pages.find(&request.target).ok_or_else(Problem::not_found)?);
+            web::check_page_method(request.method)?;
+        }
         if self.draining {
             return Err(Problem::unavailable("The server is stopping.", DRAIN_RETRY));
         }
+        if let Some(page) = page {
+            return Ok(Considered::Answer(page.respond(request)));
+        }
         match matched.route {
-            Route::Page => {
-                let page = self.pages.find(&request.target).ok_or_else(Problem::not_found)?;
-                web::check_page_method(request.method)?;
-                return Ok(Considered::Answer(page.respond(request)));
-            }
             Route::Health => return Ok(Considered::Answer(web::health())),
             Route::Options => return Ok(Considered::Answer(web::options())),
             _ => {}
         }
-        let mut caller = None;
-        if matched.route.needs_token() {
-            let token = web::bearer_token(request)?;
-            let known = self.logic.authenticate(now, token);
-            caller = Some(known.map_err(|refusal| self.refused(refusal))?);
-        }
+        let origin = self.admit(now, client.peer, matched.route, request)?;
         let call = web::read_call(matched, request, &self.config)?;
-        match self.logic.decide(now, caller, call, ticket(client.connection)) {
+        match self.logic.decide(now, origin, call, ticket(client.connection)) {
             Ok(logic::Answer::Now(reply)) => Ok(Considered::Answer(web::respond(&reply))),
             Ok(logic::Answer::Later) => Ok(Considered::Later),
             Ok(logic::Answer::Wait(wait)) => {
@@ -143,6 +142,28 @@ impl Chat {
             }
             Err(refusal) => Err(self.refused(refusal)),
         }
+    }
+
+    /// Finds out who it is, and whether they may do this now. Nothing else was looked at before.
+    fn admit(
+        &mut self,
+        now: Now,
+        address: IpAddr,
+        route: Route,
+        request: &Request<'_>,
+    ) -> Result<Origin, Problem> {
+        let mut caller = None;
+        if route.needs_token() {
+            let token = web::bearer_token(request)?;
+            let known = self.logic.authenticate(now, token);
+            caller = Some(known.map_err(|refusal| self.refused(refusal))?);
+        }
+        let origin = Origin { address, caller };
+        if let Some(limited) = route.limited() {
+            let admitted = self.logic.admit(now, origin, limited);
+            admitted.map_err(|refusal| self.refused(refusal))?;
+        }
+        Ok(origin)
     }
 
     /// Parks a poll, or begins a stream. Whether there is something for it already is asked at the

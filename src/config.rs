@@ -64,7 +64,8 @@ pub struct Config {
     /// How long a user stays online after the last poll ended. The gap between two polls and a
     /// page's reload fit into it, so that friends see no flicker.
     pub presence_grace: Duration,
-    /// How long a login lasts that is not used.
+    /// How long a login lasts that is not used, to a 720th part in favour of its user: so exactly
+    /// is the last use known.
     pub token_lifetime: Duration,
     /// How long the head of a request may take to arrive, from its first byte. One that trickles
     /// in holds a connection and a buffer; an honest one comes in a packet or two.
@@ -98,6 +99,21 @@ pub struct Config {
     /// Password hashes in progress; past it logging in is 503. At a tenth of a second each, who is
     /// the last of 64 waits some seconds.
     pub hashing_max: usize,
+    /// Wrong passwords for one account from one address in five minutes. A person has tried all
+    /// they know by then; who guesses gets through less than three thousand a day.
+    pub failed_passwords_max: u32,
+    /// Accounts made from one address in an hour: a school class behind one address signs up within
+    /// a lesson or two. Behind a proxy that is everybody's address: it had better limit by itself.
+    pub registrations_max: u32,
+    /// Requests for friendship of one user in an hour: whoever has just come asks all they know.
+    pub friend_requests_max: u32,
+    /// Messages of one user in a second, for long. Nobody types faster; scripts may be this fast.
+    pub messages_per_second_max: u32,
+    /// Messages of one user at once: what an outbox has collected without a network.
+    pub messages_burst_max: u32,
+    /// Users or addresses remembered for each limit on a rate; past it the one who waits least is
+    /// forgotten. At some 200 bytes each, 3 MiB if somebody tries hard.
+    pub rate_limit_entries_max: usize,
     /// Bytes of a request's head. Browsers send less than 2 KiB; servers commonly take 8 to 16.
     pub head_bytes_max: usize,
     /// Bytes of a request's first line: RFC 9112, section 3, wants at least 8000.
@@ -176,6 +192,12 @@ impl Default for Config {
             polls_per_user_max: 16,
             live_events_per_user_max: 1024,
             hashing_max: 64,
+            failed_passwords_max: 10,
+            registrations_max: 20,
+            friend_requests_max: 30,
+            messages_per_second_max: 10,
+            messages_burst_max: 50,
+            rate_limit_entries_max: 16 * 1024,
             head_bytes_max: 16 * 1024,
             request_line_bytes_max: 8 * 1024,
             fields_max: 100,

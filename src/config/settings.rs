@@ -105,6 +105,12 @@ const LIMITS: &[Setting] = &[
     setting!(polls_per_user_max, 1..=1_000, "polls and streams of one user"),
     setting!(live_events_per_user_max, 1..=1_000_000, "unstored events kept for one user"),
     setting!(hashing_max, 1..=10_000, "passwords being hashed"),
+    setting!(failed_passwords_max, 1..=MILLION, "wrong passwords in five minutes"),
+    setting!(registrations_max, 1..=MILLION, "new accounts per address and hour"),
+    setting!(friend_requests_max, 1..=MILLION, "friend requests per user and hour"),
+    setting!(messages_per_second_max, 1..=MILLION, "messages per user and second"),
+    setting!(messages_burst_max, 1..=MILLION, "messages per user at once"),
+    setting!(rate_limit_entries_max, 64..=MILLION, "places for each of these"),
     setting!(head_bytes_max, 1_024..=MIB, "bytes of a request's head"),
     setting!(request_line_bytes_max, 256..=MIB, "bytes of its first line"),
     setting!(fields_max, 16..=1_000, "fields in it"),
@@ -119,6 +125,7 @@ const LIMITS: &[Setting] = &[
     setting!(accepts_per_turn_max, 1..=10_000, "connections accepted in a turn"),
 ];
 
+const MILLION: u64 = 1_000_000;
 const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;

@@ -35,6 +35,17 @@ pub struct NewAccount<'a> {
     pub password: &'a [u8; 32],
 }
 
+/// The query for an [`Account`], with its condition.
+macro_rules! account_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, name, display_name, deleted_at IS NOT NULL, salt, iterations, password
+             FROM users WHERE ",
+            $condition
+        )
+    };
+}
+
 impl Store {
     /// Writes a new account. The caller has looked that the name is free.
     pub fn add_account(
@@ -61,19 +72,32 @@ impl Store {
 
     /// The account whose name, compared, is `key`.
     pub fn account_by_key(&self, key: &str) -> Result<Option<Account>, StoreError> {
-        self.one(
-            "SELECT id, name, display_name, deleted_at IS NOT NULL, salt, iterations, password
-             FROM users WHERE name_key = ?1",
-            [key],
-            |row| {
-                Ok(Account {
-                    user: user(row, 0)?,
-                    salt: row.get(4)?,
-                    iterations: row.get(5)?,
-                    password: row.get(6)?,
-                })
-            },
+        self.one(account_where!("name_key = ?1"), [key], account)
+    }
+
+    /// The account with this id, unless it is deleted.
+    pub fn account(&self, id: UserId) -> Result<Option<Account>, StoreError> {
+        self.one(account_where!("id = ?1 AND deleted_at IS NULL"), [id.0], account)
+    }
+
+    /// Changes how a user is shown.
+    pub fn set_display_name(&mut self, id: UserId, new: &str) -> Result<(), StoreError> {
+        self.write("UPDATE users SET display_name = ?2 WHERE id = ?1", (id.0, new)).map(drop)
+    }
+
+    /// Changes what proves a user.
+    pub fn set_password(
+        &mut self,
+        id: UserId,
+        salt: &[u8; 16],
+        iterations: u32,
+        password: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE users SET salt = ?2, iterations = ?3, password = ?4 WHERE id = ?1",
+            (id.0, salt, iterations, password),
         )
+        .map(drop)
     }
 
     /// The user with this id, deleted ones included.
@@ -96,6 +120,15 @@ impl Store {
     pub fn set_last_seen(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
         self.write("UPDATE users SET last_seen_at = ?2 WHERE id = ?1", (id.0, at.0)).map(drop)
     }
+}
+
+fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        user: user(row, 0)?,
+        salt: row.get(4)?,
+        iterations: row.get(5)?,
+        password: row.get(6)?,
+    })
 }
 
 /// Reads `id, name, display_name, deleted` from four columns on.

@@ -1,7 +1,7 @@
 //! Queries about sessions, that is, logins.
 
 use super::{Store, StoreError};
-use crate::entity::{SessionId, Timestamp, UserId};
+use crate::entity::{Session, SessionId, Timestamp, UserId};
 
 /// What a token leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,24 @@ impl Store {
             "SELECT id, user_id, last_used_at FROM sessions WHERE id = ?1",
             [id.0],
             session_row,
+        )
+    }
+
+    /// A user's sessions, expired or not, the oldest first. Which of them asks, is not known here.
+    pub fn sessions(&self, user_id: UserId) -> Result<Vec<Session>, StoreError> {
+        self.all(
+            "SELECT id, created_at, last_used_at, user_agent FROM sessions
+             WHERE user_id = ?1 ORDER BY id",
+            [user_id.0],
+            |row| {
+                Ok(Session {
+                    id: SessionId(row.get(0)?),
+                    created_at: Timestamp(row.get(1)?),
+                    last_used_at: Timestamp(row.get(2)?),
+                    user_agent: row.get(3)?,
+                    current: false,
+                })
+            },
         )
     }
 

@@ -15,6 +15,6 @@ mod text;
 pub use cursor::{Cursor, CursorError, CursorTag};
 pub use event::{Event, Subject};
 pub use ids::{ConversationId, MessageId, SessionId, Timestamp, UserId};
-pub use people::{Friend, FriendState, LastSeen, User};
+pub use people::{Friend, FriendState, LastSeen, Session, User};
 pub use talk::{Conversation, Kind, Member, Message, Role};
 pub use text::{DisplayName, MessageBody, Nonce, Password, TextError, Title, UserName};

@@ -1,6 +1,6 @@
 //! Describes users and what they are to each other.
 
-use super::{ConversationId, Timestamp, UserId};
+use super::{ConversationId, SessionId, Timestamp, UserId};
 
 /// An account as others may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,21 @@ pub struct User {
     pub display_name: String,
     /// A deleted account stays nameable, since its messages stay.
     pub deleted: bool,
+}
+
+/// A login, as its user may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Never reused.
+    pub id: SessionId,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// As far as is known: a use shortly after another is not noted.
+    pub last_used_at: Timestamp,
+    /// What the client said it is.
+    pub user_agent: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
 }
 
 /// Whether a user is there, or when they last were.

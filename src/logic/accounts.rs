@@ -6,11 +6,13 @@
 //! and finding it through an index tells nobody anything about it.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use super::call::SignUp;
+use super::call::{Credentials, SignUp};
 use super::hashing::Task;
+use super::limits::Guess;
 use super::passwords::{Derivation, equal_in_constant_time};
 use super::{Answer, Caller, DemoAccount, Logic, Refusal, Reply, Ticket};
 use crate::config::Registration;
@@ -50,18 +52,22 @@ impl Logic {
 
     fn use_session(&mut self, now: Now, session: SessionRow) -> Result<Caller, Refusal> {
         let last_used_at = self.notes.used(session.id).unwrap_or(session.last_used_at);
-        let lifetime = self.token_lifetime_ms();
-        let step = lifetime / LAST_USED_STEPS;
-        if now.wall >= last_used_at.plus_millis(lifetime.saturating_add(step)) {
+        if self.has_expired(now, last_used_at) {
             return Err(Refusal::Unauthorized);
         }
-        if now.wall >= last_used_at.plus_millis(step) {
+        if now.wall >= last_used_at.plus_millis(self.last_used_step_ms()) {
             self.notes.last_used(session.id, now.wall);
         }
         Ok(Caller { user_id: session.user_id, session_id: session.id })
     }
 
-    pub(super) fn register(&mut self, sign_up: SignUp, ticket: Ticket) -> Result<Answer, Refusal> {
+    pub(super) fn register(
+        &mut self,
+        now: Now,
+        address: IpAddr,
+        sign_up: SignUp,
+        ticket: Ticket,
+    ) -> Result<Answer, Refusal> {
         if self.config.registration != Registration::Open {
             return Err(Refusal::RegistrationClosed);
         }
@@ -69,6 +75,7 @@ impl Logic {
             return Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() });
         }
         self.look_for_room()?;
+        self.limits.registration(now.mono, address)?;
         let salt = self.entropy.bytes();
         let iterations = self.config.password_iterations;
         let derivation = Derivation::new(sign_up.password.as_str().as_bytes(), &salt, iterations);
@@ -79,27 +86,31 @@ impl Logic {
 
     pub(super) fn log_in(
         &mut self,
-        name: &str,
-        password: &str,
-        user_agent: String,
+        now: Now,
+        address: IpAddr,
+        credentials: Credentials,
         ticket: Ticket,
     ) -> Result<Answer, Refusal> {
+        let Credentials { name, password, user_agent } = credentials;
+        let name = UserName::parse(&name).ok();
+        let guess = Guess::new(name.as_ref(), address);
+        self.limits.guess(now.mono, &guess)?;
         self.look_for_room()?;
-        let account = match UserName::parse(name) {
-            Ok(name) => self.store.account_by_key(&name.key())?,
-            Err(_) => None,
+        let account = match name {
+            Some(name) => self.store.account_by_key(&name.key())?,
+            None => None,
         };
         // Without an account, or with a password that none can have, the same work is done.
         let (salt, iterations) = match &account {
             Some(account) => (account.salt, account.iterations),
             None => ([0; 16], self.config.password_iterations),
         };
-        let (password, account) = match Password::parse(password) {
+        let (password, account) = match Password::parse(&password.0) {
             Ok(password) => (password.as_str().to_owned(), account),
             Err(_) => (String::new(), None),
         };
         let derivation = Derivation::new(password.as_bytes(), &salt, iterations);
-        let task = Task::LogIn { account: account.map(Box::new), user_agent };
+        let task = Task::LogIn { account: account.map(Box::new), guess, user_agent };
         self.hashing.begin(ticket, derivation, task);
         Ok(Answer::Later)
     }
@@ -119,18 +130,27 @@ impl Logic {
                 let user = self.add_account(now, &sign_up, &salt, iterations, key)?;
                 self.begin_session(now, user, &sign_up.user_agent)
             }
-            Task::LogIn { account, user_agent } => match account {
-                Some(account) if equal_in_constant_time(&account.password, key) => {
-                    self.begin_session(now, account.user, &user_agent)
+            Task::LogIn { account, guess, user_agent } => {
+                self.limits.guess(now.mono, &guess)?;
+                match account {
+                    Some(account) if equal_in_constant_time(&account.password, key) => {
+                        self.begin_session(now, account.user, &user_agent)
+                    }
+                    _ => {
+                        self.limits.guessed_wrong(now.mono, guess);
+                        Err(Refusal::BadCredentials)
+                    }
                 }
-                _ => Err(Refusal::BadCredentials),
-            },
+            }
+            Task::SetPassword { caller, salt, iterations } => {
+                self.set_password(caller, &salt, iterations, key)
+            }
+            Task::ProvePassword(_) => unreachable!("it has no answer of its own"),
         }
     }
 
     pub(super) fn log_out(&mut self, caller: Caller) -> Result<Reply, StoreError> {
-        self.store.remove_session(caller.session_id)?;
-        self.ended.push(caller);
+        self.end(caller)?;
         Ok(Reply::Done)
     }
 
@@ -199,7 +219,17 @@ impl Logic {
         Ok(Reply::SignedIn { user, token, expires_at })
     }
 
-    fn look_for_room(&self) -> Result<(), Refusal> {
+    /// Whether a session that was last used then, as far as is known, is good no more.
+    pub(super) fn has_expired(&self, now: Now, last_used_at: Timestamp) -> bool {
+        let lifetime = self.token_lifetime_ms().saturating_add(self.last_used_step_ms());
+        now.wall >= last_used_at.plus_millis(lifetime)
+    }
+
+    fn last_used_step_ms(&self) -> i64 {
+        self.token_lifetime_ms() / LAST_USED_STEPS
+    }
+
+    pub(super) fn look_for_room(&self) -> Result<(), Refusal> {
         if self.hashing.is_full() {
             return Err(Refusal::Busy { retry: BUSY_RETRY });
         }

@@ -1,5 +1,7 @@
 //! Lists what can be asked of the logic, and what it can answer.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
     Conversation, ConversationId, Cursor, CursorTag, DisplayName, Event, Friend, Message,
-    MessageBody, MessageId, Nonce, Password, SessionId, Timestamp, User, UserId, UserName,
+    MessageBody, MessageId, Nonce, Password, Session, SessionId, Timestamp, User, UserId, UserName,
 };
 
 /// Somebody whose token was good.
@@ -17,6 +19,15 @@ pub struct Caller {
     pub user_id: UserId,
     /// By which login.
     pub session_id: SessionId,
+}
+
+/// Where a call comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The other side of the connection.
+    pub address: IpAddr,
+    /// Who it is, where a token was shown.
+    pub caller: Option<Caller>,
 }
 
 /// By which the answer to a call that takes longer finds its way back.
@@ -31,18 +42,25 @@ pub enum Call {
     /// Make an account, and log in.
     Register(Box<SignUp>),
     /// Begin a session.
-    LogIn {
-        /// Not parsed: what is no name is nobody's, and answered like it.
-        name: String,
-        /// The same.
-        password: String,
-        /// What the client says it is.
-        user_agent: String,
-    },
+    LogIn(Box<Credentials>),
     /// End this session.
     LogOut,
+    /// In which sessions am I signed in?
+    Sessions,
+    /// End that one.
+    EndSession {
+        /// One of the caller's.
+        session_id: SessionId,
+    },
     /// Who am I?
     Me,
+    /// Show me as this.
+    UpdateMe {
+        /// As before where it is missing.
+        display_name: Option<DisplayName>,
+    },
+    /// Let me prove myself with another password.
+    ChangePassword(Box<PasswordChange>),
     /// Friends, requests and blocks.
     Friends,
     /// Would that user be my friend?
@@ -103,6 +121,36 @@ pub enum Call {
         /// How to be told.
         manner: Manner,
     },
+}
+
+/// What somebody logs in with.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Not parsed: what is no name is nobody's, and answered like it.
+    pub name: String,
+    /// The same.
+    pub password: Typed,
+    /// What the client says it is.
+    pub user_agent: String,
+}
+
+/// What somebody typed as the password they have; perhaps none can be so.
+pub struct Typed(pub String);
+
+impl fmt::Debug for Typed {
+    /// Says nothing, as a [`Password`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Typed(…)")
+    }
+}
+
+/// Another password.
+#[derive(Debug)]
+pub struct PasswordChange {
+    /// The present one, for proof.
+    pub current: Typed,
+    /// The one from now on.
+    pub new: Password,
 }
 
 /// An account that is wanted.
@@ -169,6 +217,8 @@ pub enum Reply {
         /// When the token dies if it is not used.
         expires_at: Timestamp,
     },
+    /// The caller's sessions, the oldest first.
+    Sessions(Vec<Session>),
     /// The caller.
     Me(User),
     /// Friends, requests and blocks.

@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 
-use super::Ticket;
 use super::call::SignUp;
+use super::limits::Guess;
+use super::own::Proof;
 use super::passwords::{Derivation, ROUNDS_PER_SLICE};
+use super::{Caller, Ticket};
 use crate::data::Account;
 
 /// The derivations in progress.
@@ -33,8 +35,21 @@ pub(super) enum Task {
     LogIn {
         /// `None` for a name that nobody has: it costs the same.
         account: Option<Box<Account>>,
+        /// What is counted if it was wrong.
+        guess: Guess,
         /// What the client says it is.
         user_agent: String,
+    },
+    /// To be compared, before [`Task::SetPassword`].
+    ProvePassword(Box<Proof>),
+    /// To be stored with an account that there is.
+    SetPassword {
+        /// Whose it is; all their other sessions end.
+        caller: Caller,
+        /// Of the derivation.
+        salt: [u8; 16],
+        /// Of the derivation.
+        iterations: u32,
     },
 }
 

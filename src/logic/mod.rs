@@ -14,16 +14,20 @@ mod delivery;
 mod events;
 mod friends;
 mod hashing;
+mod limits;
 mod live;
 mod messages;
 mod notes;
+mod own;
 pub mod passwords;
 mod refusal;
 
 pub use accounts::DEMO_ACCOUNTS;
 pub use call::{
-    Answer, Batch, Call, Caller, DemoAccount, Manner, Reply, ServerInfo, SignUp, Ticket, Wait,
+    Answer, Batch, Call, Caller, Credentials, DemoAccount, Manner, Origin, PasswordChange, Reply,
+    ServerInfo, SignUp, Ticket, Typed, Wait,
 };
+pub use limits::Limited;
 pub use refusal::Refusal;
 
 use std::rc::Rc;
@@ -33,7 +37,8 @@ use crate::data::{Epoch, Store, StoreError};
 use crate::entity::{Event, MessageId, Timestamp, UserId};
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
-use hashing::Hashing;
+use hashing::{Hashing, Task};
+use limits::RateLimits;
 use live::Live;
 use notes::Notes;
 
@@ -48,6 +53,7 @@ pub struct Logic {
     live: Live,
     hashing: Hashing,
     notes: Notes,
+    limits: RateLimits,
     /// The newest number that is committed. What this turn has written is not in it: a cursor must
     /// not lie behind a number that could be taken back and given to another message.
     newest_id: MessageId,
@@ -92,6 +98,7 @@ impl Logic {
             live: Live::new(config.live_events_per_user_max),
             hashing: Hashing::new(config.hashing_max),
             notes: Notes::default(),
+            limits: RateLimits::new(&config),
             newest_id: epoch.newest_id,
             newest_sent_at: store.newest_sent_at()?,
             outbox: Vec::new(),
@@ -103,32 +110,43 @@ impl Logic {
         })
     }
 
+    /// Lets in or refuses what is limited in its rate, before the rest of it is looked at.
+    pub fn admit(&mut self, now: Now, origin: Origin, what: Limited) -> Result<(), Refusal> {
+        self.limits.admit(now.mono, origin, what)
+    }
+
     /// Does what somebody wants. `ticket` is handed back with the answer where that takes longer
     /// than this turn.
     pub fn decide(
         &mut self,
         now: Now,
-        caller: Option<Caller>,
+        origin: Origin,
         call: Call,
         ticket: Ticket,
     ) -> Result<Answer, Refusal> {
         match call {
             Call::Server => return Ok(Answer::Now(Reply::Server(self.server_info()))),
-            Call::Register(sign_up) => return self.register(*sign_up, ticket),
-            Call::LogIn { name, password, user_agent } => {
-                return self.log_in(&name, &password, user_agent, ticket);
+            Call::Register(sign_up) => return self.register(now, origin.address, *sign_up, ticket),
+            Call::LogIn(credentials) => {
+                return self.log_in(now, origin.address, *credentials, ticket);
             }
             _ => {}
         }
-        let caller = caller.ok_or(Refusal::Unauthorized)?;
+        let caller = origin.caller.ok_or(Refusal::Unauthorized)?;
         let me = caller.user_id;
         let reply = match call {
             Call::Events { cursor, wait, manner } => {
                 let cursor = self.events(now, caller, cursor.as_deref(), ticket)?;
                 return Ok(Answer::Wait(Wait { caller, cursor, wait, manner }));
             }
-            Call::Server | Call::Register(_) | Call::LogIn { .. } => unreachable!("see above"),
+            Call::ChangePassword(change) => {
+                return self.change_password(now, origin.address, caller, *change, ticket);
+            }
+            Call::Server | Call::Register(_) | Call::LogIn(_) => unreachable!("see above"),
             Call::LogOut => self.log_out(caller)?,
+            Call::Sessions => self.sessions(now, caller)?,
+            Call::EndSession { session_id } => self.end_session(caller, session_id)?,
+            Call::UpdateMe { display_name } => self.update_me(me, display_name.as_ref())?,
             Call::Me => Reply::Me(self.user(me)?),
             Call::Friends => Reply::Friends(self.friends(me)?),
             Call::AskFriend { name } => self.ask_friend(now, me, &name)?,
@@ -205,7 +223,13 @@ impl Logic {
     /// Does a slice of whatever takes longer than a turn may last.
     pub fn work(&mut self, now: Now) -> Option<(Ticket, Result<Reply, Refusal>)> {
         let (ticket, task, key) = self.hashing.work()?;
-        Some((ticket, self.signed(now, task, &key)))
+        match task {
+            Task::ProvePassword(proof) => {
+                let proved = self.proved(now, ticket, *proof, &key);
+                proved.err().map(|refusal| (ticket, Err(refusal)))
+            }
+            task => Some((ticket, self.signed(now, task, &key))),
+        }
     }
 
     /// Whether there is such work.

@@ -39,10 +39,17 @@ pub enum Refusal {
     NotFriends,
     /// Nobody is their own friend.
     Oneself,
+    /// Too much in too short a time.
+    RateLimited {
+        /// When the next is allowed.
+        retry: Duration,
+    },
     /// New accounts are not made here.
     RegistrationClosed,
     /// No token, or one that is good no more.
     Unauthorized,
+    /// That is not the caller's password.
+    WrongPassword,
     /// The store did not do it.
     Store(StoreError),
 }
@@ -68,8 +75,10 @@ impl fmt::Display for Refusal {
             Self::NotFound => "There is nothing here.",
             Self::NotFriends => "You can write to friends only.",
             Self::Oneself => "You cannot be your own friend.",
+            Self::RateLimited { .. } => "That was too often in too short a time. Try again later.",
             Self::RegistrationClosed => "This server makes no new accounts.",
             Self::Unauthorized => "You are not signed in, or no longer.",
+            Self::WrongPassword => "This is not your password.",
             Self::Store(_) => "The server cannot write at the moment. Try again later.",
         })
     }

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use crate::entity::{
-    Conversation, Event, Friend, FriendState, Kind, LastSeen, Member, Message, Role, Timestamp,
-    User,
+    Conversation, Event, Friend, FriendState, Kind, LastSeen, Member, Message, Role, Session,
+    Timestamp, User,
 };
 
 /// An object that is being written.
@@ -111,6 +111,16 @@ fn person(out: &mut Vec<u8>, user: &User, last_seen: Option<LastSeen>) {
 fn presence(object: &mut Object<'_>, last_seen: LastSeen) {
     object.boolean("online", last_seen.online);
     object.time("last_seen_at", last_seen.at);
+}
+
+pub(super) fn session(out: &mut Vec<u8>, session: &Session) {
+    let mut object = Object::begin(out);
+    object.integer("id", session.id.0);
+    object.integer("created_at", session.created_at.0);
+    object.integer("last_used_at", session.last_used_at.0);
+    object.text("user_agent", &session.user_agent);
+    object.boolean("current", session.current);
+    object.end();
 }
 
 pub(super) fn friend(out: &mut Vec<u8>, friend: &Friend) {

@@ -12,6 +12,7 @@
 //! | path and method | 404 405 | [`route()`] |
 //! | the server stops | 503 | `server` |
 //! | token | 401 | [`bearer_token`], then the logic |
+//! | rate | 429 | [`Route::limited`], then the logic; that of passwords after the body, for the name |
 //! | body, then parameters | 413 415 400 406 422 | [`read_call`] |
 //! | what it asks for | 400 `bad_cursor`, 403 404 409 503 | the logic |
 

@@ -125,7 +125,8 @@ impl Problem {
             response = response.with("WWW-Authenticate", "Bearer");
         }
         if let Some(retry) = self.retry {
-            let seconds = retry.as_millis().div_ceil(1000).max(1);
+            // Rounded up: whoever comes back then is not too early.
+            let seconds = retry.as_nanos().div_ceil(1_000_000_000).max(1);
             response = response.with("Retry-After", &seconds.to_string());
         }
         if let Some(allow) = self.allow {
@@ -162,8 +163,12 @@ impl From<Refusal> for Problem {
             Refusal::NotFound => (404, "not_found"),
             Refusal::NotFriends => (403, "not_friends"),
             Refusal::Oneself => return Self::field("name", detail),
+            Refusal::RateLimited { retry } => {
+                return Self { retry: Some(retry), ..Self::new(429, "rate_limited", detail) };
+            }
             Refusal::RegistrationClosed => (403, "registration_closed"),
             Refusal::Store(_) => return Self::not_committed(),
+            Refusal::WrongPassword => (403, "wrong_password"),
             Refusal::Unauthorized => (401, "unauthorized"),
         };
         Self::new(status, code, detail)

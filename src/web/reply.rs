@@ -20,6 +20,7 @@ pub fn respond(reply: &Reply) -> Response {
             object.text("token", token);
             object.integer("expires_at", expires_at.0);
         }
+        Reply::Sessions(sessions) => object.array("sessions", sessions, json::session),
         Reply::Me(user) => json::user(object.member("user"), user),
         Reply::Friends(friends) => object.array("friends", friends, json::friend),
         Reply::Friend { friend, created } => {
@@ -68,7 +69,7 @@ pub fn health() -> Response {
 
 /// What can be done with the server as a whole (RFC 9110, section 9.3.7).
 pub fn options() -> Response {
-    Response::new(204).with("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS")
+    Response::new(204).with("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 }
 
 fn events(object: &mut Object<'_>, batch: &Batch) {

@@ -7,10 +7,11 @@ use super::{Match, Problem, Route};
 use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
-    ConversationId, DisplayName, MessageBody, MessageId, Nonce, Password, UserId, UserName,
+    ConversationId, DisplayName, MessageBody, MessageId, Nonce, Password, SessionId, UserId,
+    UserName,
 };
 use crate::http::{Body, Method, Request};
-use crate::logic::{Call, Manner, SignUp};
+use crate::logic::{Call, Credentials, Manner, PasswordChange, SignUp, Typed};
 
 /// The token that a request carries (RFC 6750, section 2.1).
 pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
@@ -37,7 +38,9 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::Acknowledge => Call::Acknowledge { cursor: members()?.text("cursor")?.to_owned() },
         Route::AcceptFriend => Call::AcceptFriend { user_id },
         Route::AskFriend => Call::AskFriend { name: members()?.text("name")?.to_owned() },
+        Route::ChangePassword => change_password(&members()?)?,
         Route::Conversations => Call::Conversations,
+        Route::EndSession => Call::EndSession { session_id: SessionId(matched.id) },
         Route::Events => events(request, config)?,
         Route::Friends => Call::Friends,
         Route::Health | Route::Options | Route::Page => unreachable!("no matter of the logic"),
@@ -53,7 +56,9 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::RemoveFriend => Call::RemoveFriend { user_id },
         Route::Send => send(conversation_id, &members()?)?,
         Route::Server => Call::Server,
+        Route::Sessions => Call::Sessions,
         Route::State => Call::State,
+        Route::UpdateMe => update_me(&members()?)?,
     })
 }
 
@@ -71,11 +76,25 @@ fn register(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
 }
 
 fn log_in(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
-    Ok(Call::LogIn {
+    Ok(Call::LogIn(Box::new(Credentials {
         name: members.text("name")?.to_owned(),
-        password: members.text("password")?.to_owned(),
+        password: Typed(members.text("password")?.to_owned()),
         user_agent: user_agent(request),
-    })
+    })))
+}
+
+fn update_me(members: &Members) -> Result<Call, Problem> {
+    let display_name = members.optional_text("display_name")?.map(DisplayName::parse).transpose();
+    let display_name =
+        display_name.map_err(|error| Problem::text("invalid_field", "display_name", error))?;
+    Ok(Call::UpdateMe { display_name })
+}
+
+fn change_password(members: &Members) -> Result<Call, Problem> {
+    let current = Typed(members.text("current")?.to_owned());
+    let new = Password::parse(members.text("new")?)
+        .map_err(|error| Problem::text("invalid_password", "new", error))?;
+    Ok(Call::ChangePassword(Box::new(PasswordChange { current, new })))
 }
 
 fn send(conversation_id: ConversationId, members: &Members) -> Result<Call, Problem> {

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::http::{Method, Request};
+use crate::logic::Limited;
 
 /// What a path and a method together ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +11,9 @@ pub enum Route {
     AcceptFriend,
     Acknowledge,
     AskFriend,
+    ChangePassword,
     Conversations,
+    EndSession,
     Events,
     Friends,
     Health,
@@ -25,7 +28,9 @@ pub enum Route {
     RemoveFriend,
     Send,
     Server,
+    Sessions,
     State,
+    UpdateMe,
 }
 
 /// A route, and the id in its path.
@@ -39,14 +44,16 @@ pub struct Match {
 
 type Methods = &'static [(Method, Route)];
 
-use Method::{Delete, Get, Post, Put};
+use Method::{Delete, Get, Patch, Post, Put};
 
 const ROUTES: &[(&str, Methods)] = &[
     ("/api/server", &[(Get, Route::Server)]),
     ("/api/users", &[(Post, Route::Register)]),
-    ("/api/sessions", &[(Post, Route::LogIn)]),
+    ("/api/sessions", &[(Get, Route::Sessions), (Post, Route::LogIn)]),
     ("/api/sessions/current", &[(Delete, Route::LogOut)]),
-    ("/api/me", &[(Get, Route::Me)]),
+    ("/api/sessions/{id}", &[(Delete, Route::EndSession)]),
+    ("/api/me", &[(Get, Route::Me), (Patch, Route::UpdateMe)]),
+    ("/api/me/password", &[(Put, Route::ChangePassword)]),
     ("/api/friends", &[(Get, Route::Friends), (Post, Route::AskFriend)]),
     ("/api/friends/{id}", &[(Delete, Route::RemoveFriend)]),
     ("/api/friends/{id}/accept", &[(Post, Route::AcceptFriend)]),
@@ -92,6 +99,16 @@ pub fn route(request: &Request<'_>) -> Result<Match, Problem> {
 }
 
 impl Route {
+    /// What is limited in its rate, if it is.
+    pub fn limited(self) -> Option<Limited> {
+        match self {
+            Self::AskFriend => Some(Limited::FriendRequest),
+            Self::Register => Some(Limited::Registration),
+            Self::Send => Some(Limited::Message),
+            _ => None,
+        }
+    }
+
     /// Whether only somebody with a token may ask.
     pub fn needs_token(self) -> bool {
         match self {
@@ -104,7 +121,9 @@ impl Route {
             Self::AcceptFriend
             | Self::Acknowledge
             | Self::AskFriend
+            | Self::ChangePassword
             | Self::Conversations
+            | Self::EndSession
             | Self::Events
             | Self::Friends
             | Self::History
@@ -113,7 +132,9 @@ impl Route {
             | Self::Me
             | Self::RemoveFriend
             | Self::Send
-            | Self::State => true,
+            | Self::Sessions
+            | Self::State
+            | Self::UpdateMe => true,
         }
     }
 }

@@ -7,7 +7,9 @@ mod accounts;
 mod conversations;
 mod events;
 mod friends;
+mod limits;
 mod messages;
+mod own;
 mod refusals;
 #[path = "../support/mod.rs"]
 mod support;

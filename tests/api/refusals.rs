@@ -10,9 +10,11 @@ use super::{HERE, assert_done, assert_refused, assert_wrong};
 const PATHS: &[(&str, &str)] = &[
     ("/api/server", "GET, HEAD"),
     ("/api/users", "POST"),
-    ("/api/sessions", "POST"),
+    ("/api/sessions", "GET, HEAD, POST"),
     ("/api/sessions/current", "DELETE"),
-    ("/api/me", "GET, HEAD"),
+    ("/api/sessions/1", "DELETE"),
+    ("/api/me", "GET, HEAD, PATCH"),
+    ("/api/me/password", "PUT"),
     ("/api/friends", "GET, HEAD, POST"),
     ("/api/friends/1", "DELETE"),
     ("/api/friends/1/accept", "POST"),
@@ -62,6 +64,8 @@ fn whatever_is_no_path_is_not_found_whatever_the_method() {
         "/api/me/",
         "/api//me",
         "/API/me",
+        "/api/sessions/x",
+        "/api/sessions/1/",
         "/api/friends/x",
         "/api/friends/1.0",
         "/api/friends/+1",
@@ -132,6 +136,7 @@ fn every_get_may_be_a_head() {
     let history = format!("/api/conversations/{conversation}/messages");
     let paths = [
         "/api/server",
+        "/api/sessions",
         "/api/me",
         "/api/friends",
         "/api/conversations",
@@ -220,27 +225,33 @@ fn no_other_path_minds_what_is_accepted() {
 fn a_server_that_stops_says_so_before_it_asks_for_a_token() {
     let mut world = World::new();
     let (anna, _, _) = world.friends();
-    let lines =
-        [world.connect(), world.connect(), world.connect(), world.connect(), world.connect()];
-    for line in lines {
-        world.send(line, b"G");
-    }
+    let asked = [
+        ("GET /api/me", anna.token.as_str(), 503, "unavailable"),
+        ("GET /api/me", "", 503, "unavailable"),
+        ("GET /healthz", "", 503, "unavailable"),
+        ("GET /", "", 503, "unavailable"),
+        ("GET /api/users", "", 405, "method_not_allowed"),
+        ("POST /", "", 405, "method_not_allowed"),
+        ("GET /api/nothing", "", 404, "not_found"),
+        ("POST /nothing", "", 404, "not_found"),
+    ];
+    // Who is in the middle of a request is still answered.
+    let lines = asked.map(|(line, ..)| {
+        let connection = world.connect();
+        world.send(connection, &line.as_bytes()[..1]);
+        connection
+    });
     world.input(Input::Drain);
-    let authorized = format!(
-        "ET /api/me HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n\r\n",
-        anna.token
-    );
-    world.send(lines[0], authorized.as_bytes());
-    world.send(lines[1], b"ET /api/me HTTP/1.1\r\nHost: test\r\n\r\n");
-    world.send(lines[2], b"ET /healthz HTTP/1.1\r\nHost: test\r\n\r\n");
-    world.send(lines[3], b"ET /api/users HTTP/1.1\r\nHost: test\r\n\r\n");
-    world.send(lines[4], b"ET /api/nothing HTTP/1.1\r\nHost: test\r\n\r\n");
-    let answers = world.settle();
-    for answer in &answers[..3] {
-        assert_refused(answer, 503, "unavailable");
+    for (connection, (line, token, ..)) in lines.into_iter().zip(asked) {
+        let rest = format!(
+            "{} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n\r\n",
+            &line[1..]
+        );
+        world.send(connection, rest.as_bytes());
     }
-    assert_refused(&answers[3], 405, "method_not_allowed");
-    assert_refused(&answers[4], 404, "not_found");
+    for (answer, (_, _, status, code)) in world.settle().iter().zip(asked) {
+        assert_refused(answer, status, code);
+    }
 }
 
 #[test]

@@ -284,6 +284,18 @@ impl World {
         answers.into_iter().find(|answer| answer.line == line).expect("an answer")
     }
 
+    /// The same for a request from another address, in JSON where it has a body.
+    pub fn call_from(
+        &mut self,
+        peer: IpAddr,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        self.exchange(peer, request(method, path, token, body).as_bytes())
+    }
+
     pub fn get(&mut self, path: &str, person: &Person) -> Answer {
         self.call("GET", path, &person.token, None)
     }
