@@ -122,6 +122,11 @@ fn field_lines() {
         ("escape in a value", get("X-A: \x1b[31m\r\n"), Err(FieldValue)),
         ("vertical tab is no white space", get("X-A: \x0b1\r\n"), Err(FieldValue)),
         ("two tokens", get("Authorization: a\r\nauthorization: b\r\n"), Err(FieldRepeated)),
+        (
+            "two dates",
+            get("If-Modified-Since: a\r\nIf-Modified-Since: b\r\n"),
+            Ok("GET / 1.1 open"),
+        ),
         ("two types", get("Content-Type: a/b\r\nContent-Type: a/b\r\n"), Err(FieldRepeated)),
     ]);
 }
@@ -146,6 +151,16 @@ fn hosts() {
         ("HTTP/1.0 needs none", "GET / HTTP/1.0\r\n\r\n".into(), Ok("GET / 1.0 close")),
         ("HTTP/1.0 with one", "GET / HTTP/1.0\r\nHost: h\r\n\r\n".into(), Ok("GET / 1.0 close")),
         ("HTTP/1.0 with a bad one", "GET / HTTP/1.0\r\nHost: /\r\n\r\n".into(), Err(Host)),
+    ]);
+}
+
+#[test]
+fn a_part_is_not_put_in_place_of_the_whole() {
+    let part = "Content-Range: bytes 0-1/9\r\n";
+    let put = format!("PUT / HTTP/1.1\r\n{part}Host: h\r\nContent-Length: 2\r\n\r\nab");
+    check(&[
+        ("part", put, Err(ParseError::PartialPut)),
+        ("no meaning elsewhere", get(part), Ok("GET / 1.1 open")),
     ]);
 }
 
