@@ -138,6 +138,7 @@ fn head_is_get_without_the_body() {
     let (get, head) = (ask(&folder.pages(), "GET /", ""), ask(&folder.pages(), "HEAD /", ""));
     assert_eq!(head.head, get.head);
     assert!(head.body.is_empty());
+    assert_eq!(head.field("Accept-Ranges"), Some("bytes"));
     let post = ask(&folder.pages(), "POST /", "");
     assert_eq!((post.status, post.field("Allow")), (405, Some("GET, HEAD")));
 }

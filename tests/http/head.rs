@@ -51,6 +51,13 @@ fn request_lines() {
 }
 
 #[test]
+fn a_request_line_of_eight_thousand_bytes_is_taken() {
+    let path = "a".repeat(8000 - "GET / HTTP/1.1\r\n".len());
+    let expected = format!("GET /{path} 1.1 open");
+    check(&[("8,000 bytes", line(&format!("GET /{path} HTTP/1.1")), Ok(&expected))]);
+}
+
+#[test]
 fn paths_that_could_mean_another_path() {
     use ParseError::{Host, TargetDotSegment, TargetEscape};
     check(&[
@@ -139,6 +146,11 @@ fn hosts() {
         ("name", host("Host: example.org\r\n"), Ok("GET / 1.1 open")),
         ("port", host("hOST:[::1]:8080\r\n"), Ok("GET / 1.1 open")),
         ("none", host(""), Err(HostMissing)),
+        (
+            "another with absolute form",
+            "GET http://h/ HTTP/1.1\r\nHost: x\r\n\r\n".into(),
+            Ok("GET / 1.1 open"),
+        ),
         ("none with absolute form", "GET http://h/ HTTP/1.1\r\n\r\n".into(), Err(HostMissing)),
         ("empty", host("Host:\r\n"), Err(Host)),
         ("two", host("Host: a\r\nHost: b\r\n"), Err(FieldRepeated)),
