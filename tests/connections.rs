@@ -37,18 +37,6 @@ fn answer(bytes: &str) -> Answer {
     answers.remove(0)
 }
 
-impl Sought for Answer {
-    fn field(&self, name: &str) -> Option<&str> {
-        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        fields.filter(|field| field.0 == name).map(|field| field.1).next()
-    }
-}
-
-/// Fields by name, as they are written.
-trait Sought {
-    fn field(&self, name: &str) -> Option<&str>;
-}
-
 /// A request for something small, with these field lines.
 fn get(fields: &str) -> String {
     format!("GET /api/server HTTP/1.1\r\nHost: h\r\n{fields}\r\n")

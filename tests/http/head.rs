@@ -1,8 +1,8 @@
 //! Heads: request line, targets, field lines, `Host` and persistence (RFC 9112 sections 2, 3, 5, 9).
 
-use lovejoy::http::ParseError;
+use lovejoy::http::{Limits, ParseError};
 
-use super::{check, get, line};
+use super::{check, get, line, read};
 
 #[test]
 fn request_lines() {
@@ -53,8 +53,11 @@ fn request_lines() {
 #[test]
 fn a_request_line_of_eight_thousand_bytes_is_taken() {
     let path = "a".repeat(8000 - "GET / HTTP/1.1\r\n".len());
-    let expected = format!("GET /{path} 1.1 open");
-    check(&[("8,000 bytes", line(&format!("GET /{path} HTTP/1.1")), Ok(&expected))]);
+    let bytes = line(&format!("GET /{path} HTTP/1.1"));
+    let expected = Ok(format!("GET /{path} 1.1 open"));
+    let limits = Limits::default();
+    assert_eq!(read([bytes.as_bytes()], bytes.len(), &limits).read, expected);
+    assert_eq!(read(bytes.as_bytes().chunks(1), bytes.len(), &limits).read, expected);
 }
 
 #[test]
