@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::http::Limits;
+use crate::http::{Limits, Network};
 
 pub use command_line::{Command, UsageError, help, parse};
 
@@ -33,6 +33,9 @@ pub struct Config {
     /// The folder of the database. One visible folder where the server was started, like its log:
     /// a service manager sets the working directory, and nothing depends on a home directory.
     pub data: PathBuf,
+    /// Which proxies are believed about whom they ask for. None, until somebody has put one there:
+    /// whoever is believed decides which address a rate limit counts and a log shows.
+    pub trusted_proxy: Vec<Network>,
     /// Whether to make two accounts to try the server with.
     pub demo: bool,
     /// Serve the pages from this folder instead of from the binary, to work on them.
@@ -168,6 +171,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             data: PathBuf::from("lovejoy-data"),
+            trusted_proxy: Vec::new(),
             demo: false,
             www: None,
             log: LevelFilter::Info,

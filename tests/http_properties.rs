@@ -175,6 +175,7 @@ fn explained(error: ParseError) -> Option<&'static str> {
         }
         ParseError::ContentLength
         | ParseError::LengthAndCoding
+        | ParseError::PartialPut
         | ParseError::TransferEncoding
         | ParseError::TransferCodingUnknown
         | ParseError::Expectation => "it leaves framing to its caller",

@@ -2,12 +2,13 @@
 //!
 //! Knows neither what settings there are (the table does) nor how a process gets its arguments:
 //! both come as arguments. Rules:
-//! 1. An option wins over its variable, the last of several over the others.
+//! 1. An option wins over its variable, the last of several over the others; lists take several.
 //! 2. A typo is an error with a suggestion. Of the environment that holds for what is nearly a name
 //!    of ours; other variables that begin with `LOVEJOY_` may be somebody else's: container
 //!    orchestrators make such for a service called lovejoy.
 //! 3. A variable that is empty counts as not there, as compose files leave them.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
@@ -15,6 +16,7 @@ use lexopt::Arg;
 
 use super::Config;
 use super::settings::{GROUPS, Setting, VARIABLE_PREFIX};
+use super::values::Value;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,7 @@ pub fn parse(
     // What is wrong with the environment is told last: `--help` must help there too.
     let environment = read_environment(environment, &mut config);
     let mut parser = lexopt::Parser::from_args(arguments);
+    let mut given = BTreeSet::new();
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
@@ -49,7 +52,8 @@ pub fn parse(
                     return Err(unknown_option(option));
                 };
                 let value = if setting.is_flag { ON.into() } else { parser.value()? };
-                set(&mut config, setting, option, &value)?;
+                let is_first = given.insert(option.clone());
+                set(&mut config, setting, option, &value, is_first)?;
             }
         }
     }
@@ -94,7 +98,7 @@ fn read_environment(
         };
         if let Some(setting) = Setting::all().find(|setting| setting.variable() == name) {
             if !value.is_empty() {
-                set(config, setting, name.to_owned(), &value)?;
+                set(config, setting, name.to_owned(), &value, true)?;
             }
         } else if let Some(suggestion) = nearest(name, Setting::all().map(Setting::variable)) {
             let suggestion = Some(suggestion);
@@ -108,15 +112,17 @@ fn read_environment(
     Ok(())
 }
 
-/// Sets what was named as `name`, an option or a variable.
+/// Sets what was named as `name`, an option or a variable, or adds to it.
 fn set(
     config: &mut Config,
     setting: &Setting,
     name: String,
     value: &OsStr,
+    is_first: bool,
 ) -> Result<(), UsageError> {
     let field = (setting.field)(config);
-    if field.set(value, &setting.range) {
+    let take = if is_first { Value::set } else { Value::add };
+    if take(field, value, &setting.range) {
         return Ok(());
     }
     let value = value.to_string_lossy().into_owned();
@@ -291,6 +297,18 @@ mod tests {
         assert_eq!((config.name.as_str(), config.demo), ("A", true));
         let config = parsed(&["--name", "B", "--name", "C"], &environment).unwrap();
         assert_eq!(config.name, "C");
+    }
+
+    #[test]
+    fn a_list_takes_several_and_an_option_still_wins_over_its_variable() {
+        let environment = [("LOVEJOY_TRUSTED_PROXY", "10.0.0.0/8,::1")];
+        let shown = |arguments: &[&str]| {
+            let networks = parsed(arguments, &environment).unwrap().trusted_proxy;
+            networks.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&[]), ["10.0.0.0/8", "::1/128"]);
+        let twice = ["--trusted-proxy", "127.0.0.1", "--trusted-proxy=fd00::/8,192.0.2.1"];
+        assert_eq!(shown(&twice), ["127.0.0.1/32", "fd00::/8", "192.0.2.1/32"]);
     }
 
     #[test]

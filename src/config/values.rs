@@ -14,6 +14,7 @@ use log::LevelFilter;
 
 use super::{Durability, Registration};
 use crate::entity::Title;
+use crate::http::Network;
 
 /// A type of field that can be set by words. The range is the setting's, see there.
 pub(super) trait Value {
@@ -25,6 +26,11 @@ pub(super) trait Value {
 
     /// Takes the value over; false, and nothing done, if it is not allowed.
     fn set(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool;
+
+    /// Takes one more value, where the option is given again: lists grow, others change their mind.
+    fn add(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool {
+        self.set(text, range)
+    }
 
     /// The value as `set` takes it; nothing where none is given.
     fn shown(&self) -> Option<String>;
@@ -90,6 +96,34 @@ impl Value for Option<PathBuf> {
 
     fn shown(&self) -> Option<String> {
         self.as_ref().and_then(Value::shown)
+    }
+}
+
+impl Value for Vec<Network> {
+    fn placeholder(&self) -> String {
+        "CIDR,...".to_owned()
+    }
+
+    fn allowed(&self, _: &RangeInclusive<u64>) -> String {
+        "addresses and networks, such as 127.0.0.1,10.0.0.0/8,fd00::/8".to_owned()
+    }
+
+    fn set(&mut self, text: &OsStr, _: &RangeInclusive<u64>) -> bool {
+        let networks =
+            |text: &str| text.split(',').map(|network| network.trim().parse().ok()).collect();
+        replace(self, text.to_str().and_then(networks))
+    }
+
+    fn add(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool {
+        let mut more = Self::new();
+        let taken = more.set(text, range);
+        self.append(&mut more);
+        taken
+    }
+
+    fn shown(&self) -> Option<String> {
+        let networks: Vec<String> = self.iter().map(Network::to_string).collect();
+        (!networks.is_empty()).then(|| networks.join(","))
     }
 }
 
@@ -268,6 +302,19 @@ mod tests {
         assert_eq!(taken(&Registration::Open, "closed"), Some(Registration::Closed));
         assert_eq!(taken(&LevelFilter::Off, "verbose"), None);
         assert_eq!(LevelFilter::Off.placeholder(), "off|error|warn|info|debug|trace");
+    }
+
+    #[test]
+    fn networks_are_a_list_that_grows() {
+        let list = taken(&Vec::<Network>::new(), "127.0.0.1, 10.0.0.0/8").expect("two networks");
+        assert_eq!(list.shown().as_deref(), Some("127.0.0.1/32,10.0.0.0/8"));
+        let mut longer = list.clone();
+        assert!(longer.add("::1".as_ref(), &(0..=0)));
+        assert_eq!(longer.shown().as_deref(), Some("127.0.0.1/32,10.0.0.0/8,::1/128"));
+        for text in ["", "10.0.0.1/8", "127.0.0.1,", "127.0.0.1 ::1", "localhost"] {
+            assert_eq!(taken(&list, text), None, "{text}");
+            assert!(!longer.add(text.as_ref(), &(0..=0)) && longer.len() == 3, "{text}");
+        }
     }
 
     #[test]

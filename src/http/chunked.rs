@@ -177,24 +177,10 @@ fn after_extension(text: &[u8]) -> Option<&[u8]> {
         return Some(after_name);
     };
     let value = scan::trim_start(value);
-    if value.starts_with(b"\"") { after_quoted_string(value) } else { after_token(value) }
+    if value.starts_with(b"\"") { scan::after_quoted_string(value) } else { after_token(value) }
 }
 
 fn after_token(text: &[u8]) -> Option<&[u8]> {
     let length = scan::token_length(text);
     if length == 0 { None } else { Some(&text[length..]) }
-}
-
-/// RFC 9110 section 5.6.4. A backslash makes the next byte stand for itself.
-fn after_quoted_string(text: &[u8]) -> Option<&[u8]> {
-    let mut text = text.strip_prefix(b"\"")?;
-    loop {
-        text = match text {
-            [b'"', rest @ ..] => return Some(rest),
-            [b'\\', escaped, rest @ ..] if scan::is_field_value_byte(*escaped) => rest,
-            [b'\\', ..] => return None,
-            [byte, rest @ ..] if scan::is_field_value_byte(*byte) => rest,
-            _ => return None,
-        };
-    }
 }

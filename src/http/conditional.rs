@@ -37,7 +37,12 @@ pub(super) enum Verdict {
 
 /// Evaluates the conditions of a GET or HEAD in the order of RFC 9110 section 13.2.2.
 pub(super) fn judge(request: &Request<'_>, validators: Validators<'_>, length: usize) -> Verdict {
-    let date = |name| request.field(name).and_then(date::parse_http_date);
+    let date = |name| {
+        let mut values = request.values(name);
+        // Of several dates none counts (section 13.1.3).
+        let value = values.next().filter(|_| values.next().is_none());
+        value.and_then(date::parse_http_date)
+    };
     let mut if_match = request.values("if-match").peekable();
     let mut if_none_match = request.values("if-none-match").peekable();
     if if_match.peek().is_some() {

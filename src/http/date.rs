@@ -2,6 +2,7 @@
 //!
 //! Does not know what time it is: whoever asks says so.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 /// The last second of the year 9999, beyond which the format has no room.
@@ -36,6 +37,15 @@ pub(super) fn http_date(second: u64) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second.min(SECONDS_MAX)))
 }
 
+/// The date at this Unix time in seconds, but not after `now`, itself such a date: nothing that is
+/// sent was changed after it was sent (RFC 9110 section 8.8.2.1).
+pub(super) fn http_date_until(second: u64, now: &str) -> Cow<'_, str> {
+    match parse_http_date(now.as_bytes()) {
+        Some(now_second) if now_second < second => Cow::Borrowed(now),
+        _ => Cow::Owned(http_date(second)),
+    }
+}
+
 /// The Unix time in seconds of a date in any of the three formats that RFC 9110 section 5.6.7 asks
 /// to read.
 pub(super) fn parse_http_date(text: &[u8]) -> Option<u64> {
@@ -61,6 +71,14 @@ mod tests {
         assert_eq!(dates.at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(dates.at(i64::MIN), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(dates.at(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+
+    #[test]
+    fn what_was_changed_in_the_future_was_changed_now() {
+        let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(http_date_until(784_111_777, now), now);
+        assert_eq!(http_date_until(784_111_778, now), now);
+        assert_eq!(http_date_until(784_111_776, now), "Sun, 06 Nov 1994 08:49:36 GMT");
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub enum ParseError {
     ContentLength,
     /// `Content-Length` and `Transfer-Encoding` together (RFC 9112 section 6.1).
     LengthAndCoding,
+    /// A PUT of a part, by `Content-Range`, which would put the part in place of the whole (RFC 9110
+    /// section 14.5).
+    PartialPut,
     /// A `Transfer-Encoding` that does not end in exactly one plain `chunked` (RFC 9112 section
     /// 6.1).
     TransferEncoding,
@@ -102,6 +105,7 @@ impl ParseError {
             | Self::Host
             | Self::ContentLength
             | Self::LengthAndCoding
+            | Self::PartialPut
             | Self::TransferEncoding
             | Self::ChunkSize
             | Self::ChunkExtension
@@ -132,6 +136,7 @@ impl ParseError {
             Self::Host => "The host of the request is malformed.",
             Self::ContentLength => "The Content-Length is not a number.",
             Self::LengthAndCoding => "Content-Length and Transfer-Encoding are both there.",
+            Self::PartialPut => "This server does not put parts: there is a Content-Range.",
             Self::TransferEncoding => "The Transfer-Encoding is not chunked.",
             Self::TransferCodingUnknown => "This server does not implement the transfer coding.",
             Self::Expectation => "This server does not know the expectation.",

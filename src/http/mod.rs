@@ -9,6 +9,7 @@
 //!              \-----> chunked (body)                         where it ends
 //!                         |
 //!                      Request  --> negotiate, conditional    what the peer would accept
+//!                               \-> forwarded, network        who asks, behind proxies
 //!                      Response --> bytes                     pages: the files under www/
 //! ```
 //!
@@ -27,8 +28,10 @@ mod chunked;
 mod conditional;
 mod date;
 mod error;
+mod forwarded;
 mod media;
 mod negotiate;
+mod network;
 mod pages;
 mod parse;
 mod reader;
@@ -39,6 +42,8 @@ mod target;
 
 pub use date::DateCache;
 pub use error::ParseError;
+pub use forwarded::client_address;
+pub use network::{Network, NotANetwork};
 pub use pages::{Page, Pages};
 pub use reader::{Phase, Reader, Step};
 pub use request::{Body, Field, Fields, Method, Request, Version};

@@ -22,7 +22,6 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::conditional::{self, Validators, Verdict};
-use super::date;
 use super::media;
 use super::request::{Method, Request};
 use super::response::{Payload, Response};
@@ -39,6 +38,11 @@ const PAGE_FIELD_LINES: &str = "Accept-Ranges: bytes\r\n\
     img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'\r\n\
     Referrer-Policy: no-referrer\r\n";
+
+/// What is wrong where a page is there, and cannot be had as it was asked for.
+const CONDITION_FAILED: &[u8] = b"This page is not in the state that the request asks for.\n";
+const OUTSIDE: &[u8] = b"This page is shorter than the range that the request asks for.\n";
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Where pages come from.
 #[derive(Debug)]
@@ -123,16 +127,20 @@ impl Page {
         let mut response = Response::new(status(&verdict))
             .cache_control("no-cache")
             .with_static_lines(PAGE_FIELD_LINES)
-            .with("ETag", &etag)
-            .with("Last-Modified", &date::http_date(self.modified));
+            .with("ETag", &etag);
+        // RFC 9110 section 15.4.5: beside the tag, a 304 has no use for it.
+        if verdict != Verdict::NotModified {
+            response = response.last_modified(self.modified);
+        }
         if has_variants {
             response = response.with("Vary", "Accept-Encoding");
         }
         match verdict {
-            Verdict::NotModified | Verdict::Failed => response,
-            Verdict::Unsatisfiable => {
-                response.with("Content-Range", &format!("bytes */{}", bytes.len()))
-            }
+            Verdict::NotModified => response,
+            Verdict::Failed => response.body(PLAIN, Payload::Static(CONDITION_FAILED)),
+            Verdict::Unsatisfiable => response
+                .with("Content-Range", &format!("bytes */{}", bytes.len()))
+                .body(PLAIN, Payload::Static(OUTSIDE)),
             Verdict::Part(part) => {
                 let (first, last) = (part.start, part.end - 1);
                 let range = format!("bytes {first}-{last}/{}", bytes.len());

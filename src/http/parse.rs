@@ -95,14 +95,13 @@ impl HeadParser {
     /// Refuses a line that is too long, complete or not.
     pub(super) fn fits(&self, line: &[u8], limits: &Limits) -> Result<(), ParseError> {
         if self.request_line.is_none() && line.len() > limits.request_line_bytes_max {
-            // The target is to blame if one has begun; what has no space in so many bytes is no
-            // request line.
+            // The target is to blame if one has begun; else it is a method longer than any there is
+            // (RFC 9112 section 3), or no request line.
             let begins = &line[..limits.request_line_bytes_max];
-            let has_method = scan::find(b' ', begins).is_some();
-            return Err(if has_method {
-                ParseError::RequestLineTooLong
-            } else {
-                ParseError::RequestLine
+            return Err(match scan::find(b' ', begins) {
+                Some(_) => ParseError::RequestLineTooLong,
+                None if scan::is_token(begins) => ParseError::MethodUnknown,
+                None => ParseError::RequestLine,
             });
         }
         if self.bytes + line.len() > limits.head_bytes_max {
@@ -168,6 +167,9 @@ impl HeadParser {
             self.request_line.take().expect("a request line");
         if version == Version::Http11 && !self.singletons.saw(b"host") {
             return Err(ParseError::HostMissing);
+        }
+        if method == Method::Put && self.singletons.saw(b"content-range") {
+            return Err(ParseError::PartialPut);
         }
         let length = match (self.singletons.saw(b"transfer-encoding"), self.content_length) {
             (true, Some(_)) => return Err(ParseError::LengthAndCoding),
@@ -251,28 +253,27 @@ fn content_length(value: &[u8]) -> Option<u64> {
     if matches!(value, [b'0', _, ..]) { None } else { scan::decimal(value) }
 }
 
-/// Accepts `chunked` alone. A list of other codings, with `chunked` nowhere or once and last, is
-/// understood and not implemented; with any other list the end of the body is in doubt (RFC 9112
-/// section 6.3).
+/// Accepts `chunked` alone. With other codings before it the body has an end and cannot be decoded;
+/// with any other list the end is in doubt (RFC 9112 section 6.3).
 fn transfer_encoding(value: &[u8]) -> Result<(), ParseError> {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     if is_chunked(value) {
         return Ok(());
     }
-    let codings = || scan::list(value);
-    let chunked_at_most_last = match codings().filter(|coding| is_chunked(coding)).count() {
-        0 => codings().count() > 0,
-        1 => codings().count() > 1 && codings().last().is_some_and(is_chunked),
-        _ => false,
-    };
-    if chunked_at_most_last && codings().all(scan::is_token) {
+    let mut codings = scan::list(value);
+    let mut others = codings.clone().filter(|coding| !is_chunked(coding));
+    let chunked_once = codings.clone().filter(|coding| is_chunked(coding)).count() == 1;
+    let chunked_last = codings.clone().last().is_some_and(is_chunked);
+    if chunked_once && chunked_last && others.next().is_some() && codings.all(scan::is_token) {
         return Err(ParseError::TransferCodingUnknown);
     }
     Err(ParseError::TransferEncoding)
 }
 
 /// Fields that have one value, or where a second would let two readers see two requests.
-const SINGLETONS: [&[u8]; 14] = [
+///
+/// Not the conditional dates: of several, RFC 9110 section 13.1.3 says to ignore them all.
+const SINGLETONS: [&[u8]; 12] = [
     b"host",
     b"content-length",
     b"transfer-encoding",
@@ -280,8 +281,6 @@ const SINGLETONS: [&[u8]; 14] = [
     b"content-type",
     b"content-encoding",
     b"content-range",
-    b"if-modified-since",
-    b"if-unmodified-since",
     b"if-range",
     b"range",
     b"max-forwards",

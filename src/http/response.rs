@@ -12,6 +12,7 @@
 //!    (HTTP/1.0 streams).
 //! 3. No field value can end its line: control characters become spaces.
 
+use super::date;
 use super::request::Version;
 use super::scan;
 
@@ -32,6 +33,8 @@ pub struct Response {
     status: u16,
     content_type: Option<&'static str>,
     cache_control: Option<&'static str>,
+    /// Unix time in seconds.
+    last_modified: Option<u64>,
     /// Further field lines, each with its CRLF.
     field_lines: Vec<u8>,
     payload: Payload,
@@ -78,6 +81,7 @@ impl Response {
             status,
             content_type: None,
             cache_control: None,
+            last_modified: None,
             field_lines: Vec::new(),
             payload: Payload::Empty,
         }
@@ -101,6 +105,13 @@ impl Response {
     #[must_use]
     pub const fn cache_control(mut self, directives: &'static str) -> Self {
         self.cache_control = Some(directives);
+        self
+    }
+
+    /// Says when what is sent was last changed: a Unix time in seconds.
+    #[must_use]
+    pub(super) const fn last_modified(mut self, second: u64) -> Self {
+        self.last_modified = Some(second);
         self
     }
 
@@ -199,6 +210,10 @@ impl Response {
         }
         if let Some(content_type) = self.content_type {
             push_field(b"Content-Type: ", content_type, out);
+        }
+        if let Some(second) = self.last_modified {
+            let date = date::http_date_until(second, framing.date);
+            push_field(b"Last-Modified: ", &date, out);
         }
         out.extend_from_slice(&self.field_lines);
     }

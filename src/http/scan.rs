@@ -69,6 +69,21 @@ pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }
 
+/// What follows the quoted string at the front of `text`, where a backslash makes the next byte stand
+/// for itself (RFC 9110 section 5.6.4); `None` where there is none, or no end of it.
+pub(super) fn after_quoted_string(text: &[u8]) -> Option<&[u8]> {
+    let mut text = text.strip_prefix(b"\"")?;
+    loop {
+        text = match text {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', escaped, rest @ ..] if is_field_value_byte(*escaped) => rest,
+            [b'\\', ..] => return None,
+            [byte, rest @ ..] if is_field_value_byte(*byte) => rest,
+            _ => return None,
+        };
+    }
+}
+
 /// A number in decimal digits and nothing else; `None` too where it does not fit.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {

@@ -58,9 +58,11 @@ fn transfer_codings() {
         ("parameter", coding("chunked;q=1"), Err(TransferEncoding)),
         ("not last", coding("chunked, gzip"), Err(TransferEncoding)),
         ("compressed", coding("gzip, chunked"), Err(TransferCodingUnknown)),
-        ("compressed only", coding("gzip"), Err(TransferCodingUnknown)),
-        ("identity", coding("identity"), Err(TransferCodingUnknown)),
-        ("xchunked", coding("xchunked"), Err(TransferCodingUnknown)),
+        ("compressed twice", coding("x, gzip ,CHUNKED"), Err(TransferCodingUnknown)),
+        ("unknown with a parameter", coding("x;a=b, chunked"), Err(TransferEncoding)),
+        ("compressed only", coding("gzip"), Err(TransferEncoding)),
+        ("identity", coding("identity"), Err(TransferEncoding)),
+        ("xchunked", coding("xchunked"), Err(TransferEncoding)),
         ("two lines", coding("chunked\r\nTransfer-Encoding: chunked"), Err(FieldRepeated)),
         ("with a length", coding("chunked\r\nContent-Length: 5"), Err(LengthAndCoding)),
         (
@@ -192,8 +194,8 @@ fn a_peer_that_waits_is_told_to_continue_once() {
 #[test]
 fn limits() {
     use ParseError::{
-        ChunkExtension, HeadTooLarge, RequestLine, RequestLineTooLong, TooManyFields,
-        TrailersTooLarge,
+        ChunkExtension, HeadTooLarge, MethodUnknown, RequestLine, RequestLineTooLong,
+        TooManyFields, TrailersTooLarge,
     };
     let limits = Limits {
         request_line_bytes_max: 20,
@@ -206,11 +208,12 @@ fn limits() {
     };
     let chunks = |body: &str| post("Transfer-Encoding: chunked\r\n", body);
     let long = "x".repeat(100);
-    let cases: [(&str, String, Expected<'_>); 20] = [
+    let cases: [(&str, String, Expected<'_>); 21] = [
         ("request line fits", line("GET /1234 HTTP/1.1"), Ok("GET /1234 1.1 open")),
         ("request line does not", line("GET /12345 HTTP/1.1"), Err(RequestLineTooLong)),
         ("nor does half of one", format!("GET /{long}"), Err(RequestLineTooLong)),
-        ("no method is that long", long.clone(), Err(RequestLine)),
+        ("no method is that long", long.clone(), Err(MethodUnknown)),
+        ("nor is it one", format!("({long}"), Err(RequestLine)),
         ("fields fit", get("A:b\r\nC:d\r\n"), Ok("GET / 1.1 open")),
         ("one field too many", get("A:b\r\nC:d\r\nE:f\r\n"), Err(TooManyFields)),
         ("head fits", get(&format!("A:{}\r\n", &long[..49])), Ok("GET / 1.1 open")),

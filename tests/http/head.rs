@@ -1,8 +1,8 @@
 //! Heads: request line, targets, field lines, `Host` and persistence (RFC 9112 sections 2, 3, 5, 9).
 
-use lovejoy::http::ParseError;
+use lovejoy::http::{Limits, ParseError};
 
-use super::{check, get, line};
+use super::{check, get, line, read};
 
 #[test]
 fn request_lines() {
@@ -48,6 +48,16 @@ fn request_lines() {
         ("another protocol", line("GET / ICAP/1.0"), Err(Version)),
         ("TLS", "\x16\x03\x01\x02\0\x01\0\x01\n".into(), Err(ParseError::BareLineFeed)),
     ]);
+}
+
+#[test]
+fn a_request_line_of_eight_thousand_bytes_is_taken() {
+    let path = "a".repeat(8000 - "GET / HTTP/1.1\r\n".len());
+    let bytes = line(&format!("GET /{path} HTTP/1.1"));
+    let expected = Ok(format!("GET /{path} 1.1 open"));
+    let limits = Limits::default();
+    assert_eq!(read([bytes.as_bytes()], bytes.len(), &limits).read, expected);
+    assert_eq!(read(bytes.as_bytes().chunks(1), bytes.len(), &limits).read, expected);
 }
 
 #[test]
@@ -122,6 +132,11 @@ fn field_lines() {
         ("escape in a value", get("X-A: \x1b[31m\r\n"), Err(FieldValue)),
         ("vertical tab is no white space", get("X-A: \x0b1\r\n"), Err(FieldValue)),
         ("two tokens", get("Authorization: a\r\nauthorization: b\r\n"), Err(FieldRepeated)),
+        (
+            "two dates",
+            get("If-Modified-Since: a\r\nIf-Modified-Since: b\r\n"),
+            Ok("GET / 1.1 open"),
+        ),
         ("two types", get("Content-Type: a/b\r\nContent-Type: a/b\r\n"), Err(FieldRepeated)),
     ]);
 }
@@ -134,6 +149,11 @@ fn hosts() {
         ("name", host("Host: example.org\r\n"), Ok("GET / 1.1 open")),
         ("port", host("hOST:[::1]:8080\r\n"), Ok("GET / 1.1 open")),
         ("none", host(""), Err(HostMissing)),
+        (
+            "another with absolute form",
+            "GET http://h/ HTTP/1.1\r\nHost: x\r\n\r\n".into(),
+            Ok("GET / 1.1 open"),
+        ),
         ("none with absolute form", "GET http://h/ HTTP/1.1\r\n\r\n".into(), Err(HostMissing)),
         ("empty", host("Host:\r\n"), Err(Host)),
         ("two", host("Host: a\r\nHost: b\r\n"), Err(FieldRepeated)),
@@ -146,6 +166,16 @@ fn hosts() {
         ("HTTP/1.0 needs none", "GET / HTTP/1.0\r\n\r\n".into(), Ok("GET / 1.0 close")),
         ("HTTP/1.0 with one", "GET / HTTP/1.0\r\nHost: h\r\n\r\n".into(), Ok("GET / 1.0 close")),
         ("HTTP/1.0 with a bad one", "GET / HTTP/1.0\r\nHost: /\r\n\r\n".into(), Err(Host)),
+    ]);
+}
+
+#[test]
+fn a_part_is_not_put_in_place_of_the_whole() {
+    let part = "Content-Range: bytes 0-1/9\r\n";
+    let put = format!("PUT / HTTP/1.1\r\n{part}Host: h\r\nContent-Length: 2\r\n\r\nab");
+    check(&[
+        ("part", put, Err(ParseError::PartialPut)),
+        ("no meaning elsewhere", get(part), Ok("GET / 1.1 open")),
     ]);
 }
 

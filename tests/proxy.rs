@@ -1,0 +1,374 @@
+//! Puts a real nginx before the real binary, configured by the very sample in `docs/proxies.md`, and
+//! sees that pages, polls and hang-ups come through it.
+//!
+//! Where nginx is missing the test is skipped, loudly; with `CI=true` that is a failure. Whatever is
+//! waited for is an answer or a closed connection, never a time.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lovejoy::config::Config;
+use serde_json::{Value, json};
+
+/// What does not happen by then does not happen at all. Polls are held for longer, so that none of
+/// them ends the wait by itself.
+const TIME_MAX: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_real_nginx_passes_everything_on() {
+    let Some(nginx) = nginx() else { return skip("nginx was not found") };
+    let site = Site::start(&nginx);
+    pages_load(&site);
+    requests_in_a_row_are_answered_in_order(&site);
+    let people = ["liger_zql", "漠然"].map(|name| log_in(&site, name));
+    large_bodies_get_through(&site, &people[0]);
+    a_message_answers_a_held_poll(&site, &people);
+    a_poll_ends_when_its_client_leaves(&site, &people);
+}
+
+#[test]
+fn the_samples_fit_the_limits_they_depend_on() {
+    let config = Config::default();
+    let sample = sample("nginx");
+    let seconds = |directive: &str| {
+        let value = sample.split_once(directive).expect(directive).1.split_once("s;").unwrap().0;
+        Duration::from_secs(value.trim().parse().expect(directive))
+    };
+    assert!(seconds("proxy_read_timeout") > config.wait_max);
+    assert!(seconds("keepalive_timeout") < config.idle_time_max);
+    assert!(sample.contains("server 127.0.0.1:8080;"), "{}", config.listen);
+    assert!(self::sample("caddyfile").contains("reverse_proxy 127.0.0.1:8080"));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+}
+
+fn pages_load(site: &Site) {
+    let mut line = site.connect();
+    let page = line.ask("GET", "/", "", "");
+    assert_eq!((page.status, page.field("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.field("content-security-policy").contains("frame-ancestors 'none'"));
+    assert!(page.text().contains("<script"));
+
+    let head = line.ask("HEAD", "/", "", "");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.field("content-length"), page.body.len().to_string());
+
+    let condition = format!("If-None-Match: {}\r\n", page.field("etag"));
+    let known = line.ask("GET", "/", &condition, "");
+    assert_eq!((known.status, known.body.len()), (304, 0));
+    assert_eq!(known.field("etag"), page.field("etag"));
+
+    let script = line.ask("GET", "/poll.js", "Accept-Encoding: gzip\r\n", "");
+    assert_eq!((script.status, script.field("content-encoding")), (200, "gzip"));
+    let part = line.ask("GET", "/", "Range: bytes=0-3\r\n", "");
+    assert_eq!((part.status, &part.body[..]), (206, &page.body[..4]));
+    assert_eq!(line.ask("GET", "/nowhere", "", "").status, 404);
+}
+
+fn requests_in_a_row_are_answered_in_order(site: &Site) {
+    let mut line = site.connect();
+    let requests: String = ["/api/server", "/nowhere", "/healthz", "/api/server"]
+        .iter()
+        .map(|path| request("GET", path, "", ""))
+        .collect();
+    line.send(&requests);
+    let answers: [Answer; 4] = std::array::from_fn(|_| line.answer("GET"));
+    assert_eq!(answers.each_ref().map(|answer| answer.status), [200, 404, 200, 200]);
+    assert_eq!(answers[0].json(), answers[3].json());
+}
+
+fn large_bodies_get_through(site: &Site, person: &Person) {
+    let post = |length: usize| {
+        // Members that nobody knows are ignored, so that a body may be as long as is allowed.
+        let frame = json!({ "message_id": 0, "padding": "" }).to_string().len();
+        let body = json!({ "message_id": 0, "padding": "x".repeat(length - frame) });
+        let path = format!("/api/conversations/{}/read", person.conversation);
+        let answer = site.connect().ask("PUT", &path, &person.field, &body.to_string());
+        (answer.status, answer.text())
+    };
+    let limit = Config::default().body_bytes_max;
+    assert_eq!(post(limit), (204, String::new()));
+    assert_eq!(post(limit + 1).0, 413);
+    assert_eq!(post(10 * limit).0, 413);
+}
+
+fn a_message_answers_a_held_poll(site: &Site, people: &[Person; 2]) {
+    let [anna, ben] = people;
+    let mut line = site.connect();
+    let cursor = anna.cursor(&mut line);
+    line.send(&request("GET", &events(&cursor, 60), &anna.field, ""));
+    ben.wait_until_friend_is(site, true);
+
+    let path = format!("/api/conversations/{}/messages", anna.conversation);
+    let body = json!({ "body": "through nginx" }).to_string();
+    assert_eq!(site.connect().ask("POST", &path, &ben.field, &body).status, 201);
+    // A read fails long before the poll would have ended by itself.
+    let answer = line.answer("GET").json();
+    assert_eq!(answer["events"][0]["message"]["body"], "through nginx", "{answer}");
+}
+
+fn a_poll_ends_when_its_client_leaves(site: &Site, people: &[Person; 2]) {
+    let [anna, ben] = people;
+    let mut line = site.connect();
+    let cursor = anna.cursor(&mut line);
+    line.send(&request("GET", &events(&cursor, 60), &anna.field, ""));
+    ben.wait_until_friend_is(site, true);
+    drop(line);
+    ben.wait_until_friend_is(site, false);
+}
+
+fn events(cursor: &str, wait: u32) -> String {
+    format!("/api/events?cursor={cursor}&wait={wait}")
+}
+
+/// Somebody who is logged in.
+struct Person {
+    /// The field line with the token.
+    field: String,
+    conversation: i64,
+}
+
+fn log_in(site: &Site, name: &str) -> Person {
+    let body = json!({ "name": name, "password": "12345" }).to_string();
+    let mut line = site.connect();
+    let session = line.ask("POST", "/api/sessions", "", &body);
+    assert_eq!(session.status, 201, "{}", session.text());
+    let session = session.json();
+    let token = session["token"].as_str().expect("a token");
+    let field = format!("Authorization: Bearer {token}\r\n");
+    let state = line.ask("GET", "/api/state", &field, "").json();
+    Person {
+        field,
+        conversation: state["friends"][0]["conversation_id"].as_i64().expect("a conversation"),
+    }
+}
+
+impl Person {
+    fn cursor(&self, line: &mut Line) -> String {
+        let state = line.ask("GET", "/api/state", &self.field, "").json();
+        state["cursor"].as_str().expect("a cursor").to_owned()
+    }
+
+    /// Looks, past nginx, until the friend is online or offline. Not by a poll, which would be news
+    /// to the friend's own poll and end it.
+    fn wait_until_friend_is(&self, site: &Site, online: bool) {
+        let mut line = Line::to(&site.lovejoy_address);
+        let begin = Instant::now();
+        loop {
+            let state = line.ask("GET", "/api/state", &self.field, "").json();
+            if state["friends"][0]["user"]["online"] == online {
+                return;
+            }
+            assert!(begin.elapsed() < TIME_MAX, "the friend is not online={online}");
+        }
+    }
+}
+
+/// A server with nginx before it, in a folder that goes with them.
+struct Site {
+    lovejoy: Child,
+    lovejoy_address: String,
+    nginx: Child,
+    address: String,
+    folder: PathBuf,
+}
+
+impl Site {
+    fn start(program: &Path) -> Self {
+        let folder = env::temp_dir().join(format!("lovejoy-proxy-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        let (lovejoy, lovejoy_address) = lovejoy(&folder);
+        // The first port that nginx gets: another program may be quicker now and then.
+        for _ in 0..10 {
+            let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let address = free.local_addr().expect("bound").to_string();
+            drop(free);
+            let config = configuration(&folder, &address, &lovejoy_address);
+            fs::write(folder.join("nginx.conf"), config).expect("a file");
+            if let Some(nginx) = start_nginx(program, &folder) {
+                return Self { lovejoy, lovejoy_address, nginx, address, folder };
+            }
+        }
+        panic!("nginx does not start: {:?}", fs::read_to_string(folder.join("nginx.conf")));
+    }
+
+    fn connect(&self) -> Line {
+        Line::to(&self.address)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        for child in [&mut self.nginx, &mut self.lovejoy] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Starts the binary, and waits until it says where it listens.
+fn lovejoy(folder: &Path) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lovejoy"))
+        .args(["--demo", "--password-iterations", "1000", "--listen", "127.0.0.1:0"])
+        // Who leaves is offline at once, which is how the test learns of it.
+        .args(["--presence-grace", "0", "--trusted-proxy", "127.0.0.1", "--data"])
+        .arg(folder.join("data"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the server starts");
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    output.read_line(&mut line).expect("a line");
+    thread::spawn(move || io::copy(&mut output, &mut io::sink()));
+    let address = line.trim().rsplit_once("http://").expect("an address").1;
+    (child, address.trim_end_matches('/').to_owned())
+}
+
+/// The sample from the page, with nothing changed but both addresses, and around it what every
+/// `nginx.conf` has.
+fn configuration(folder: &Path, address: &str, lovejoy: &str) -> String {
+    let place = |sample: String, from: &str, to: &str| {
+        assert_eq!(sample.matches(from).count(), 1, "{from}");
+        sample.replace(from, to)
+    };
+    let sample = place(sample("nginx"), "listen 80;", &format!("listen {address};"));
+    let sample = place(sample, "server 127.0.0.1:8080;", &format!("server {lovejoy};"));
+    let folder = folder.display();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
+        .concat();
+    // One process, so that to kill it is to kill all of nginx.
+    format!(
+        "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n\
+         events {{ }}\nhttp {{\naccess_log off;\n{temporary}{sample}}}\n"
+    )
+}
+
+/// Starts nginx, and waits until it listens, which it does before it says how it waits for events.
+fn start_nginx(program: &Path, folder: &Path) -> Option<Child> {
+    let mut child = Command::new(program)
+        .args(["-e", "stderr", "-p"])
+        .arg(folder)
+        .arg("-c")
+        .arg(folder.join("nginx.conf"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("nginx runs");
+    let mut output = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let listens = output.by_ref().map_while(Result::ok).any(|line| {
+        if line.contains("[emerg]") || line.contains("[error]") {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+        line.contains("event method")
+    });
+    if !listens {
+        let _ = child.wait();
+        return None;
+    }
+    thread::spawn(move || output.for_each(drop));
+    Some(child)
+}
+
+/// The sample in this language from `docs/proxies.md`.
+fn sample(language: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/proxies.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let (_, after) = page.split_once(&format!("```{language}\n")).expect("a sample");
+    after.split_once("```").expect("its end").0.to_owned()
+}
+
+/// A client's connection.
+struct Line(BufReader<TcpStream>);
+
+/// What came back.
+struct Answer {
+    status: u16,
+    /// By name in lower case.
+    fields: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Line {
+    fn to(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(TIME_MAX)).expect("a time");
+        Self(BufReader::new(stream))
+    }
+
+    fn ask(&mut self, method: &str, path: &str, fields: &str, body: &str) -> Answer {
+        self.send(&request(method, path, fields, body));
+        self.answer(method)
+    }
+
+    fn send(&mut self, text: &str) {
+        // Where a body is refused before all of it is sent, the answer is there nonetheless.
+        let _ = self.0.get_mut().write_all(text.as_bytes());
+    }
+
+    fn answer(&mut self, method: &str) -> Answer {
+        let status = self.line();
+        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let status = status.expect("a status");
+        let mut fields = BTreeMap::new();
+        while let Some((name, value)) = self.line().split_once(": ") {
+            fields.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+        let mut body = Vec::new();
+        if method != "HEAD" && !matches!(status, 204 | 304) {
+            let length = fields.get("content-length").expect("a length");
+            body.resize(length.parse().expect("a number"), 0);
+            self.0.read_exact(&mut body).expect("a body");
+        }
+        Answer { status, fields, body }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("a line in time");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("text")
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+fn request(method: &str, path: &str, fields: &str, body: &str) -> String {
+    let length = match body.len() {
+        0 => String::new(),
+        length => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+    };
+    format!("{method} {path} HTTP/1.1\r\nHost: chat.example.org\r\n{fields}{length}\r\n{body}")
+}
+
+fn nginx() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    folders.map(|folder| folder.join("nginx")).find(|program| program.is_file())
+}
+
+/// Not by `eprintln!`: the test harness would swallow it.
+fn skip(why: &str) {
+    assert!(env::var("CI").as_deref() != Ok("true"), "{why}");
+    let _ = writeln!(io::stderr(), "proxy tests SKIPPED: {why}");
+}
