@@ -114,7 +114,7 @@ impl Server {
 
     /// Everything it has logged.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).expect("a log")
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     pub fn signal(&self, name: &str) {
@@ -230,6 +230,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let end = self.process.try_wait();
+            eprintln!("the server (ended: {end:?}) has logged:\n{}", self.log());
+        }
         self.kill();
     }
 }
