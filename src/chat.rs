@@ -18,7 +18,7 @@ use crate::comet::{Comet, ConnectionId, Hold, HoldId, Left};
 use crate::config::Config;
 use crate::data::{Store, StoreError};
 use crate::entity::UserId;
-use crate::http::{Pages, Request, Response};
+use crate::http::{Pages, Request, Response, client_address};
 use crate::logic::{self, Batch, Logic, Manner, Origin, Published, Refusal, Reply, Ticket, Wait};
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
@@ -132,7 +132,8 @@ impl Chat {
             Route::Options => return Ok(Considered::Answer(web::options())),
             _ => {}
         }
-        let origin = self.admit(now, client.peer, matched.route, request)?;
+        let address = client_address(client.peer, request, &self.config.trusted_proxy);
+        let origin = self.admit(now, address, matched.route, request)?;
         let call = web::read_call(matched, request, &self.config)?;
         match self.logic.decide(now, origin, call, ticket(client.connection)) {
             Ok(logic::Answer::Now(reply)) => Ok(Considered::Answer(web::respond(&reply))),
@@ -254,6 +255,9 @@ impl Chat {
                 }
             }
         }
+        if std::mem::take(&mut self.turn.draining) {
+            self.release_all(now);
+        }
         self.turn.asking.append(&mut self.unfinished);
         for &user in &published.woken {
             self.turn.asking.extend(self.comet.of_user(user));
@@ -265,9 +269,6 @@ impl Chat {
         self.comet.expired(now.mono, &mut expired);
         for id in expired {
             self.expire(now, id);
-        }
-        if std::mem::take(&mut self.turn.draining) {
-            self.release_all(now);
         }
         for id in std::mem::take(&mut self.turn.half_closed) {
             if let Some(hold) = self.comet.get(id) {

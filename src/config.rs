@@ -14,7 +14,7 @@ mod command_line;
 mod settings;
 mod values;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -151,6 +151,12 @@ impl Config {
     pub fn fit_into(&mut self, descriptors_max: Option<usize>) {
         let left = descriptors_max.map(|max| max.saturating_sub(DESCRIPTORS_RESERVED).max(1));
         self.connections_max = self.connections_max.min(left.unwrap_or(usize::MAX));
+    }
+
+    /// Whether many people may stand behind an address: a proxy on this machine, or a trusted one.
+    pub fn speaks_for_others(&self, address: IpAddr) -> bool {
+        let trusts = |network: &Network| network.contains(address);
+        address.is_loopback() || self.trusted_proxy.iter().any(trusts)
     }
 
     /// What of it concerns the reading of requests.

@@ -213,7 +213,8 @@ impl<H: Handler> Server<H> {
         let of_address = self.per_address.entry(peer).or_insert(0);
         *of_address += 1;
         if self.connections_len > self.config.connections_max
-            || (*of_address > self.config.connections_per_address_max && !peer.is_loopback())
+            || (*of_address > self.config.connections_per_address_max
+                && !self.config.speaks_for_others(peer))
         {
             log::debug!("too many connections; one from {peer} is sent away");
             self.refuse(now, id, Refused::TooMany);

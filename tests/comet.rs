@@ -581,3 +581,19 @@ fn what_is_meant_for_a_poll_that_has_left_does_not_meet_its_successor() {
     world.turn();
     assert_eq!(world.chat().held(), 1);
 }
+
+#[test]
+fn a_message_of_the_turn_in_which_the_server_stops_is_told_with_a_time_to_come_back() {
+    let mut world = World::new();
+    let (anna, ben, conversation) = world.friends();
+    let poll = held_poll(&mut world, &ben, 25);
+    let post = world.say(&anna, conversation, "hello");
+    world.input(Input::Drain);
+    let answers = world.turn();
+    let expected = strings([r#"message "hello""#]);
+    assert_eq!(told(&answers), [(post, 201, vec![]), (poll, 200, expected)]);
+    assert!(answers[1].body["retry_ms"].is_u64(), "{}", answers[1].body);
+    world.restart();
+    let again = world.poll(&ben, &answers[1].cursor(), 0);
+    assert_eq!(told(&world.turn()), [(again, 200, strings(["reset"]))]);
+}
