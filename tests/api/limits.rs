@@ -280,3 +280,32 @@ fn rates_can_be_set_and_turned_off() {
         assert_eq!(send(&mut world, &anna, conversation, &json!({ "body": "x" })).status, 201);
     }
 }
+
+/// Registers through a proxy that says for whom it asks.
+fn register_through(world: &mut World, peer: IpAddr, client: &str, name: &str) -> u16 {
+    let body = json!({ "name": name, "password": "secret" }).to_string();
+    let request = format!(
+        "POST /api/users HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: {client}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let line = world.connect_from(peer);
+    world.send(line, request.as_bytes());
+    let answers = world.settle();
+    answers.iter().find(|answer| answer.line == line).expect("an answer").status
+}
+
+#[test]
+fn behind_a_trusted_proxy_the_clients_address_counts_and_behind_others_their_own() {
+    let proxy = address("192.0.2.1");
+    let mut world = World::with(|config| {
+        config.registrations_max = 1;
+        config.trusted_proxy = vec!["192.0.2.1".parse().expect("a network")];
+    });
+    assert_eq!(register_through(&mut world, proxy, "203.0.113.7", "a"), 201);
+    assert_eq!(register_through(&mut world, proxy, "203.0.113.8", "b"), 201);
+    assert_eq!(register_through(&mut world, proxy, "203.0.113.7", "c"), 429);
+    let stranger = address("192.0.2.2");
+    assert_eq!(register_through(&mut world, stranger, "203.0.113.9", "d"), 201);
+    assert_eq!(register_through(&mut world, stranger, "203.0.113.10", "e"), 429);
+}
