@@ -153,7 +153,7 @@ impl Handler for Echo {
         self.comet.next_deadline()
     }
 
-    fn finish(&mut self) {}
+    fn finish(&mut self, _: Now) {}
 }
 
 fn page() -> Response {

@@ -226,11 +226,11 @@ impl Chat {
 
     // Commit.
 
-    fn commit(&mut self) -> Published {
+    fn commit(&mut self, now: Now) -> Published {
         if std::mem::take(&mut self.turn.failed) {
             self.logic.roll_back();
         } else {
-            match self.logic.commit() {
+            match self.logic.commit(now) {
                 Ok(published) => return published,
                 Err(error) => log::error!("a turn was not committed: {error}"),
             }
@@ -241,7 +241,7 @@ impl Chat {
             }
         }
         // What is no matter of the store is told all the same; there is nothing left to write.
-        self.logic.commit().unwrap_or_default()
+        self.logic.commit(now).unwrap_or_default()
     }
 
     // Release.
@@ -445,7 +445,7 @@ impl Handler for Chat {
     fn end_turn(&mut self, now: Now, answers: &mut Answers) {
         self.logic.tick(now);
         self.work(now);
-        let published = self.commit();
+        let published = self.commit(now);
         self.release(now, &published, answers);
         for pending in self.turn.answers.drain(..) {
             answers.push((pending.connection, pending.answer));
@@ -462,8 +462,8 @@ impl Handler for Chat {
         deadlines.into_iter().flatten().min()
     }
 
-    fn finish(&mut self) {
-        self.logic.finish();
+    fn finish(&mut self, now: Now) {
+        self.logic.finish(now);
     }
 }
 

@@ -139,6 +139,11 @@ pub struct Config {
     /// Bytes of messages in one answer to a poll, or one piece of a stream: what a slow reader may
     /// make the server keep for it. One message always fits.
     pub events_page_bytes_max: usize,
+    /// The newest messages that are kept in memory, for polls that are not far behind; the longest
+    /// have 8 KiB, most less than 100 bytes.
+    pub tail_messages_max: usize,
+    /// Tokens, and conversations, that are remembered between requests: some hundred bytes each.
+    pub cache_entries_max: usize,
     /// Reads from one connection in a turn, before the others have theirs.
     pub reads_per_turn_max: usize,
     /// Connections accepted in a turn, before those that are there are served.
@@ -218,6 +223,8 @@ impl Default for Config {
             history_page_max: 200,
             events_page_max: 200,
             events_page_bytes_max: 256 * 1024,
+            tail_messages_max: 1024,
+            cache_entries_max: 4096,
             reads_per_turn_max: 16,
             accepts_per_turn_max: 64,
         }

@@ -175,7 +175,7 @@ impl<H: Handler> EventLoop<H> {
             self.server.handle(now, Input::EndOfTurn, &mut self.outputs);
             self.carry_out(now);
             if self.is_drained(now) {
-                self.server.finish();
+                self.server.finish(now);
                 return Ok(());
             }
             self.accept(now);

@@ -63,7 +63,7 @@ pub trait Handler {
     fn next_deadline(&self) -> Option<Mono>;
 
     /// The last thing to be called.
-    fn finish(&mut self);
+    fn finish(&mut self, now: Now);
 }
 
 /// Who sends a request.
@@ -196,8 +196,8 @@ impl<H: Handler> Server<H> {
     }
 
     /// The last thing to be called.
-    pub fn finish(&mut self) {
-        self.handler.finish();
+    pub fn finish(&mut self, now: Now) {
+        self.handler.finish(now);
     }
 
     // Read.

@@ -122,6 +122,8 @@ const LIMITS: &[Setting] = &[
     setting!(history_page_max, 1..=1_000, "messages of history in an answer"),
     setting!(events_page_max, 1..=1_000, "messages in the answer to a poll"),
     setting!(events_page_bytes_max, 1..=16_777_216, "bytes of them"),
+    setting!(tail_messages_max, 0..=1_000_000, "newest messages kept in memory"),
+    setting!(cache_entries_max, 1..=10_000_000, "tokens, and conversations, remembered"),
     setting!(reads_per_turn_max, 1..=1_000, "reads from a connection in a turn"),
     setting!(accepts_per_turn_max, 1..=10_000, "connections accepted in a turn"),
 ];

@@ -84,12 +84,22 @@ impl Store {
         self.all(member_rows_where!("m.user_id = ?1"), [user_id.0], member_row)
     }
 
-    /// Who is in a conversation.
-    pub fn member_ids(&self, conversation_id: ConversationId) -> Result<Vec<UserId>, StoreError> {
+    /// Whether a conversation is direct or a group, if it exists.
+    pub fn conversation_kind(&self, id: ConversationId) -> Result<Option<Kind>, StoreError> {
+        self.one("SELECT kind = 'group' FROM conversations WHERE id = ?1", [id.0], |row| {
+            Ok(if row.get(0)? { Kind::Group } else { Kind::Direct })
+        })
+    }
+
+    /// Who is in a conversation, and after which message they came.
+    pub fn members_after(
+        &self,
+        id: ConversationId,
+    ) -> Result<Vec<(UserId, MessageId)>, StoreError> {
         self.all(
-            "SELECT user_id FROM members WHERE conversation_id = ?1",
-            [conversation_id.0],
-            |row| row.get(0).map(UserId),
+            "SELECT user_id, after_id FROM members WHERE conversation_id = ?1",
+            [id.0],
+            |row| Ok((UserId(row.get(0)?), MessageId(row.get(1)?))),
         )
     }
 

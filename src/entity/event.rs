@@ -3,20 +3,22 @@
 //! Messages and their changes are stored, and found again by number. All other events only say that
 //! something is different now; of several about the same subject the newest is enough.
 
+use std::rc::Rc;
+
 use super::{
     Conversation, ConversationId, Friend, LastSeen, Message, MessageId, Timestamp, User, UserId,
 };
 
-/// Something that a user's clients should know of. The large kinds are boxed, since many of the
-/// small ones may wait in memory.
+/// Something that a user's clients should know of. The large kinds are behind pointers, since
+/// many of the small ones may wait in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Presence, friends, groups and marks must be loaded anew; messages follow by themselves.
     Reset,
     /// Somebody said something (perhaps the user, in another tab).
-    Message(Box<Message>),
+    Message(Rc<Message>),
     /// A message was edited or deleted.
-    MessageUpdated(Box<Message>),
+    MessageUpdated(Rc<Message>),
     /// Everything up to a message has reached a client of a member.
     Delivered {
         /// Where.

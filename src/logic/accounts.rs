@@ -40,7 +40,11 @@ impl Logic {
     /// Who holds this token, if it is good.
     pub fn authenticate(&mut self, now: Now, token: &str) -> Result<Caller, Refusal> {
         let hash: [u8; 32] = Sha256::digest(token).into();
+        if let Some(session) = self.cache.session(&hash) {
+            return self.use_session(now, session);
+        }
         let session = self.store.session_by_token(&hash)?.ok_or(Refusal::Unauthorized)?;
+        self.cache.keep_session(hash, session);
         self.use_session(now, session)
     }
 

@@ -242,7 +242,7 @@ pub enum Reply {
     /// The message is on the disk.
     Sent {
         /// As it is stored.
-        message: Message,
+        message: Rc<Message>,
         /// `false` where it had been sent before.
         created: bool,
     },

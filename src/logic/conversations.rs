@@ -48,7 +48,8 @@ impl Logic {
         let message_id = message_id.min(newest);
         if message_id > member.read_id && self.store.set_read(id, me, message_id)? {
             let event = Event::Read { conversation_id: id, user_id: me, message_id };
-            for user in self.store.member_ids(id)? {
+            let Some(room) = self.room(id)? else { return Ok(Reply::Done) };
+            for &(user, _) in &room.members {
                 self.tell(user, event.clone());
             }
         }

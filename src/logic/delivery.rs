@@ -20,12 +20,17 @@ impl Logic {
         if stored <= known || !self.live.may_be_stored_after(user, known) {
             return Ok(());
         }
-        for (conversation_id, message_id) in self.store.undelivered(user, known, stored)? {
+        let arrived = match self.tail.newest_from_others(user, known, stored) {
+            Some(arrived) => arrived,
+            None => self.store.undelivered(user, known, stored)?,
+        };
+        for (conversation_id, message_id) in arrived {
             self.notes.deliver(conversation_id, user, message_id);
             let event = Event::Delivered { conversation_id, user_id: user, message_id };
-            for member in self.store.member_ids(conversation_id)? {
+            let Some(room) = self.room(conversation_id)? else { continue };
+            for &(member, _) in &room.members {
                 let except = ticket.filter(|_| member == user);
-                self.outbox.push((member, Notice::Live(event.clone(), except)));
+                self.outbox.push((member, Notice { event: event.clone(), except }));
             }
         }
         self.notes.arrive(user, stored);

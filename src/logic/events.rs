@@ -9,7 +9,10 @@
 //! comes from memory; a cursor that memory cannot serve, because it is from before a restart or too
 //! old, gets a first event `reset`.
 
+use std::rc::Rc;
+
 use super::live::Since;
+use super::tail::Entry;
 use super::{Batch, Caller, Logic, Refusal, Reply, Ticket};
 use crate::data::{Change, StoreError};
 use crate::entity::{Cursor, CursorTag, Event, MessageId, UserId};
@@ -54,26 +57,19 @@ impl Logic {
         ticket: Ticket,
     ) -> Result<Option<Batch>, StoreError> {
         let (mut events, stored) = self.live_part(user, cursor, Some(ticket))?;
-        let mut changes = Vec::new();
-        if self.live.may_be_stored_after(user, stored) {
-            changes = self.store.changes_after(user, stored, self.config.events_page_max + 1)?;
-        }
-        if events.is_empty() && changes.is_empty() {
-            return Ok(None);
-        }
-        let fitting = self.fitting(&changes);
-        let more = changes.len() > fitting;
-        changes.truncate(fitting);
         let mut behind = self.current_cursor();
-        for change in changes {
-            let place = Cursor { stored: change.number, ..behind };
-            let message = Box::new(change.message.seen_by(user));
-            let event = if change.is_update {
-                Event::MessageUpdated(message)
-            } else {
-                Event::Message(message)
-            };
-            events.push((event, place));
+        let mut more = false;
+        if self.live.may_be_stored_after(user, stored) {
+            let changes = self.changes_after(user, stored)?;
+            let fitting = self.fitting(&changes);
+            more = changes.len() > fitting;
+            let fitting = changes.into_iter().take(fitting);
+            events.extend(
+                fitting.map(|(number, event)| (event, Cursor { stored: number, ..behind })),
+            );
+        }
+        if events.is_empty() {
+            return Ok(None);
         }
         if more && let Some((_, last)) = events.last() {
             behind = *last;
@@ -94,12 +90,37 @@ impl Logic {
         Batch { events: Vec::new(), behind, tag: self.cursor_tag(user), more: false }
     }
 
+    /// What was stored for a user after a number, in order, each with its number: as much as fits into
+    /// an answer, and a little more. From memory where that reaches back far enough.
+    fn changes_after(
+        &self,
+        user: UserId,
+        number: MessageId,
+    ) -> Result<Vec<(MessageId, Event)>, StoreError> {
+        let limit = self.config.events_page_max + 1;
+        if let Some(entries) = self.tail.after(user, number) {
+            let event = |entry: &Entry| Event::Message(Rc::clone(entry.seen_by(user)));
+            return Ok(entries.take(limit).map(|entry| (entry.number(), event(entry))).collect());
+        }
+        let changes = self.store.changes_after(user, number, limit)?;
+        Ok(changes
+            .into_iter()
+            .map(|Change { number, message, is_update }| {
+                let message = Rc::new(message.seen_by(user));
+                let kind = if is_update { Event::MessageUpdated } else { Event::Message };
+                (number, kind(message))
+            })
+            .collect())
+    }
+
     /// How many of these go into one answer: as many as its limits of number and bytes allow, and
     /// one at least.
-    fn fitting(&self, changes: &[Change]) -> usize {
+    fn fitting(&self, changes: &[(MessageId, Event)]) -> usize {
         let mut bytes = 0;
-        let fits = |change: &&Change| {
-            bytes += change.message.body.len();
+        let fits = |change: &&(MessageId, Event)| {
+            if let Event::Message(message) | Event::MessageUpdated(message) = &change.1 {
+                bytes += message.body.len();
+            }
             bytes <= self.config.events_page_bytes_max
         };
         let count = changes.iter().take(self.config.events_page_max).take_while(fits).count();

@@ -89,6 +89,7 @@ impl Logic {
             (Some(Stance::Friend), _) => {
                 self.store.clear_stance(me, other)?;
                 self.store.clear_stance(other, me)?;
+                self.cache.forget_rooms();
             }
             (Some(Stance::Asked), _) => self.store.clear_stance(me, other)?,
             (None, Some(Stance::Asked)) => self.store.clear_stance(other, me)?,
@@ -145,6 +146,7 @@ impl Logic {
     fn befriend(&mut self, now: Now, me: UserId, other: UserId) -> Result<(), StoreError> {
         self.store.set_stance(me, other, Stance::Friend, now.wall)?;
         self.store.set_stance(other, me, Stance::Friend, now.wall)?;
+        self.cache.forget_rooms();
         let conversation_id = self.direct_conversation(now, me, other)?;
         for (user, friend) in [(me, other), (other, me)] {
             self.tell_friend(user, friend)?;

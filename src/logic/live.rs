@@ -81,15 +81,7 @@ impl Live {
 
     /// Puts something into a user's inbox. Without an inbox nobody could come back for it.
     pub(super) fn publish(&mut self, user: UserId, notice: Notice) {
-        let (event, except) = match notice {
-            Notice::Live(event, except) => (event, except),
-            Notice::Stored(number) => {
-                if let Some(inbox) = self.inboxes.get_mut(&user) {
-                    inbox.stored = inbox.stored.max(number);
-                }
-                return;
-            }
-        };
+        let Notice { event, except } = notice;
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
         let subject = event.subject();
@@ -99,6 +91,13 @@ impl Live {
             && let Some(dropped) = inbox.events.pop_front()
         {
             inbox.floor = dropped.number;
+        }
+    }
+
+    /// The store has something for the user, up to this number.
+    pub(super) fn stored(&mut self, user: UserId, number: MessageId) {
+        if let Some(inbox) = self.inboxes.get_mut(&user) {
+            inbox.stored = number;
         }
     }
 
@@ -154,7 +153,7 @@ mod tests {
     }
 
     fn told(event: Event) -> Notice {
-        Notice::Live(event, None)
+        Notice { event, except: None }
     }
 
     fn live(events_max: usize) -> Live {
@@ -200,7 +199,7 @@ mod tests {
     #[test]
     fn who_has_caused_an_event_is_not_told_and_others_are() {
         let mut live = live(8);
-        live.publish(ANNA, Notice::Live(presence(2, true), Some(Ticket(7))));
+        live.publish(ANNA, Notice { event: presence(2, true), except: Some(Ticket(7)) });
         assert_eq!(live.since(ANNA, 0, Some(Ticket(7))), Since::Events(vec![]));
         let told = Since::Events(vec![(1, presence(2, true))]);
         assert_eq!(live.since(ANNA, 0, Some(Ticket(8))), told);

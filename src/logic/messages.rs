@@ -1,6 +1,10 @@
 //! Takes in messages: each once, in order, from those who may write.
 
-use super::{Logic, Notice, Refusal, Reply};
+use std::rc::Rc;
+
+use super::cache::Room;
+use super::tail::Entry;
+use super::{Logic, Refusal, Reply};
 use crate::data::{NewMessage, StoreError};
 use crate::entity::{ConversationId, Kind, Message, MessageBody, MessageId, Nonce, UserId};
 use crate::system::Now;
@@ -14,7 +18,8 @@ impl Logic {
         body: &MessageBody,
         nonce: Option<&Nonce>,
     ) -> Result<Reply, Refusal> {
-        let member = self.member(me, conversation_id)?;
+        let room = self.room(conversation_id)?.ok_or(Refusal::NotFound)?;
+        room.after(me).ok_or(Refusal::NotFound)?;
         // Whoever sends again, sends what was allowed then: this comes before the question whether
         // it still is.
         if let Some(nonce) = nonce
@@ -22,21 +27,33 @@ impl Logic {
         {
             return sent_before(message, conversation_id, body);
         }
-        let members = self.store.member_ids(conversation_id)?;
-        if member.kind == Kind::Direct {
-            for &other in members.iter().filter(|&&user| user != me) {
-                if !self.are_friends(me, other)? {
-                    return Err(Refusal::NotFriends);
-                }
-            }
+        if !room.is_open {
+            return Err(Refusal::NotFriends);
         }
         let message = self.write_message(now, me, conversation_id, body, nonce)?;
         // One has read what one says.
         self.store.set_read(conversation_id, me, message.id)?;
-        for user in members {
-            self.outbox.push((user, Notice::Stored(message.id)));
-        }
+        let entry = Entry::new(room, message);
+        let message = Rc::clone(&entry.message);
+        self.written.push(entry);
         Ok(Reply::Sent { message, created: true })
+    }
+
+    /// A conversation, as far as sending to it needs to know, if it exists.
+    pub(super) fn room(&mut self, id: ConversationId) -> Result<Option<Rc<Room>>, StoreError> {
+        if let Some(room) = self.cache.room(id) {
+            return Ok(Some(room));
+        }
+        let Some(kind) = self.store.conversation_kind(id)? else { return Ok(None) };
+        let members = self.store.members_after(id)?;
+        let is_open = match (kind, &members[..]) {
+            (Kind::Direct, &[(one, _), (other, _)]) => self.are_friends(one, other)?,
+            (Kind::Direct, _) => false,
+            (Kind::Group, _) => true,
+        };
+        let room = Rc::new(Room { id, kind, members, is_open });
+        self.cache.keep_room(Rc::clone(&room));
+        Ok(Some(room))
     }
 
     fn write_message(
@@ -79,5 +96,5 @@ fn sent_before(
     if !same {
         return Err(Refusal::NonceReused);
     }
-    Ok(Reply::Sent { message, created: false })
+    Ok(Reply::Sent { message: Rc::new(message), created: false })
 }

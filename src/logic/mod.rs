@@ -8,6 +8,7 @@
 //! [`Logic::commit`] has made the turn's writes durable: nobody hears of what might not be.
 
 mod accounts;
+mod cache;
 mod call;
 mod conversations;
 mod delivery;
@@ -21,6 +22,7 @@ mod notes;
 mod own;
 pub mod passwords;
 mod refusal;
+mod tail;
 
 pub use accounts::DEMO_ACCOUNTS;
 pub use call::{
@@ -37,10 +39,12 @@ use crate::data::{Epoch, Store, StoreError};
 use crate::entity::{Event, MessageId, Timestamp, UserId};
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
+use cache::Cache;
 use hashing::{Hashing, Task};
 use limits::RateLimits;
 use live::Live;
 use notes::Notes;
+use tail::{Entry, Tail};
 
 /// All rules of the house, over the store and what is remembered in memory.
 #[derive(Debug)]
@@ -59,19 +63,23 @@ pub struct Logic {
     newest_id: MessageId,
     /// When the newest message was sent, or was to be: the next one is not sent earlier.
     newest_sent_at: Timestamp,
-    /// What this turn will tell whom, once it is committed.
+    /// The newest messages, for those who are not far behind.
+    tail: Tail,
+    cache: Cache,
+    /// What this turn has written, to be published once it is committed.
+    written: Vec<Entry>,
+    /// What else this turn will tell whom then.
     outbox: Vec<(UserId, Notice)>,
     /// The sessions that this turn ends, and whose they are.
     ended: Vec<Caller>,
 }
 
-/// Something to tell a user.
+/// An event that is stored nowhere.
 #[derive(Clone, Debug)]
-enum Notice {
-    /// The store has something new for them, up to this number.
-    Stored(MessageId),
-    /// An event that is stored nowhere, and who has caused it and need not be told.
-    Live(Event, Option<Ticket>),
+struct Notice {
+    event: Event,
+    /// Who has caused it and need not be told.
+    except: Option<Ticket>,
 }
 
 /// What follows from a turn's commit.
@@ -101,6 +109,9 @@ impl Logic {
             limits: RateLimits::new(&config),
             newest_id: epoch.newest_id,
             newest_sent_at: store.newest_sent_at()?,
+            tail: Tail::new(epoch.newest_id, config.tail_messages_max),
+            cache: Cache::new(config.cache_entries_max),
+            written: Vec::new(),
             outbox: Vec::new(),
             ended: Vec::new(),
             config,
@@ -177,20 +188,31 @@ impl Logic {
     }
 
     /// Makes the turn's writes durable and then, and only then, publishes what it has to tell.
-    pub fn commit(&mut self) -> Result<Published, StoreError> {
+    pub fn commit(&mut self, now: Now) -> Result<Published, StoreError> {
         if self.store.is_writing() {
+            let due = self.notes.are_due(now.mono);
             let Self { notes, store, .. } = self;
-            if let Err(error) = notes.write(store).and_then(|()| store.commit()) {
+            let noted = if due { notes.write(store) } else { Ok(()) };
+            if let Err(error) = noted.and_then(|()| store.commit()) {
                 self.roll_back();
                 return Err(error);
             }
-            self.notes.clear();
+            if due {
+                // What is cached of sessions says when they were used before.
+                self.cache.forget_sessions();
+                self.notes.clear(now.mono);
+            }
         }
         let mut woken = Vec::new();
-        for (user, notice) in self.outbox.drain(..) {
-            if let Notice::Stored(number) = notice {
-                self.newest_id = self.newest_id.max(number);
+        for entry in self.written.drain(..) {
+            self.newest_id = entry.number();
+            for &(member, _) in &entry.room.members {
+                self.live.stored(member, entry.number());
+                woken.push(member);
             }
+            self.tail.push(entry);
+        }
+        for (user, notice) in self.outbox.drain(..) {
             self.live.publish(user, notice);
             woken.push(user);
         }
@@ -199,16 +221,20 @@ impl Logic {
         Ok(Published { woken, ended: std::mem::take(&mut self.ended) })
     }
 
-    /// Forgets the turn: nothing it wrote exists, and nobody will hear of it. Only presence, which
-    /// is no matter of the store, is told all the same.
+    /// Forgets the turn: nothing it wrote exists, and nobody will hear of it. Only what is no
+    /// matter of the store is told all the same.
     pub fn roll_back(&mut self) {
         self.store.roll_back();
-        self.outbox.retain(|(_, notice)| matches!(notice, Notice::Live(Event::Presence { .. }, _)));
+        let is_unwritten =
+            |event: &Event| matches!(event, Event::Presence { .. } | Event::Delivered { .. });
+        self.outbox.retain(|(_, notice)| is_unwritten(&notice.event));
+        self.written.clear();
         self.ended.clear();
+        self.cache.forget();
     }
 
     /// Writes down what was only remembered; the server is about to stop.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, now: Now) {
         for (user, seen_at) in self.presence.online() {
             self.notes.last_seen(user, seen_at);
         }
@@ -217,7 +243,7 @@ impl Logic {
             log::warn!("when users were last seen could not be written: {error}");
             store.roll_back();
         }
-        self.notes.clear();
+        self.notes.clear(now.mono);
     }
 
     /// Does a slice of whatever takes longer than a turn may last.
@@ -261,7 +287,7 @@ impl Logic {
     }
 
     fn tell(&mut self, user: UserId, event: Event) {
-        self.outbox.push((user, Notice::Live(event, None)));
+        self.outbox.push((user, Notice { event, except: None }));
     }
 
     fn server_info(&self) -> ServerInfo {

@@ -1,11 +1,14 @@
 //! Remembers what is worth keeping but not worth a write of its own: when users were last seen,
-//! sessions last used, and how far messages have reached their readers. It goes to the disk with the next transaction that is made anyway, and at
-//! the latest when the server stops.
+//! sessions last used, and how far messages have reached their readers. It goes to the disk with a
+//! transaction that is made anyway, but not with each one, and at the latest when the server stops.
+//! A crash may take the last of it: that is only a time or a tick, and comes again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::data::{Store, StoreError};
 use crate::entity::{ConversationId, MessageId, SessionId, Timestamp, UserId};
+use crate::system::Mono;
 
 /// What the disk does not know yet.
 #[derive(Debug, Default)]
@@ -15,7 +18,12 @@ pub(super) struct Notes {
     delivered: BTreeMap<(ConversationId, UserId), MessageId>,
     /// Up to which number delivery was looked after, since the start.
     arrived: BTreeMap<UserId, MessageId>,
+    /// Not to be written again before.
+    due: Mono,
 }
+
+/// How long notes wait for company: a mark that moves with each message is written once in this time.
+const WRITTEN_EVERY: Duration = Duration::from_secs(5);
 
 impl Notes {
     /// A user was last seen then.
@@ -58,6 +66,11 @@ impl Notes {
         self.delivered.get(&(at, user)).copied()
     }
 
+    /// Whether it is time to write, if something is written anyway.
+    pub(super) fn are_due(&self, now: Mono) -> bool {
+        now >= self.due
+    }
+
     /// Puts everything into the turn's transaction.
     pub(super) fn write(&self, store: &mut Store) -> Result<(), StoreError> {
         for (&user, &at) in &self.seen {
@@ -73,7 +86,8 @@ impl Notes {
     }
 
     /// The disk knows it now.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn clear(&mut self, now: Mono) {
+        self.due = now.plus(WRITTEN_EVERY);
         self.seen.clear();
         self.used.clear();
         self.delivered.clear();

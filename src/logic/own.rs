@@ -133,6 +133,7 @@ impl Logic {
     /// Ends a session, and with it its polls.
     pub(super) fn end(&mut self, session: Caller) -> Result<(), StoreError> {
         self.store.remove_session(session.session_id)?;
+        self.cache.forget_sessions();
         self.ended.push(session);
         Ok(())
     }
@@ -142,7 +143,8 @@ impl Logic {
     fn acquaintances(&self, me: UserId) -> Result<BTreeSet<UserId>, StoreError> {
         let mut known = BTreeSet::from_iter(self.store.friend_ids(me)?);
         for place in self.store.memberships(me)? {
-            known.extend(self.store.member_ids(place.conversation_id)?);
+            let members = self.store.members_after(place.conversation_id)?;
+            known.extend(members.into_iter().map(|(member, _)| member));
         }
         known.remove(&me);
         Ok(known)

@@ -1,0 +1,84 @@
+//! Keeps in memory what is asked again and again: who holds a token, and who is in a conversation.
+//!
+//! The database is the truth; everything here can be forgotten at any moment, and is, as a whole,
+//! whenever something about it changes or a turn is rolled back. That is simpler than to find the
+//! entry that changed, and such changes are rare beside messages and polls. A full cache is
+//! forgotten too.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::data::SessionRow;
+use crate::entity::{ConversationId, Kind, MessageId, UserId};
+
+/// What was read from the store and has not changed since.
+#[derive(Debug)]
+pub(super) struct Cache {
+    sessions: BTreeMap<[u8; 32], SessionRow>,
+    rooms: BTreeMap<ConversationId, Rc<Room>>,
+    entries_max: usize,
+}
+
+/// A conversation, as far as sending to it needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Which.
+    pub(super) id: ConversationId,
+    /// Direct or group.
+    pub(super) kind: Kind,
+    /// Everybody in it, and after which message they came.
+    pub(super) members: Vec<(UserId, MessageId)>,
+    /// Whether its members may write now: in a direct one only friends do.
+    pub(super) is_open: bool,
+}
+
+impl Room {
+    /// After which message a user came; `None` for those who are not in it.
+    pub(super) fn after(&self, user: UserId) -> Option<MessageId> {
+        self.members.iter().find(|(member, _)| *member == user).map(|&(_, after)| after)
+    }
+}
+
+impl Cache {
+    pub(super) fn new(entries_max: usize) -> Self {
+        Self { sessions: BTreeMap::new(), rooms: BTreeMap::new(), entries_max }
+    }
+
+    pub(super) fn session(&self, token_hash: &[u8; 32]) -> Option<SessionRow> {
+        self.sessions.get(token_hash).copied()
+    }
+
+    pub(super) fn keep_session(&mut self, token_hash: [u8; 32], session: SessionRow) {
+        if self.sessions.len() >= self.entries_max {
+            self.sessions.clear();
+        }
+        self.sessions.insert(token_hash, session);
+    }
+
+    /// A session has ended, or is remembered differently now.
+    pub(super) fn forget_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    pub(super) fn room(&self, id: ConversationId) -> Option<Rc<Room>> {
+        self.rooms.get(&id).map(Rc::clone)
+    }
+
+    pub(super) fn keep_room(&mut self, room: Rc<Room>) {
+        if self.rooms.len() >= self.entries_max {
+            self.rooms.clear();
+        }
+        self.rooms.insert(room.id, room);
+    }
+
+    /// Somebody's friendships or memberships have changed.
+    pub(super) fn forget_rooms(&mut self) {
+        self.rooms.clear();
+    }
+
+    /// A turn was rolled back, and perhaps something was read that never was.
+    pub(super) fn forget(&mut self) {
+        self.forget_sessions();
+        self.forget_rooms();
+    }
+}
