@@ -96,10 +96,12 @@ impl Store {
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
-        if !self.writing {
+        // Not `self.writing`: SQLite may have rolled back by itself, as when the disk is full, and what
+        // is written after that in this turn has to be taken back as well.
+        if self.connection.is_autocommit() {
             self.statement("BEGIN IMMEDIATE")?.execute([])?;
-            self.writing = true;
         }
+        self.writing = true;
         Ok(())
     }
 
@@ -174,6 +176,30 @@ mod tests {
         store.commit().unwrap();
         assert!(!store.is_writing());
         assert!(store.account_by_key("a").unwrap().is_some());
+    }
+
+    /// When the disk is full SQLite rolls back by itself. What was written after that in the same
+    /// turn stood alone, was committed at once, and stayed when the turn was rolled back.
+    #[test]
+    fn what_a_turn_writes_after_a_failed_write_is_taken_back_too() {
+        let mut store = store();
+        account(&mut store, "a");
+        store.commit().unwrap();
+        store.set_pages_max(Some(1));
+        let long = "x".repeat(100_000);
+        let new = NewAccount {
+            name: &long,
+            name_key: &long,
+            display_name: &long,
+            salt: &[0; 16],
+            iterations: 1,
+            password: &[0; 32],
+        };
+        assert!(store.add_account(&new, NOW).is_err());
+        account(&mut store, "b");
+        store.roll_back();
+        assert!(store.account_by_key("a").unwrap().is_some());
+        assert!(store.account_by_key("b").unwrap().is_none());
     }
 
     #[test]
