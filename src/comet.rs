@@ -119,15 +119,20 @@ pub struct Comet {
 struct Entry {
     hold: Hold,
     serial: u32,
-    older: Option<HoldId>,
-    newer: Option<HoldId>,
+    /// Slots, or `NONE`.
+    older: u32,
+    newer: u32,
 }
+
+/// No slot.
+const NONE: u32 = u32::MAX;
 
 /// The polls of one user.
 #[derive(Clone, Copy, Debug)]
 struct Chain {
-    oldest: HoldId,
-    newest: HoldId,
+    /// Slots.
+    oldest: u32,
+    newest: u32,
     len: u32,
 }
 
@@ -140,19 +145,18 @@ impl Comet {
     /// Parks a request.
     pub fn hold(&mut self, hold: Hold) -> HoldId {
         let user = hold.caller.user_id;
-        let older = self.users.get(&user).map(|chain| chain.newest);
+        let older = self.users.get(&user).map_or(NONE, |chain| chain.newest);
         self.serial = self.serial.wrapping_add(1);
         let serial = self.serial;
-        let slot = self.holds.insert(Entry { hold, serial, older, newer: None });
-        let id = HoldId { slot: slot_number(slot), serial };
-        if let Some(older) = older {
-            self.entry_mut(older).newer = Some(id);
+        let slot = slot_number(self.holds.insert(Entry { hold, serial, older, newer: NONE }));
+        if older != NONE {
+            self.entry_mut(older).newer = slot;
         }
-        let chain = self.users.entry(user).or_insert(Chain { oldest: id, newest: id, len: 0 });
-        chain.newest = id;
+        let chain = self.users.entry(user).or_insert(Chain { oldest: slot, newest: slot, len: 0 });
+        chain.newest = slot;
         chain.len += 1;
-        self.deadlines.set(id.slot, hold.deadline);
-        id
+        self.deadlines.set(slot, hold.deadline);
+        HoldId { slot, serial }
     }
 
     /// Takes a poll out, by one of the exits. The caller answers it. `None` where it has left
@@ -161,20 +165,20 @@ impl Comet {
         self.get(id)?;
         let Entry { hold, older, newer, .. } = self.holds.remove(id.slot as usize);
         let user = hold.caller.user_id;
-        if let Some(older) = older {
+        if older != NONE {
             self.entry_mut(older).newer = newer;
         }
-        if let Some(newer) = newer {
+        if newer != NONE {
             self.entry_mut(newer).older = older;
         }
         // invariant: each held poll is in its user's chain.
         let chain = self.users.get_mut(&user).expect("a user with a poll has a chain");
         chain.len -= 1;
         match (older, newer) {
-            (None, None) => drop(self.users.remove(&user)),
-            (None, Some(newer)) => chain.oldest = newer,
-            (Some(older), None) => chain.newest = older,
-            (Some(_), Some(_)) => {}
+            (NONE, NONE) => drop(self.users.remove(&user)),
+            (NONE, newer) => chain.oldest = newer,
+            (older, NONE) => chain.newest = older,
+            (_, _) => {}
         }
         self.deadlines.cancel(id.slot);
         assert!(self.deadlines.len() <= self.holds.len(), "a deadline without a poll");
@@ -185,14 +189,14 @@ impl Comet {
     /// A stream has got everything up to here.
     pub fn advance(&mut self, id: HoldId, cursor: Cursor) {
         if self.get(id).is_some() {
-            self.entry_mut(id).hold.cursor = cursor;
+            self.entry_mut(id.slot).hold.cursor = cursor;
         }
     }
 
     /// A stream has given a sign of life, and will again then.
     pub fn postpone(&mut self, id: HoldId, deadline: Mono) {
         if self.get(id).is_some() {
-            self.entry_mut(id).hold.deadline = deadline;
+            self.entry_mut(id.slot).hold.deadline = deadline;
             self.deadlines.set(id.slot, deadline);
         }
     }
@@ -200,7 +204,7 @@ impl Comet {
     /// The socket of a stream is full, or has room again.
     pub fn set_blocked(&mut self, id: HoldId, blocked: bool) {
         if self.get(id).is_some() {
-            self.entry_mut(id).hold.blocked = blocked;
+            self.entry_mut(id.slot).hold.blocked = blocked;
         }
     }
 
@@ -234,10 +238,11 @@ impl Comet {
 
     /// The polls of a user, oldest first.
     pub fn of_user(&self, user: UserId) -> impl Iterator<Item = HoldId> + '_ {
-        let mut next = self.users.get(&user).map(|chain| chain.oldest);
+        let mut next = self.users.get(&user).map_or(NONE, |chain| chain.oldest);
         std::iter::from_fn(move || {
-            let id = next?;
-            next = self.holds[id.slot as usize].newer;
+            let entry = self.holds.get(next as usize)?;
+            let id = HoldId { slot: next, serial: entry.serial };
+            next = entry.newer;
             Some(id)
         })
     }
@@ -257,8 +262,8 @@ impl Comet {
         HoldId { slot: slot_number(slot), serial: self.holds[slot].serial }
     }
 
-    fn entry_mut(&mut self, id: HoldId) -> &mut Entry {
-        &mut self.holds[id.slot as usize]
+    fn entry_mut(&mut self, slot: u32) -> &mut Entry {
+        &mut self.holds[slot as usize]
     }
 }
 

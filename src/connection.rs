@@ -44,7 +44,7 @@ pub struct Connection {
     /// The request that is being read.
     pub reader: Reader,
     /// Bytes that came while the request before them was being answered.
-    pub early: Vec<u8>,
+    pub early: Early,
     /// How the answer to the present request is framed.
     pub framing: Framing,
     /// How the pieces of the stream are framed that its answer is.
@@ -55,6 +55,35 @@ pub struct Connection {
     pub ended: bool,
     /// The event loop was asked to read nothing more.
     pub paused: bool,
+}
+
+/// Bytes to be looked at later. A box, since most connections have none.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "8 bytes instead of 24 where there are none")]
+pub struct Early(Option<Box<Vec<u8>>>);
+
+impl Early {
+    /// Puts bytes behind those that are there.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.0.get_or_insert_default().extend_from_slice(bytes);
+        }
+    }
+
+    /// Takes all of them.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.0.take().map_or_else(Vec::new, |bytes| *bytes)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |bytes| bytes.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Where a connection stands; see the head of this file.
@@ -136,7 +165,7 @@ impl Connection {
             peer,
             state: State::Reading,
             reader: Reader::new(),
-            early: Vec::new(),
+            early: Early::default(),
             framing: Framing::MALFORMED,
             stream: Stream::Nothing,
             timer: Timer::Off,

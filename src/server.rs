@@ -233,7 +233,7 @@ impl<H: Handler> Server<H> {
             | State::Held(_)
             | State::Streaming(_)
             | State::Writing(_) => {
-                connection.early.extend_from_slice(bytes);
+                connection.early.push(bytes);
                 self.bound_early(now, id, outputs);
             }
         }
@@ -295,7 +295,7 @@ impl<H: Handler> Server<H> {
         self.set_timer(now, id, Timer::Off);
         let Some(connection) = self.connection(id) else { return };
         connection.framing = Framing::of(request);
-        connection.early.extend_from_slice(early);
+        connection.early.push(early);
         let client = Client { connection: id, peer: connection.peer };
         let state = match self.handler.decide(now, client, request) {
             Decision::Later => State::Deciding,
@@ -316,7 +316,7 @@ impl<H: Handler> Server<H> {
         if connection.state != State::Reading || connection.early.is_empty() {
             return;
         }
-        let early = std::mem::take(&mut connection.early);
+        let early = connection.early.take();
         self.read(now, id, &early, outputs);
         let early_max = self.config.pipelined_bytes_max;
         let Some(connection) = self.connection(id) else { return };
@@ -443,7 +443,7 @@ impl<H: Handler> Server<H> {
             }
         } else {
             connection.state = State::Lingering;
-            connection.early = Vec::new();
+            connection.early.take();
             if std::mem::take(&mut connection.paused) {
                 outputs.list.push(Output::Resume { connection: id });
             }

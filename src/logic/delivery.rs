@@ -16,7 +16,7 @@ impl Logic {
         stored: MessageId,
         ticket: Option<Ticket>,
     ) -> Result<(), StoreError> {
-        let known = self.notes.arrived(user);
+        let known = self.live.arrived(user);
         if stored <= known || !self.live.may_be_stored_after(user, known) {
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl Logic {
                 self.outbox.push((member, Notice { event: event.clone(), except }));
             }
         }
-        self.notes.arrive(user, stored);
+        self.live.arrive(user, stored);
         Ok(())
     }
 }

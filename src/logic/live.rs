@@ -36,12 +36,15 @@ pub(super) struct Live {
 struct Inbox {
     /// Everything that came after this number is here.
     floor: u64,
-    /// Oldest first; at most one for each subject.
-    events: VecDeque<Entry>,
+    /// Oldest first; at most one for each subject. A box, since most of those who wait have none.
+    #[expect(clippy::box_collection, reason = "8 bytes instead of 32 where there are none")]
+    events: Option<Box<VecDeque<Entry>>>,
     /// Its user was away when it was last looked after.
     away: bool,
     /// Nothing newer than this is stored for the user; there may be less.
     stored: MessageId,
+    /// Everything up to this number is known to have reached the user.
+    arrived: MessageId,
 }
 
 #[derive(Debug)]
@@ -75,7 +78,8 @@ impl Live {
     pub(super) fn open(&mut self, user: UserId, stored: MessageId, now: Mono) {
         self.inboxes.entry(user).or_insert_with(|| {
             self.retiring.push_back((now.plus(KEPT), user));
-            Inbox { floor: self.newest, events: VecDeque::new(), away: false, stored }
+            let arrived = MessageId(0);
+            Inbox { floor: self.newest, events: None, away: false, stored, arrived }
         });
     }
 
@@ -85,10 +89,11 @@ impl Live {
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
         let subject = event.subject();
-        inbox.events.retain(|older| older.event.subject() != subject);
-        inbox.events.push_back(Entry { number: self.newest, event, except });
-        if inbox.events.len() > self.events_max
-            && let Some(dropped) = inbox.events.pop_front()
+        let events = inbox.events.get_or_insert_default();
+        events.retain(|older| older.event.subject() != subject);
+        events.push_back(Entry { number: self.newest, event, except });
+        if events.len() > self.events_max
+            && let Some(dropped) = events.pop_front()
         {
             inbox.floor = dropped.number;
         }
@@ -107,8 +112,9 @@ impl Live {
         if live < inbox.floor || live > self.newest {
             return Since::Missed;
         }
-        let newer = inbox.events.iter().rev().take_while(|entry| entry.number > live).count();
-        let events = inbox.events.iter().skip(inbox.events.len() - newer);
+        let Some(events) = &inbox.events else { return Since::Events(Vec::new()) };
+        let newer = events.iter().rev().take_while(|entry| entry.number > live).count();
+        let events = events.iter().skip(events.len() - newer);
         let told = events.filter(|entry| entry.except.is_none() || entry.except != asker);
         Since::Events(told.map(|entry| (entry.number, entry.event.clone())).collect())
     }
@@ -116,6 +122,18 @@ impl Live {
     /// Whether the store may hold something for the user beyond this number.
     pub(super) fn may_be_stored_after(&self, user: UserId, number: MessageId) -> bool {
         self.inboxes.get(&user).is_none_or(|inbox| inbox.stored > number)
+    }
+
+    /// Everything up to this number is known to have reached the user.
+    pub(super) fn arrived(&self, user: UserId) -> MessageId {
+        self.inboxes.get(&user).map_or(MessageId(0), |inbox| inbox.arrived)
+    }
+
+    /// It is known now.
+    pub(super) fn arrive(&mut self, user: UserId, stored: MessageId) {
+        if let Some(inbox) = self.inboxes.get_mut(&user) {
+            inbox.arrived = stored;
+        }
     }
 
     /// Drops the inboxes of those who did not come back.

@@ -16,8 +16,6 @@ pub(super) struct Notes {
     seen: BTreeMap<UserId, Timestamp>,
     used: BTreeMap<SessionId, Timestamp>,
     delivered: BTreeMap<(ConversationId, UserId), MessageId>,
-    /// Up to which number delivery was looked after, since the start.
-    arrived: BTreeMap<UserId, MessageId>,
     /// Not to be written again before.
     due: Mono,
 }
@@ -44,16 +42,6 @@ impl Notes {
     /// When the session was last used, if the disk does not know it yet.
     pub(super) fn used(&self, session: SessionId) -> Option<Timestamp> {
         self.used.get(&session).copied()
-    }
-
-    /// Up to which number it is known what has reached the user.
-    pub(super) fn arrived(&self, user: UserId) -> MessageId {
-        self.arrived.get(&user).copied().unwrap_or(MessageId(0))
-    }
-
-    /// It is known up to this number now.
-    pub(super) fn arrive(&mut self, user: UserId, stored: MessageId) {
-        self.arrived.insert(user, stored);
     }
 
     /// A message, and so what was said before it, has reached a member.
