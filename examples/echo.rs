@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     logger::start(config.log);
     config.body_bytes_max = BODY_BYTES_MAX;
-    config.fit_into(system::descriptors_max());
+    config.fit_into(system::raise_descriptors_max()?);
     let config = Rc::new(*config);
     let server = Server::new(Rc::clone(&config), Echo::new(Rc::clone(&config)));
     let event_loop = EventLoop::bind(server, Clock::new(), system::signals()?, config)?;

@@ -153,9 +153,9 @@ pub struct Config {
 impl Config {
     /// Lowers `connections_max` to what a limit on open descriptors leaves, where one is known:
     /// a peer too many is then told so, instead of left waiting because `accept` fails.
-    pub fn fit_into(&mut self, descriptors_max: Option<usize>) {
-        let left = descriptors_max.map(|max| max.saturating_sub(DESCRIPTORS_RESERVED).max(1));
-        self.connections_max = self.connections_max.min(left.unwrap_or(usize::MAX));
+    pub fn fit_into(&mut self, descriptors_max: usize) {
+        let left = descriptors_max.saturating_sub(DESCRIPTORS_RESERVED).max(1);
+        self.connections_max = self.connections_max.min(left);
     }
 
     /// Whether many people may stand behind an address: a proxy on this machine, or a trusted one.
@@ -260,13 +260,9 @@ mod tests {
 
     #[test]
     fn connections_fit_into_the_descriptors_there_are() {
-        for (descriptors, connections) in [
-            (Some(1024), 992),
-            (Some(20_000), 19_968),
-            (Some(usize::MAX), 100_000),
-            (None, 100_000),
-            (Some(3), 1),
-        ] {
+        for (descriptors, connections) in
+            [(1024, 992), (20_000, 19_968), (usize::MAX, 100_000), (3, 1)]
+        {
             let mut config = Config::default();
             config.fit_into(descriptors);
             assert_eq!(config.connections_max, connections);

@@ -36,7 +36,11 @@ fn main() -> ExitCode {
 /// Runs the server until a signal ends it.
 fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     logger::start(config.log);
-    config.fit_into(system::descriptors_max());
+    match system::raise_descriptors_max() {
+        Ok(max) => config.fit_into(max),
+        Err(error) => log::warn!("how many descriptors there may be is not known: {error}"),
+    }
+    log::info!("at most {} connections at a time", config.connections_max);
     let config = Rc::new(config);
     let clock = Clock::new();
     let mut entropy = Entropy::system()?;
