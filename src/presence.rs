@@ -65,17 +65,16 @@ impl Presence {
 
     /// Takes out one of those whose grace time is over, with the time they were last seen.
     pub fn next_gone(&mut self, now: Mono) -> Option<(UserId, Timestamp)> {
-        while let Some(&(until, user)) = self.leaving.front()
-            && until <= now
-        {
+        while let Some(&(until, user)) = self.leaving.front() {
+            let here = self.here.get(&user);
+            let counts = here.is_some_and(|here| here.polls == 0 && here.until == until);
+            if counts && until > now {
+                return None;
+            }
+            // What no longer counts must not stay in front: the server would wake up for nothing.
             self.leaving.pop_front();
-            if let Some(here) = self.here.get(&user)
-                && here.polls == 0
-                && here.until <= now
-            {
-                let seen_at = here.seen_at;
-                self.here.remove(&user);
-                return Some((user, seen_at));
+            if counts && let Some(here) = self.here.remove(&user) {
+                return Some((user, here.seen_at));
             }
         }
         None

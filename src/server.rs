@@ -245,13 +245,13 @@ impl<H: Handler> Server<H> {
     fn bound_early(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let early_max = self.config.pipelined_bytes_max;
         let Some(connection) = self.connection(id) else { return };
-        if connection.early.len() <= early_max || connection.paused {
+        if connection.early.len() <= early_max {
             return;
         }
         if let State::Held(_) | State::Streaming(_) = connection.state {
             log::debug!("too much was sent behind a held poll");
             self.close(now, id, outputs);
-        } else {
+        } else if !connection.paused {
             connection.paused = true;
             outputs.list.push(Output::Pause { connection: id });
         }

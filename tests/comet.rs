@@ -597,3 +597,17 @@ fn a_message_of_the_turn_in_which_the_server_stops_is_told_with_a_time_to_come_b
     let again = world.poll(&ben, &answers[1].cursor(), 0);
     assert_eq!(told(&world.turn()), [(again, 200, strings(["reset"]))]);
 }
+
+/// A client that sends a lot ahead is not read any further; but a poll among what it sent must be, or
+/// nobody would see it hang up.
+#[test]
+fn too_much_behind_a_poll_ends_it_also_when_it_all_came_at_once() {
+    let mut world = World::with(|config| config.pipelined_bytes_max = 300);
+    let (_, ben, _) = world.friends();
+    let line = world.connect();
+    let me = support::request("GET", "/api/me", &ben.token, None);
+    let poll = support::request("GET", "/api/events", &ben.token, None);
+    world.send(line, format!("{me}{poll}{me}{me}{me}").as_bytes());
+    assert_eq!(told(&world.settle()), [(line, 200, vec![])]);
+    assert_eq!(world.chat().held(), 0);
+}
