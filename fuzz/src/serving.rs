@@ -1,4 +1,5 @@
-//! Feeds the whole server on fake connections with a fake clock, as the bytes say.
+//! Feeds the whole server on fake connections with a fake clock, as the bytes say: with the chat
+//! behind it, or with a handler that is quick and answers now, later, or holds.
 //!
 //! Most bytes are sent as they are, on the present one of three connections. Those that no UTF-8 has
 //! are orders:
@@ -28,12 +29,27 @@ use lovejoy::connection::Then;
 use lovejoy::data::Store;
 use lovejoy::entity::Timestamp;
 use lovejoy::http::{Limits, Method, Pages, Reader, Step};
-use lovejoy::server::{Input, Output, Outputs, Server};
+use lovejoy::server::{Handler, Input, Output, Outputs, Server};
 use lovejoy::system::{Entropy, Mono, Now};
 
-/// A script of bytes and orders.
+use super::playful::Playful;
+
+/// A script of bytes and orders, for a server without a chat.
 pub fn server(data: &[u8]) {
-    let mut world = World::new();
+    play(data, |_, _| Playful::new());
+}
+
+/// A script of bytes and orders, for the chat over an empty database.
+pub fn chat(data: &[u8]) {
+    play(data, |config, now| {
+        let store = Store::in_memory().expect("a database");
+        let chat = Chat::new(config, store, Pages::embedded(), Entropy::seeded(1), now);
+        chat.expect("a chat")
+    });
+}
+
+fn play<H: Handler>(data: &[u8], handler: impl FnOnce(Rc<Config>, Now) -> H) {
+    let mut world = World::new(handler);
     let mut line = 0;
     let mut piece = Vec::new();
     let mut rest = data.iter();
@@ -55,6 +71,9 @@ pub fn server(data: &[u8]) {
     }
     world.send(line, &piece);
     world.settle();
+    // One after the other, what is held comes to its end, before an idle connection does.
+    let holds = world.lines.iter().map(|line| line.holds).max().unwrap_or(0);
+    world.pass(HOLD_WITH_SLACK * holds.min(HOLDS_MAX));
     for line in 0..LINES {
         world.judge(line);
     }
@@ -65,8 +84,12 @@ pub fn server(data: &[u8]) {
 
 const LINES: usize = 3;
 
-struct World {
-    server: Server<Chat>,
+/// How long a request for `/hold` waits at most, and how many of them are waited for.
+const HOLD_WITH_SLACK: Duration = Duration::from_millis(5_200);
+const HOLDS_MAX: u32 = 12;
+
+struct World<H> {
+    server: Server<H>,
     limits: Limits,
     now: Now,
     lines: [Line; LINES],
@@ -94,6 +117,8 @@ struct Line {
     reader: Reader,
     /// The requests that were sent; for each, whether it was HEAD.
     requests: VecDeque<bool>,
+    /// How many of them are held.
+    holds: u32,
     /// Nothing more is read after the last of them.
     last_sent: bool,
     /// A part of a request was sent, which may be given up.
@@ -107,8 +132,8 @@ struct Line {
     unsure: bool,
 }
 
-impl World {
-    fn new() -> Self {
+impl<H: Handler> World<H> {
+    fn new(handler: impl FnOnce(Rc<Config>, Now) -> H) -> Self {
         let config = Rc::new(Config {
             password_iterations: 1,
             rate_limits: false,
@@ -116,12 +141,10 @@ impl World {
             ..Config::default()
         });
         let now = Now { mono: Mono(1_000), wall: Timestamp(1_700_000_000_000) };
-        let store = Store::in_memory().expect("a database");
-        let pages = Pages::embedded();
-        let chat = Chat::new(Rc::clone(&config), store, pages, Entropy::seeded(1), now);
+        let handler = handler(Rc::clone(&config), now);
         Self {
             limits: config.http_limits(),
-            server: Server::new(config, chat.expect("a chat")),
+            server: Server::new(config, handler),
             now,
             lines: Default::default(),
             connections: 0,
@@ -235,7 +258,7 @@ impl World {
     fn pass(&mut self, time: Duration) {
         // A request that is within may be given up by then, and what follows it not be read.
         for line in &mut self.lines {
-            line.unsure |= line.within;
+            line.unsure |= (line.within && time > Duration::ZERO) || line.holds > HOLDS_MAX;
         }
         let end = self.now.mono.plus(time);
         self.settle();
@@ -293,6 +316,7 @@ impl Line {
                 Ok(Step::Complete(request)) => {
                     self.within = false;
                     self.last_sent = !request.keep_alive;
+                    self.holds += u32::from(request.target.path() == "/hold");
                     self.requests.push_back(request.method == Method::Head);
                 }
                 Err(_) => {
