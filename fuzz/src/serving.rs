@@ -291,9 +291,16 @@ impl<H: Handler> World<H> {
             let head_only = line.requests.get(answers).is_some_and(|head_only| *head_only);
             answers += 1;
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-            assert_eq!(length.is_none(), matches!(status, 204 | 304), "{head}");
-            if let Some(length) = length.filter(|_| !head_only) {
-                rest = &rest[length.parse::<usize>().expect("a number")..];
+            let is_chunked = head.contains("Transfer-Encoding: chunked\r\n");
+            match length {
+                _ if head_only => {}
+                Some(length) => rest = &rest[length.parse::<usize>().expect("a number")..],
+                None if is_chunked => rest = behind_chunks(rest),
+                None if matches!(status, 204 | 304) => {}
+                None => {
+                    assert!(head.contains("Connection: close\r\n"), "{head}");
+                    rest = &[];
+                }
             }
         }
         let expected = line.requests.len();
@@ -303,6 +310,21 @@ impl<H: Handler> World<H> {
             assert!(answers >= expected, "{answers} answers to {expected} requests");
         }
     }
+}
+
+/// What follows a body in chunks; nothing, where its end has not come.
+fn behind_chunks(mut rest: &[u8]) -> &[u8] {
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = str::from_utf8(&rest[..end]).expect("digits");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        let chunk = end + 2 + size;
+        assert_eq!(&rest[chunk..chunk + 2], b"\r\n");
+        rest = &rest[chunk + 2..];
+        if size == 0 {
+            break;
+        }
+    }
+    rest
 }
 
 impl Line {
@@ -316,7 +338,7 @@ impl Line {
                 Ok(Step::Complete(request)) => {
                     self.within = false;
                     self.last_sent = !request.keep_alive;
-                    self.holds += u32::from(request.target.path() == "/hold");
+                    self.holds += u32::from(matches!(request.target.path(), "/hold" | "/stream"));
                     self.requests.push_back(request.method == Method::Head);
                 }
                 Err(_) => {
