@@ -28,7 +28,7 @@ use lovejoy::config::Config;
 use lovejoy::connection::Then;
 use lovejoy::data::Store;
 use lovejoy::entity::Timestamp;
-use lovejoy::http::{Limits, Method, Pages, Reader, Step};
+use lovejoy::http::{Limits, Method, Pages, Reader, Step, Version};
 use lovejoy::server::{Handler, Input, Output, Outputs, Server};
 use lovejoy::system::{Entropy, Mono, Now};
 
@@ -291,6 +291,7 @@ impl<H: Handler> World<H> {
             let head_only = line.requests.get(answers).is_some_and(|head_only| *head_only);
             answers += 1;
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            let closes = head.contains("Connection: close\r\n");
             let is_chunked = head.contains("Transfer-Encoding: chunked\r\n");
             match length {
                 _ if head_only => {}
@@ -298,10 +299,11 @@ impl<H: Handler> World<H> {
                 None if is_chunked => rest = behind_chunks(rest),
                 None if matches!(status, 204 | 304) => {}
                 None => {
-                    assert!(head.contains("Connection: close\r\n"), "{head}");
+                    assert!(closes, "{head}");
                     rest = &[];
                 }
             }
+            assert!(!closes || rest.is_empty(), "nothing behind the last answer: {head}");
         }
         let expected = line.requests.len();
         let given_up = usize::from(line.within);
@@ -337,9 +339,13 @@ impl Line {
                 Ok(Step::Partial | Step::Continue) => self.within = true,
                 Ok(Step::Complete(request)) => {
                     self.within = false;
-                    self.last_sent = !request.keep_alive;
-                    self.holds += u32::from(matches!(request.target.path(), "/hold" | "/stream"));
-                    self.requests.push_back(request.method == Method::Head);
+                    let path = request.target.path();
+                    let head_only = request.method == Method::Head;
+                    // To HTTP/1.0 a stream ends with its connection.
+                    let ends = request.version == Version::Http10 && path == "/stream";
+                    self.last_sent = !request.keep_alive || (ends && !head_only);
+                    self.holds += u32::from(matches!(path, "/hold" | "/stream"));
+                    self.requests.push_back(head_only);
                 }
                 Err(_) => {
                     self.last_sent = true;
