@@ -124,5 +124,5 @@ impl Handler for Playful {
         if self.later.is_empty() { self.comet.next_deadline() } else { Some(Mono(0)) }
     }
 
-    fn finish(&mut self) {}
+    fn finish(&mut self, _: Now) {}
 }
