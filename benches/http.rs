@@ -180,7 +180,7 @@ impl Server {
         // One process, so that `/proc` tells of all of it.
         let config = format!(
             "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n\
-             events {{ }}\nhttp {{\n{temporary}access_log off;\nsendfile on;\ntcp_nopush on;\n\
+             events {{ }}\nhttp {{\n{temporary}access_log off;\nsendfile on;\n\
              keepalive_requests 1000000000;\nopen_file_cache max=100;\n\
              types {{ text/html html; }}\nserver {{ listen {address}; root {root}; }}\n}}\n"
         );
@@ -197,6 +197,7 @@ impl Server {
             let _ = process.wait();
             return None;
         }
+        std::thread::spawn(move || lines.for_each(drop));
         Some(Self { process, address: address.to_string() })
     }
 

@@ -35,8 +35,13 @@ fn any_conditions_and_ranges_lead_to_an_answer_that_agrees_with_itself() {
 
 #[test]
 fn any_bytes_on_any_connections_get_one_answer_for_each_request() {
-    // Each of them starts a server.
-    run("server", MUTATIONS / 10);
+    run("server", MUTATIONS);
+}
+
+#[test]
+fn the_chat_answers_any_bytes_too() {
+    // Each of them makes a database.
+    run("chat", MUTATIONS / 10);
 }
 
 fn run(name: &str, mutations: u64) {

@@ -30,7 +30,9 @@ fn a_real_nginx_passes_everything_on() {
     let people = ["liger_zql", "漠然"].map(|name| log_in(&site, name));
     large_bodies_get_through(&site, &people[0]);
     a_message_answers_a_held_poll(&site, &people);
+    a_stream_is_not_held_back(&site, &people);
     a_poll_ends_when_its_client_leaves(&site, &people);
+    nobody_chooses_their_own_address(&site);
 }
 
 #[test]
@@ -113,6 +115,25 @@ fn a_message_answers_a_held_poll(site: &Site, people: &[Person; 2]) {
     assert_eq!(answer["events"][0]["message"]["body"], "through nginx", "{answer}");
 }
 
+fn a_stream_is_not_held_back(site: &Site, people: &[Person; 2]) {
+    let [anna, ben] = people;
+    let mut line = site.connect();
+    let fields = format!("{}Accept: text/event-stream\r\n", anna.field);
+    line.send(&request("GET", "/api/events", &fields, ""));
+    ben.wait_until_friend_is(site, true);
+    let path = format!("/api/conversations/{}/messages", anna.conversation);
+    let body = json!({ "body": "down the stream" }).to_string();
+    assert_eq!(site.connect().ask("POST", &path, &ben.field, &body).status, 201);
+    // The stream goes on behind it: what waited in a buffer would not come in time.
+    let begin = Instant::now();
+    while !line.line().contains("down the stream") {
+        assert!(begin.elapsed() < TIME_MAX, "the message does not come");
+    }
+    // Else it would still be open when the next one wants to see its owner leave.
+    drop(line);
+    ben.wait_until_friend_is(site, false);
+}
+
 fn a_poll_ends_when_its_client_leaves(site: &Site, people: &[Person; 2]) {
     let [anna, ben] = people;
     let mut line = site.connect();
@@ -121,6 +142,22 @@ fn a_poll_ends_when_its_client_leaves(site: &Site, people: &[Person; 2]) {
     ben.wait_until_friend_is(site, true);
     drop(line);
     ben.wait_until_friend_is(site, false);
+}
+
+/// Failed passwords are counted by address: who could choose one would never be stopped.
+fn nobody_chooses_their_own_address(site: &Site) {
+    let body = json!({ "name": "liger_zql", "password": "wrong" }).to_string();
+    let claim = |number: usize| {
+        format!("X-Forwarded-For: 192.0.2.{number}\r\nForwarded: for=192.0.2.{number}\r\n")
+    };
+    let fail =
+        |line: &mut Line, number| line.ask("POST", "/api/sessions", &claim(number), &body).status;
+    let statuses: Vec<u16> = (1..=11).map(|number| fail(&mut site.connect(), number)).collect();
+    assert_eq!((statuses[0], statuses[10]), (401, 429), "{statuses:?}");
+    // Past nginx the claims are those of a trusted proxy, and each is another client.
+    let statuses: Vec<u16> =
+        (1..=11).map(|number| fail(&mut Line::to(&site.lovejoy_address), number)).collect();
+    assert_eq!(statuses, [401; 11]);
 }
 
 fn events(cursor: &str, wait: u32) -> String {

@@ -5,10 +5,11 @@
 //! the seeds and some thousand mutations in every `cargo test`, so nothing but the server and the
 //! standard library is used here.
 
+mod playful;
 mod reading;
 mod seeds;
 mod serving;
 
 pub use reading::{chunked, fields, head, target};
 pub use seeds::{TARGETS, Target};
-pub use serving::server;
+pub use serving::{chat, server};

@@ -13,12 +13,13 @@ macro_rules! target {
     };
 }
 /// The targets, each with what it begins with.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     target!("head", super::head),
     target!("chunked", super::chunked),
     target!("target", super::target),
     target!("fields", super::fields),
     target!("server", super::server),
+    target!("chat", super::chat),
 ];
 
 /// One function that takes any bytes.

@@ -1,4 +1,5 @@
-//! Feeds the whole server on fake connections with a fake clock, as the bytes say.
+//! Feeds the whole server on fake connections with a fake clock, as the bytes say: with the chat
+//! behind it, or with a handler that is quick and answers now, later, or holds.
 //!
 //! Most bytes are sent as they are, on the present one of three connections. Those that no UTF-8 has
 //! are orders:
@@ -27,13 +28,28 @@ use lovejoy::config::Config;
 use lovejoy::connection::Then;
 use lovejoy::data::Store;
 use lovejoy::entity::Timestamp;
-use lovejoy::http::{Limits, Method, Pages, Reader, Step};
-use lovejoy::server::{Input, Output, Outputs, Server};
+use lovejoy::http::{Limits, Method, Pages, Reader, Step, Version};
+use lovejoy::server::{Handler, Input, Output, Outputs, Server};
 use lovejoy::system::{Entropy, Mono, Now};
 
-/// A script of bytes and orders.
+use super::playful::Playful;
+
+/// A script of bytes and orders, for a server without a chat.
 pub fn server(data: &[u8]) {
-    let mut world = World::new();
+    play(data, |_, _| Playful::new());
+}
+
+/// A script of bytes and orders, for the chat over an empty database.
+pub fn chat(data: &[u8]) {
+    play(data, |config, now| {
+        let store = Store::in_memory().expect("a database");
+        let chat = Chat::new(config, store, Pages::embedded(), Entropy::seeded(1), now);
+        chat.expect("a chat")
+    });
+}
+
+fn play<H: Handler>(data: &[u8], handler: impl FnOnce(Rc<Config>, Now) -> H) {
+    let mut world = World::new(handler);
     let mut line = 0;
     let mut piece = Vec::new();
     let mut rest = data.iter();
@@ -55,6 +71,9 @@ pub fn server(data: &[u8]) {
     }
     world.send(line, &piece);
     world.settle();
+    // One after the other, what is held comes to its end, before an idle connection does.
+    let holds = world.lines.iter().map(|line| line.holds).max().unwrap_or(0);
+    world.pass(HOLD_WITH_SLACK * holds.min(HOLDS_MAX));
     for line in 0..LINES {
         world.judge(line);
     }
@@ -65,8 +84,12 @@ pub fn server(data: &[u8]) {
 
 const LINES: usize = 3;
 
-struct World {
-    server: Server<Chat>,
+/// How long a request for `/hold` waits at most, and how many of them are waited for.
+const HOLD_WITH_SLACK: Duration = Duration::from_millis(5_200);
+const HOLDS_MAX: u32 = 12;
+
+struct World<H> {
+    server: Server<H>,
     limits: Limits,
     now: Now,
     lines: [Line; LINES],
@@ -94,6 +117,8 @@ struct Line {
     reader: Reader,
     /// The requests that were sent; for each, whether it was HEAD.
     requests: VecDeque<bool>,
+    /// How many of them are held.
+    holds: u32,
     /// Nothing more is read after the last of them.
     last_sent: bool,
     /// A part of a request was sent, which may be given up.
@@ -107,8 +132,8 @@ struct Line {
     unsure: bool,
 }
 
-impl World {
-    fn new() -> Self {
+impl<H: Handler> World<H> {
+    fn new(handler: impl FnOnce(Rc<Config>, Now) -> H) -> Self {
         let config = Rc::new(Config {
             password_iterations: 1,
             rate_limits: false,
@@ -116,12 +141,10 @@ impl World {
             ..Config::default()
         });
         let now = Now { mono: Mono(1_000), wall: Timestamp(1_700_000_000_000) };
-        let store = Store::in_memory().expect("a database");
-        let pages = Pages::embedded();
-        let chat = Chat::new(Rc::clone(&config), store, pages, Entropy::seeded(1), now);
+        let handler = handler(Rc::clone(&config), now);
         Self {
             limits: config.http_limits(),
-            server: Server::new(config, chat.expect("a chat")),
+            server: Server::new(config, handler),
             now,
             lines: Default::default(),
             connections: 0,
@@ -235,7 +258,7 @@ impl World {
     fn pass(&mut self, time: Duration) {
         // A request that is within may be given up by then, and what follows it not be read.
         for line in &mut self.lines {
-            line.unsure |= line.within;
+            line.unsure |= (line.within && time > Duration::ZERO) || line.holds > HOLDS_MAX;
         }
         let end = self.now.mono.plus(time);
         self.settle();
@@ -268,10 +291,19 @@ impl World {
             let head_only = line.requests.get(answers).is_some_and(|head_only| *head_only);
             answers += 1;
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-            assert_eq!(length.is_none(), matches!(status, 204 | 304), "{head}");
-            if let Some(length) = length.filter(|_| !head_only) {
-                rest = &rest[length.parse::<usize>().expect("a number")..];
+            let closes = head.contains("Connection: close\r\n");
+            let is_chunked = head.contains("Transfer-Encoding: chunked\r\n");
+            match length {
+                _ if head_only => {}
+                Some(length) => rest = &rest[length.parse::<usize>().expect("a number")..],
+                None if is_chunked => rest = behind_chunks(rest),
+                None if matches!(status, 204 | 304) => {}
+                None => {
+                    assert!(closes, "{head}");
+                    rest = &[];
+                }
             }
+            assert!(!closes || rest.is_empty(), "nothing behind the last answer: {head}");
         }
         let expected = line.requests.len();
         let given_up = usize::from(line.within);
@@ -280,6 +312,21 @@ impl World {
             assert!(answers >= expected, "{answers} answers to {expected} requests");
         }
     }
+}
+
+/// What follows a body in chunks; nothing, where its end has not come.
+fn behind_chunks(mut rest: &[u8]) -> &[u8] {
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = str::from_utf8(&rest[..end]).expect("digits");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        let chunk = end + 2 + size;
+        assert_eq!(&rest[chunk..chunk + 2], b"\r\n");
+        rest = &rest[chunk + 2..];
+        if size == 0 {
+            break;
+        }
+    }
+    rest
 }
 
 impl Line {
@@ -292,8 +339,13 @@ impl Line {
                 Ok(Step::Partial | Step::Continue) => self.within = true,
                 Ok(Step::Complete(request)) => {
                     self.within = false;
-                    self.last_sent = !request.keep_alive;
-                    self.requests.push_back(request.method == Method::Head);
+                    let path = request.target.path();
+                    let head_only = request.method == Method::Head;
+                    // To HTTP/1.0 a stream ends with its connection.
+                    let ends = request.version == Version::Http10 && path == "/stream";
+                    self.last_sent = !request.keep_alive || (ends && !head_only);
+                    self.holds += u32::from(matches!(path, "/hold" | "/stream"));
+                    self.requests.push_back(head_only);
                 }
                 Err(_) => {
                     self.last_sent = true;

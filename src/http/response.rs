@@ -183,7 +183,8 @@ impl Response {
     /// `framing` says.
     pub fn encode_stream_head(self, framing: &Framing<'_>, out: &mut Vec<u8>) -> Stream {
         let chunked = framing.version == Version::Http11;
-        self.encode_fields(framing, framing.keep_alive && chunked, out);
+        let has_end = chunked || framing.head_only;
+        self.encode_fields(framing, framing.keep_alive && has_end, out);
         if chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
@@ -431,8 +432,11 @@ mod tests {
         assert!(stream.closes() && head.contains("Connection: close\r\n"));
         assert_eq!((head.contains("Transfer-Encoding"), &*body), (false, "hello, stream 1!"));
 
-        let (stream, _, body) = send(&Framing { head_only: true, ..OPEN });
-        assert_eq!((stream, &*body), (Stream::Nothing, ""));
+        for version in [Version::Http10, Version::Http11] {
+            let (stream, head, body) = send(&Framing { head_only: true, version, ..OPEN });
+            assert_eq!((stream, &*body), (Stream::Nothing, ""));
+            assert!(!stream.closes() && !head.contains("close"), "{head}");
+        }
     }
 
     #[test]
