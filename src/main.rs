@@ -40,7 +40,6 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
         Ok(max) => config.fit_into(max),
         Err(error) => log::warn!("how many descriptors there may be is not known: {error}"),
     }
-    log::info!("at most {} connections at a time", config.connections_max);
     let config = Rc::new(config);
     let clock = Clock::new();
     let mut entropy = Entropy::system()?;
@@ -60,6 +59,7 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     let event_loop = EventLoop::bind(server, clock, signals, Rc::clone(&config))
         .map_err(|error| cannot("listen on", config.listen, &error))?;
     greet(&config, event_loop.local_address()?);
+    log::info!("at most {} connections at a time", config.connections_max);
     Ok(event_loop.run()?)
 }
 

@@ -101,7 +101,20 @@ impl Outputs {
         tail: &'static [u8],
         then: Then,
     ) {
-        self.list.push(Output::Write { connection, bytes: start..self.bytes.len(), tail, then });
+        let end = self.bytes.len();
+        // Answers to requests that were pipelined leave by one write.
+        if let Some(Output::Write { connection: last, bytes, tail: last_tail, then: last_then }) =
+            self.list.last_mut()
+            && (*last, *last_then) == (connection, Then::Keep)
+            && bytes.end == start
+            && last_tail.is_empty()
+        {
+            bytes.end = end;
+            *last_tail = tail;
+            *last_then = then;
+            return;
+        }
+        self.list.push(Output::Write { connection, bytes: start..end, tail, then });
     }
 
     /// Forgets the turn, and keeps the memory for the next, unless it was an unusual one.

@@ -16,7 +16,7 @@ impl Members {
             Body::Bytes(bytes) => bytes,
             Body::TooLarge => return Err(Problem::body_too_large(bytes_max)),
         };
-        if !says_json(request) {
+        if !says_json(request) || request.field("content-encoding").is_some() {
             return Err(Problem::media_type());
         }
         // JSON is Unicode: what is no UTF-8 is no JSON, wherever in the body it stands.

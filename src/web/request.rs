@@ -152,7 +152,9 @@ fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
         Some(seconds) => Duration::from_secs(seconds.max(0).cast_unsigned()),
         None => config.wait_default,
     };
-    let wait = wait.min(config.wait_max);
+    // Nobody waits for the head of an answer.
+    let wait_max = if request.method == Method::Head { Duration::ZERO } else { config.wait_max };
+    let wait = wait.min(wait_max);
     let last_event_id = request.field_text("last-event-id").filter(|_| manner != Manner::Poll);
     let cursor = match last_event_id {
         Some(id) if !id.is_empty() => Some(id.to_owned()),

@@ -238,7 +238,7 @@ impl World {
                 Output::Pause { .. } | Output::Resume { .. } => {}
             }
         }
-        order.into_iter().map(|line| answer(line, &bytes[&line])).collect()
+        order.into_iter().flat_map(|line| answers(line, &bytes[&line])).collect()
     }
 
     /// Turns, until the server wants no more of them at once.
@@ -381,14 +381,37 @@ fn person(answer: &Answer) -> Person {
     }
 }
 
-/// Reads what a connection was sent in one turn: one response, or pieces of a stream, which have no
+/// Reads what a connection was sent in one turn: responses, or pieces of a stream, which have no
 /// status.
-fn answer(line: Line, (bytes, then): &(Vec<u8>, Then)) -> Answer {
-    let text = String::from_utf8(bytes.clone()).expect("a response in UTF-8");
-    let (head, body) = match text.strip_prefix("HTTP/1.1 ") {
-        Some(_) => text.split_once("\r\n\r\n").expect("a head"),
-        None => ("", text.as_str()),
-    };
+fn answers(line: Line, (bytes, then): &(Vec<u8>, Then)) -> Vec<Answer> {
+    let text = String::from_utf8(bytes.clone()).expect("responses in UTF-8");
+    let mut rest = text.as_str();
+    let mut answers = Vec::new();
+    while !rest.is_empty() {
+        let (head, behind) = match rest.strip_prefix("HTTP/1.1 ") {
+            Some(_) => rest.split_once("\r\n\r\n").expect("a head"),
+            None => ("", rest),
+        };
+        let (body, behind) = behind.split_at(body_length(head, behind));
+        answers.push(answer(line, head, body, *then));
+        rest = behind;
+    }
+    answers
+}
+
+/// How much of what comes behind a head is its body: all, unless the head says less. The answer to
+/// HEAD says more than there is.
+fn body_length(head: &str, behind: &str) -> usize {
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    match length.map(|length| length.parse::<usize>().expect("a length")) {
+        Some(length) if length <= behind.len() => length,
+        Some(_) => 0,
+        None if behind.starts_with("HTTP/1.1 ") => 0,
+        None => behind.len(),
+    }
+}
+
+fn answer(line: Line, head: &str, body: &str, then: Then) -> Answer {
     let status = if head.is_empty() { 0 } else { head[9..12].parse().expect("a status") };
     let body = if head.is_empty() || head.contains("Transfer-Encoding: chunked") {
         Value::String(dechunk(body))
@@ -397,7 +420,7 @@ fn answer(line: Line, (bytes, then): &(Vec<u8>, Then)) -> Answer {
     } else {
         Value::String(body.to_owned())
     };
-    Answer { line, status, head: head.to_owned(), body, then: *then }
+    Answer { line, status, head: head.to_owned(), body, then }
 }
 
 /// Undoes the chunked coding; what ends the body shows as `<end>`.
