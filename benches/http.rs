@@ -9,10 +9,13 @@
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+use support::Server;
+
+mod support;
 
 /// Connections that ask at the same time.
 const CONNECTIONS: usize = 32;
@@ -27,8 +30,8 @@ const PIPELINED: usize = 16;
 fn main() -> io::Result<()> {
     let folder = env::temp_dir().join(format!("lovejoy-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let lovejoy = Server::lovejoy(&folder)?;
-    let nginx = Server::nginx(&folder);
+    let lovejoy = Server::lovejoy(&folder, &[])?;
+    let nginx = nginx(&folder);
     let mut cases = Vec::new();
     for depth in [1, PIPELINED] {
         cases.push(Case::new("lovejoy", &lovejoy, "/", depth));
@@ -85,7 +88,7 @@ impl<'a> Case<'a> {
         let bytes = answer_bytes(&mut lines[0], request.as_bytes())?;
         let requests = request.repeat(self.depth);
         let mut answers = vec![0; bytes * self.depth];
-        let (processor, begin) = (self.server.processor_seconds()?, Instant::now());
+        let (processor, begin) = (self.server.processor_time()?, Instant::now());
         let mut count = 0;
         while begin.elapsed() < RUN {
             for line in &mut lines {
@@ -98,8 +101,9 @@ impl<'a> Case<'a> {
             count += lines.len() * self.depth;
         }
         let elapsed = begin.elapsed().as_secs_f64();
-        let processor = self.server.processor_seconds()? - processor;
-        let (per_second, micros) = (count as f64 / elapsed, processor * 1e6 / count as f64);
+        let processor = self.server.processor_time()? - processor;
+        let (per_second, micros) =
+            (count as f64 / elapsed, processor.as_secs_f64() * 1e6 / count as f64);
         Ok(Figures { per_second, micros, bytes })
     }
 
@@ -148,74 +152,8 @@ fn print(cases: &mut [Case<'_>]) {
     }
 }
 
-/// A server of one process.
-struct Server {
-    process: Child,
-    address: String,
-}
-
-impl Server {
-    fn lovejoy(folder: &Path) -> io::Result<Self> {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_lovejoy"))
-            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data"])
-            .arg(folder.join("data"))
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line)?;
-        let address = line.trim().rsplit_once("http://").expect("an address").1.to_owned();
-        Ok(Self { process, address })
-    }
-
-    /// With the settings that serve a small file best.
-    fn nginx(folder: &Path) -> Option<Self> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-        let program = folders.map(|folder| folder.join("nginx")).find(|path| path.is_file())?;
-        let address = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?;
-        let (root, folder) = (concat!(env!("CARGO_MANIFEST_DIR"), "/www"), folder.display());
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
-            .concat();
-        // One process, so that `/proc` tells of all of it.
-        let config = format!(
-            "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n\
-             events {{ }}\nhttp {{\n{temporary}access_log off;\nsendfile on;\n\
-             keepalive_requests 1000000000;\nopen_file_cache max=100;\n\
-             types {{ text/html html; }}\nserver {{ listen {address}; root {root}; }}\n}}\n"
-        );
-        let file = format!("{folder}/nginx.conf");
-        fs::write(&file, config).ok()?;
-        let mut process = Command::new(program)
-            .args(["-e", "stderr", "-c", &file])
-            .stderr(Stdio::piped())
-            .spawn()
-            .ok()?;
-        // It listens before it says how it waits for events.
-        let mut lines = BufReader::new(process.stderr.take()?).lines().map_while(Result::ok);
-        if !lines.any(|line| line.contains("event method")) {
-            let _ = process.wait();
-            return None;
-        }
-        std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { process, address: address.to_string() })
-    }
-
-    /// User and system time so far, of the 14th and 15th field of `/proc/PID/stat`.
-    fn processor_seconds(&self) -> io::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The second field is a name in parentheses, which may have spaces in it.
-        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
-        let ticks: f64 =
-            fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-        // A tick is a hundredth of a second on every Linux there is.
-        Ok(ticks / 100.0)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// With the settings that serve a small file best.
+fn nginx(folder: &Path) -> Option<Server> {
+    let http = "sendfile on;\ntcp_nopush on;\nopen_file_cache max=100;\ntypes { text/html html; }";
+    Server::nginx(folder, "", http, concat!("root ", env!("CARGO_MANIFEST_DIR"), "/www;"))
 }

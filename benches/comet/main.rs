@@ -1,0 +1,225 @@
+//! Measures the comet: what a held poll costs, how long news take, and how much of them there can
+//! be. The release binary with its defaults (every message is on the disk before it is answered or
+//! delivered), and where they are installed nginx and nchan with one worker, which keep messages in
+//! memory, in turns within one run.
+//!
+//! ```text
+//! cargo bench --bench comet                              everything
+//! cargo bench --bench comet -- pairs 50 lovejoy          only that
+//! ```
+//!
+//! The words are `memory`, `latency`, `pairs`, `crowd`, `lovejoy`, `nchan`, and numbers of pairs.
+//!
+//! The load is one thread, tied to one processor, and the server to another, or to the same where
+//! the table says so. Everything goes over 127.0.0.1, and the ports of one address are enough for all
+//! connections. Every figure is the middle of some rounds.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use load::{Crowd, Pair, hold, run_pairs};
+use peers::Peer;
+use table::Table;
+
+mod load;
+mod peers;
+#[path = "../support/mod.rs"]
+mod support;
+mod table;
+
+/// Polls that are only held, or wait for one message. Half the descriptors a process usually gets.
+const HELD: usize = 10_000;
+
+/// Descriptors for everything else.
+const RESERVED: usize = 1_200;
+
+const PAIRS: [usize; 3] = [1, 50, 500];
+
+const ROUNDS: usize = 3;
+const LATENCIES: usize = 400;
+const RUN: Duration = Duration::from_millis(1_000);
+const CROWD_RUNS: usize = 3;
+
+/// The processors that the server and the load are tied to.
+const SERVER_CPU: &str = "0";
+const LOAD_CPU: &str = "1";
+
+fn main() -> io::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
+    let chosen = |word: &str, among: &[&str]| {
+        let none = !words.iter().any(|other| among.contains(&other.as_str()));
+        none || words.iter().any(|other| other == word)
+    };
+    let (names, phases) = (["lovejoy", "nchan"], ["memory", "latency", "pairs", "crowd"]);
+    let mut pairs: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    if pairs.is_empty() {
+        pairs.extend(PAIRS);
+    }
+    // One more for the latencies.
+    let most_pairs = pairs.iter().copied().max().unwrap_or(0).max(1);
+    let held = HELD.min(descriptors()?.saturating_sub(RESERVED.max(2 * most_pairs)));
+    let needs_idle = ["memory", "latency"].iter().any(|phase| chosen(phase, &phases));
+    let idle = if needs_idle { held } else { 0 };
+
+    // Not in /tmp, which is often in memory.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("comet");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let mut peers = Vec::new();
+    if chosen("lovejoy", &names) {
+        peers.push(Peer::lovejoy(&folder, idle, most_pairs, held)?);
+    }
+    if chosen("nchan", &names) {
+        peers.extend(Peer::nchan(&folder, idle, most_pairs, held));
+    }
+    for peer in &peers {
+        eprintln!("{}: process {}", peer.name, peer.pid());
+    }
+    // Memory that each has before it holds anything.
+    let mut fresh = Vec::new();
+    for peer in &peers {
+        peer.settle()?;
+        fresh.push(peer.private_bytes()?);
+    }
+    let mut table = Table::default();
+    for round in 0..ROUNDS {
+        for (peer, fresh) in peers.iter().zip(&fresh) {
+            if chosen("memory", &phases) {
+                measure_memory(peer, &mut table, *fresh, round)?;
+            }
+            if chosen("latency", &phases) {
+                measure_latency(peer, &mut table)?;
+            }
+        }
+        for &count in &pairs {
+            for peer in peers.iter().filter(|_| chosen("pairs", &phases)) {
+                measure_pairs(peer, &mut table, count)?;
+            }
+        }
+        for peer in peers.iter().filter(|_| chosen("crowd", &phases)) {
+            measure_crowd(peer, &mut table, held)?;
+        }
+    }
+    table.print();
+    println!("A write and its fsync alone: {:.0} us.", fsync_time(&folder)?.as_secs_f64() * 1e6);
+    if !peers.iter().any(|peer| peer.name == "nchan") {
+        println!("Nginx with nchan was not measured: there is nothing to compare with.");
+    }
+    drop(peers);
+    fs::remove_dir_all(&folder)
+}
+
+/// Each poll has a user, or a channel, of its own. `fresh` is what the process had before the first.
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+fn measure_memory(peer: &Peer, table: &mut Table, fresh: f64, round: usize) -> io::Result<()> {
+    let lines = hold(peer.idle.iter(), &peer.server.address)?;
+    peer.settle()?;
+    let each = (peer.private_bytes()? - fresh) / lines.len() as f64;
+    for line in &lines {
+        assert!(line.is_held()?, "{} holds every poll", peer.name);
+    }
+    let label = if round == 0 {
+        "bytes of memory for a held poll"
+    } else {
+        "the same, all released and held again"
+    };
+    table.less(peer, label.into(), each);
+    drop(lines);
+    peer.settle()
+}
+
+/// From just before a message is written until the one poll that waits for it is answered.
+fn measure_latency(peer: &Peer, table: &mut Table) -> io::Result<()> {
+    let idle = hold(peer.idle.iter(), &peer.server.address)?;
+    let mut pair = Pair::new(&peer.server.address, &peer.pairs[0])?;
+    for (place, load_cpu) in [("same core", SERVER_CPU), ("other core", LOAD_CPU)] {
+        pin(peer.pid(), SERVER_CPU)?;
+        pin(std::process::id(), load_cpu)?;
+        peer.settle()?;
+        let mut latencies = pair.latencies(LATENCIES)?;
+        latencies.sort_unstable();
+        for (name, rank) in [("p50", 50), ("p99", 99)] {
+            let latency = latencies[latencies.len() * rank / 100].as_secs_f64() * 1e6;
+            let label = format!("us to delivery, {} held, {place}, {name}", idle.len());
+            table.less(peer, label, latency);
+        }
+    }
+    drop((idle, pair));
+    peer.settle()
+}
+
+/// Everybody writes as fast as they are answered and heard.
+fn measure_pairs(peer: &Peer, table: &mut Table, count: usize) -> io::Result<()> {
+    let channels = peer.pairs[..count].iter();
+    let pairs: io::Result<Vec<Pair>> =
+        channels.map(|channel| Pair::new(&peer.server.address, channel)).collect();
+    let mut pairs = pairs?;
+    pin(peer.pid(), SERVER_CPU)?;
+    pin(std::process::id(), LOAD_CPU)?;
+    peer.settle()?;
+    let before = peer.server.processor_time()?;
+    let (messages, seconds) = run_pairs(&mut pairs, RUN)?;
+    let processor = (peer.server.processor_time()? - before).as_secs_f64();
+    table.more(peer, format!("messages a second, pairs: {count}"), f64::from(messages) / seconds);
+    let each = processor * 1e6 / f64::from(messages);
+    table.less(peer, format!("us of processor time each, pairs: {count}"), each);
+    drop(pairs);
+    peer.settle()
+}
+
+/// One message, until the last poll is answered.
+fn measure_crowd(peer: &Peer, table: &mut Table, most: usize) -> io::Result<()> {
+    let mut crowd = Crowd::new(&peer.server.address, &peer.crowd, most.min(peer.crowd_max))?;
+    pin(peer.pid(), SERVER_CPU)?;
+    pin(std::process::id(), LOAD_CPU)?;
+    for _ in 0..CROWD_RUNS {
+        peer.settle()?;
+        let milliseconds = crowd.tell_all()?.as_secs_f64() * 1e3;
+        let polls = most.min(peer.crowd_max);
+        table.less(peer, format!("ms until one message reached {polls} polls"), milliseconds);
+    }
+    drop(crowd);
+    peer.settle()
+}
+
+/// Ties a process to a processor, where there are several.
+fn pin(process: u32, cpu: &str) -> io::Result<()> {
+    if std::thread::available_parallelism()?.get() == 1 && cpu != SERVER_CPU {
+        return Ok(());
+    }
+    let mut command = Command::new("taskset");
+    command.args(["-apc", cpu, &process.to_string()]).stdout(Stdio::null());
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other("taskset failed")) }
+}
+
+/// How many descriptors this process, and each that it starts, may have.
+fn descriptors() -> io::Result<usize> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    let soft = limits.lines().find_map(|line| {
+        line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok()
+    });
+    Ok(soft.unwrap_or(usize::MAX))
+}
+
+/// What a message has to wait for where it is the only one.
+fn fsync_time(folder: &Path) -> io::Result<Duration> {
+    let mut file = OpenOptions::new().create_new(true).write(true).open(folder.join("fsync"))?;
+    // Over what is there already, as SQLite does in its log.
+    let block = [1; 4096];
+    let mut times = Vec::new();
+    file.write_all(&block.repeat(4))?;
+    file.sync_all()?;
+    for _ in 0..200 {
+        file.rewind()?;
+        let begin = Instant::now();
+        file.write_all(&block)?;
+        file.sync_data()?;
+        times.push(begin.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times[times.len() / 2])
+}
