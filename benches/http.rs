@@ -101,7 +101,7 @@ impl<'a> Case<'a> {
             count += lines.len() * self.depth;
         }
         let elapsed = begin.elapsed().as_secs_f64();
-        let processor = self.server.processor_time()? - processor;
+        let processor = self.server.processor_time()?.saturating_sub(processor);
         let (per_second, micros) =
             (count as f64 / elapsed, processor.as_secs_f64() * 1e6 / count as f64);
         Ok(Figures { per_second, micros, bytes })

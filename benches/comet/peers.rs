@@ -162,7 +162,7 @@ impl Peer {
             thread::sleep(CALM);
             let now = self.server.processor_time()?;
             // Some looks at the clock may be needed even so.
-            if now - before < Duration::from_micros(400) {
+            if now.saturating_sub(before) < Duration::from_micros(400) {
                 return Ok(());
             }
             before = now;

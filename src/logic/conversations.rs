@@ -46,7 +46,8 @@ impl Logic {
         let member = self.member(me, id)?;
         let newest = self.last_message(me, &member)?.map_or(MessageId(0), |message| message.id);
         let message_id = message_id.min(newest);
-        if message_id > member.read_id && self.store.set_read(id, me, message_id)? {
+        let read = self.notes.read(id, me, member.read_id);
+        if message_id > read && self.store.set_read(id, me, message_id)? {
             let event = Event::Read { conversation_id: id, user_id: me, message_id };
             let Some(room) = self.room(id)? else { return Ok(Reply::Done) };
             for &(user, _) in &room.members {
@@ -64,13 +65,14 @@ impl Logic {
     fn seen_conversation(&self, me: UserId, member: MemberRow) -> Result<Conversation, StoreError> {
         let last_message = self.last_message(me, &member)?;
         let id = member.conversation_id;
+        let read = self.notes.read(id, me, member.read_id);
         Ok(Conversation {
             id,
             kind: member.kind,
             members: self.members(id)?,
             // Nobody leaves a conversation of two.
             former_members: Vec::new(),
-            unread: self.store.unread(id, me, member.after_id.max(member.read_id))?,
+            unread: self.store.unread(id, me, member.after_id.max(read))?,
             title: member.title,
             last_message,
         })
@@ -80,9 +82,11 @@ impl Logic {
     fn members(&self, id: ConversationId) -> Result<Vec<Member>, StoreError> {
         let mut members = self.store.members(id)?;
         for member in &mut members {
-            let noted = self.notes.delivered(id, member.user.id);
-            member.last_delivered_id =
-                noted.map_or(member.last_delivered_id, |noted| noted.max(member.last_delivered_id));
+            let user = member.user.id;
+            member.last_read_id = self.notes.read(id, user, member.last_read_id);
+            let delivered = self.notes.delivered(id, user, member.last_delivered_id);
+            // What was read has arrived.
+            member.last_delivered_id = delivered.max(member.last_read_id);
         }
         Ok(members)
     }

@@ -31,8 +31,6 @@ impl Logic {
             return Err(Refusal::NotFriends);
         }
         let message = self.write_message(now, me, conversation_id, body, nonce)?;
-        // One has read what one says.
-        self.store.set_read(conversation_id, me, message.id)?;
         let entry = Entry::new(room, message);
         let message = Rc::clone(&entry.message);
         self.written.push(entry);

@@ -206,6 +206,7 @@ impl Logic {
         let mut woken = Vec::new();
         for entry in self.written.drain(..) {
             self.newest_id = entry.number();
+            self.notes.has_said(entry.room.id, entry.message.sender_id, entry.number());
             for &(member, _) in &entry.room.members {
                 self.live.stored(member, entry.number());
                 woken.push(member);

@@ -16,6 +16,8 @@ pub(super) struct Notes {
     seen: BTreeMap<UserId, Timestamp>,
     used: BTreeMap<SessionId, Timestamp>,
     delivered: BTreeMap<(ConversationId, UserId), MessageId>,
+    /// Only what follows from sending: a mark that a reader sets is a write of its own.
+    read: BTreeMap<(ConversationId, UserId), MessageId>,
     /// Not to be written again before.
     due: Mono,
 }
@@ -49,9 +51,24 @@ impl Notes {
         self.delivered.insert((at, user), message_id);
     }
 
-    /// The newest message that has reached a member, if the disk does not know it yet.
-    pub(super) fn delivered(&self, at: ConversationId, user: UserId) -> Option<MessageId> {
-        self.delivered.get(&(at, user)).copied()
+    /// Up to which message everything has reached a member, where the disk knows only of `known`.
+    pub(super) fn delivered(
+        &self,
+        at: ConversationId,
+        user: UserId,
+        known: MessageId,
+    ) -> MessageId {
+        self.delivered.get(&(at, user)).map_or(known, |&noted| noted.max(known))
+    }
+
+    /// A member has said something, and so read everything before it.
+    pub(super) fn has_said(&mut self, at: ConversationId, user: UserId, message_id: MessageId) {
+        self.read.insert((at, user), message_id);
+    }
+
+    /// Up to which message a member has read, where the disk knows only of `known`.
+    pub(super) fn read(&self, at: ConversationId, user: UserId, known: MessageId) -> MessageId {
+        self.read.get(&(at, user)).map_or(known, |&noted| noted.max(known))
     }
 
     /// Whether it is time to write, if something is written anyway.
@@ -70,6 +87,9 @@ impl Notes {
         for (&(conversation_id, user), &message_id) in &self.delivered {
             store.set_delivered(conversation_id, user, message_id)?;
         }
+        for (&(conversation_id, user), &message_id) in &self.read {
+            store.set_read(conversation_id, user, message_id)?;
+        }
         Ok(())
     }
 
@@ -79,5 +99,6 @@ impl Notes {
         self.seen.clear();
         self.used.clear();
         self.delivered.clear();
+        self.read.clear();
     }
 }
