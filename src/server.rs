@@ -19,8 +19,10 @@
 //! Knows connections and their deadlines (see [`crate::connection`] for their states). Does not know
 //! what is asked, nor why an answer has to wait.
 
+mod handler;
 mod io;
 
+pub use handler::{Answer, Answers, Client, Decision, Handler, Refused};
 pub use io::{Input, Output, Outputs};
 
 use std::collections::BTreeMap;
@@ -28,90 +30,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::comet::{ConnectionId, HoldId};
+use crate::comet::ConnectionId;
 use crate::config::Config;
 use crate::connection::{Connection, Framing, State, Then, Timer};
-use crate::http::{self, CONTINUE, DateCache, Limits, ParseError, Reader, Request, Response, Step};
+use crate::http::{self, CONTINUE, DateCache, Limits, Reader, Request, Step};
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
-
-/// What is done with requests. All else about a connection is done by the [`Server`].
-pub trait Handler {
-    /// A request has come.
-    fn decide(&mut self, now: Now, client: Client, request: &Request<'_>) -> Decision;
-
-    /// A connection has to be turned away; these are the words.
-    fn refuse(&mut self, why: &Refused) -> Response;
-
-    /// The client that a poll is held for will send nothing more. If there is nothing to answer at
-    /// the end of the turn, nobody waits for it either.
-    fn half_closed(&mut self, now: Now, hold: HoldId);
-
-    /// The socket of a stream is full, or has room again.
-    fn blocked(&mut self, hold: HoldId, blocked: bool);
-
-    /// The client is gone before it was answered.
-    fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>);
-
-    /// The server is to stop: what is kept is to be answered at the end of this turn.
-    fn drain(&mut self, now: Now);
-
-    /// Nothing else has happened: commit, release, and answer what can be answered.
-    fn end_turn(&mut self, now: Now, answers: &mut Answers);
-
-    /// When to end a turn even if nothing happens.
-    fn next_deadline(&self) -> Option<Mono>;
-
-    /// The last thing to be called.
-    fn finish(&mut self, now: Now);
-}
-
-/// Who sends a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Client {
-    /// The connection it came on, and its answer leaves on.
-    pub connection: ConnectionId,
-    /// Who is on the other side of it.
-    pub peer: IpAddr,
-}
-
-/// What becomes of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It will be answered at the end of this turn or a later one.
-    Later,
-    /// The same; it is a poll, or will be a stream, and held.
-    Held(HoldId),
-}
-
-/// Why a connection is turned away without asking what it wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// What it sends is no request.
-    Malformed(ParseError),
-    /// Its request does not come to an end.
-    TimedOut,
-    /// There are as many as there may be.
-    TooMany,
-}
-
-/// What a handler answers in a turn, in order.
-pub type Answers = Vec<(ConnectionId, Answer)>;
-
-/// What leaves on a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// A response.
-    Whole(Response),
-    /// The head of a response whose body comes in pieces, and the first of them.
-    Begin(Response, Vec<u8>),
-    /// A further piece.
-    Piece(Vec<u8>),
-    /// The last piece.
-    End(Vec<u8>),
-    /// Nothing: the client waits for no answer. The connection closes.
-    Close,
-}
 
 /// The whole server without its sockets and its clock.
 #[derive(Debug)]
@@ -472,8 +396,9 @@ impl<H: Handler> Server<H> {
             // It took a little, so it has time again.
             State::Writing(_) => {}
             State::Streaming(hold) => self.handler.blocked(hold, true),
-            // What it did not take is an interim response; the request has come all the same.
-            State::Deciding | State::Held(_) => return,
+            // What it did not take came before this request: an interim response, or the answer to
+            // the request that this one was pipelined behind.
+            State::Deciding | State::Held(_) => {}
         }
         self.set_timer(now, id, Timer::Write);
     }
@@ -492,7 +417,8 @@ impl<H: Handler> Server<H> {
                 self.set_timer(now, id, Timer::Off);
                 self.handler.blocked(hold, false);
             }
-            State::Reading | State::Deciding | State::Held(_) | State::Lingering => {}
+            State::Deciding | State::Held(_) => self.set_timer(now, id, Timer::Off),
+            State::Reading | State::Lingering => {}
         }
     }
 

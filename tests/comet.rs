@@ -608,3 +608,23 @@ fn too_much_behind_a_poll_ends_it_also_when_it_all_came_at_once() {
     assert_eq!(told(&world.settle()), [(line, 200, vec![])]);
     assert_eq!(world.chat().held(), 0);
 }
+
+/// A poll was held behind an answer that its client did not read, and nothing ended that.
+#[test]
+fn a_client_that_reads_nothing_is_not_held_for_either() {
+    let mut world = World::new();
+    let (_, ben, _) = world.friends();
+    let line = world.connect();
+    let me = support::request("GET", "/api/me", &ben.token, None);
+    let poll = support::request("GET", "/api/events?wait=60", &ben.token, None);
+    world.send(line, format!("{me}{poll}").as_bytes());
+    world.turn();
+    world.input(Input::Blocked { connection: line });
+    assert_eq!(world.chat().held(), 1);
+    world.input(Input::Flushed { connection: line });
+    world.pass(11 * SECOND);
+    assert_eq!(world.chat().held(), 1, "it has read after all");
+    world.input(Input::Blocked { connection: line });
+    world.pass(11 * SECOND);
+    assert_eq!(world.chat().held(), 0);
+}

@@ -1,0 +1,85 @@
+//! Says what a server asks of whoever answers its requests, and what it can be given to write.
+
+use std::net::IpAddr;
+
+use crate::comet::{ConnectionId, HoldId};
+use crate::http::{ParseError, Request, Response};
+use crate::system::{Mono, Now};
+
+/// What is done with requests. All else about a connection is done by the [`Server`].
+pub trait Handler {
+    /// A request has come.
+    fn decide(&mut self, now: Now, client: Client, request: &Request<'_>) -> Decision;
+
+    /// A connection has to be turned away; these are the words.
+    fn refuse(&mut self, why: &Refused) -> Response;
+
+    /// The client that a poll is held for will send nothing more. If there is nothing to answer at
+    /// the end of the turn, nobody waits for it either.
+    fn half_closed(&mut self, now: Now, hold: HoldId);
+
+    /// The socket of a stream is full, or has room again.
+    fn blocked(&mut self, hold: HoldId, blocked: bool);
+
+    /// The client is gone before it was answered.
+    fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>);
+
+    /// The server is to stop: what is kept is to be answered at the end of this turn.
+    fn drain(&mut self, now: Now);
+
+    /// Nothing else has happened: commit, release, and answer what can be answered.
+    fn end_turn(&mut self, now: Now, answers: &mut Answers);
+
+    /// When to end a turn even if nothing happens.
+    fn next_deadline(&self) -> Option<Mono>;
+
+    /// The last thing to be called.
+    fn finish(&mut self, now: Now);
+}
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The connection it came on, and its answer leaves on.
+    pub connection: ConnectionId,
+    /// Who is on the other side of it.
+    pub peer: IpAddr,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It will be answered at the end of this turn or a later one.
+    Later,
+    /// The same; it is a poll, or will be a stream, and held.
+    Held(HoldId),
+}
+
+/// Why a connection is turned away without asking what it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// What it sends is no request.
+    Malformed(ParseError),
+    /// Its request does not come to an end.
+    TimedOut,
+    /// There are as many as there may be.
+    TooMany,
+}
+
+/// What a handler answers in a turn, in order.
+pub type Answers = Vec<(ConnectionId, Answer)>;
+
+/// What leaves on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A response.
+    Whole(Response),
+    /// The head of a response whose body comes in pieces, and the first of them.
+    Begin(Response, Vec<u8>),
+    /// A further piece.
+    Piece(Vec<u8>),
+    /// The last piece.
+    End(Vec<u8>),
+    /// Nothing: the client waits for no answer. The connection closes.
+    Close,
+}
