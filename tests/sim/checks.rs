@@ -1,0 +1,444 @@
+//! Says what must be true, whatever happens. Each check is a sentence; a run in which one of them is
+//! false has found a fault.
+//!
+//! The checks see what the server is given and what it sends, at the moment it does, and look into
+//! the store behind its back: into the tables of messages, members and friends, through other
+//! queries than those that answer polls. From that they know exactly what each poll must be
+//! answered with, and which must not be waiting any more. They know nothing of how the server
+//! comes to its answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use lovejoy::data::{HistoryPage, Store};
+use lovejoy::entity::{ConversationId, MessageId, UserId};
+use serde_json::Value;
+
+use crate::network::Given;
+use crate::wire::{Poll, Request, Response, What};
+
+/// What is known of the truth.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// All messages that are committed, in order.
+    pub log: Vec<Entry>,
+    /// The newest message at the beginning of the turn.
+    pub newest_before: i64,
+    /// Who is in which conversation.
+    pub members: BTreeMap<i64, Vec<i64>>,
+    /// The users' ids, as far as they have been told to anybody.
+    pub ids: BTreeMap<usize, i64>,
+    /// Who has ever been whose friend.
+    friends_ever: BTreeSet<(i64, i64)>,
+    /// For each cursor that was handed out, whose it is and which message is the last behind it.
+    places: BTreeMap<String, (i64, i64)>,
+    /// What has become of what was said, by its text, which is said once.
+    sayings: BTreeMap<String, Saying>,
+    /// The one message for each nonce of a sender.
+    nonces: BTreeMap<(i64, String), i64>,
+    /// Since which turn a session is being ended, and has been.
+    ending: BTreeMap<Rc<str>, u64>,
+    ended: BTreeMap<Rc<str>, u64>,
+    friends_changed: bool,
+}
+
+/// A message that is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub id: i64,
+    pub conversation: i64,
+    pub sender: i64,
+    pub body: String,
+    pub nonce: Option<String>,
+    pub sent_at: i64,
+}
+
+/// How often something was said, and with what success.
+#[derive(Debug, Default)]
+struct Saying {
+    given: usize,
+    /// Answered with anything but 201.
+    not_written: usize,
+    committed: usize,
+}
+
+/// What is going on in a turn that an answer may depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    pub now: u64,
+    pub turn: u64,
+    /// The store may have been full.
+    pub full: bool,
+    /// The server was told to stop, in this turn or an earlier one.
+    pub draining: bool,
+    pub events_page_max: usize,
+    /// There may be too many passwords to hash.
+    pub hashing_is_bounded: bool,
+}
+
+impl Checks {
+    /// A request is the server's to answer from now on.
+    pub fn given(&mut self, request: &Request, turn: u64) {
+        match &request.what {
+            What::Send { body, .. } => self.sayings.entry(body.clone()).or_default().given += 1,
+            What::LogOut => drop(self.ending.entry(Rc::clone(&request.token)).or_insert(turn)),
+            What::Accept { .. } | What::AskFriend { .. } => self.friends_changed = true,
+            _ => {}
+        }
+    }
+
+    /// Looks at what the turn has committed.
+    pub fn look_into(&mut self, store: &mut Store) {
+        assert!(!store.is_writing(), "a turn ends with its transaction");
+        loop {
+            let next = self.members.len() as i64 + 1;
+            let members = store.member_ids(ConversationId(next)).expect("readable");
+            if members.is_empty() {
+                break;
+            }
+            self.members.insert(next, members.into_iter().map(|user| user.0).collect());
+        }
+        if std::mem::take(&mut self.friends_changed) {
+            for &user in self.ids.values() {
+                for friend in store.friend_ids(UserId(user)).expect("readable") {
+                    self.friends_ever.insert((user, friend.0));
+                }
+            }
+        }
+        let known = self.newest();
+        if store.newest_id().expect("readable").0 == known {
+            return;
+        }
+        let mut new = Vec::new();
+        for &conversation in self.members.keys() {
+            new.extend(entries_after(store, conversation, known));
+        }
+        new.sort_by_key(|entry| entry.id);
+        for entry in new {
+            self.committed(entry);
+        }
+    }
+
+    fn committed(&mut self, entry: Entry) {
+        if let Some(last) = self.log.last() {
+            assert!(last.id < entry.id, "ids grow");
+            assert!(last.sent_at <= entry.sent_at, "{entry:?} was sent before {last:?}");
+        }
+        if let Some(nonce) = entry.nonce.clone() {
+            let other = self.nonces.insert((entry.sender, nonce), entry.id);
+            assert_eq!(other, None, "the same nonce gives one message, not also {entry:?}");
+        }
+        let saying = self.sayings.get_mut(&entry.body);
+        let saying = saying.unwrap_or_else(|| panic!("nobody has said {entry:?}"));
+        saying.committed += 1;
+        saying.check(&entry.body);
+        self.log.push(entry);
+    }
+
+    /// The newest message that is committed.
+    pub fn newest(&self) -> i64 {
+        self.log.last().map_or(0, |entry| entry.id)
+    }
+
+    /// The messages that a user may see, after one and up to another.
+    pub fn seen_by(&self, user: i64, after: i64, until: i64) -> impl Iterator<Item = &Entry> {
+        let start = self.log.partition_point(|entry| entry.id <= after);
+        let range = self.log[start..].iter().take_while(move |entry| entry.id <= until);
+        range.filter(move |entry| self.members[&entry.conversation].contains(&user))
+    }
+
+    /// A poll is held at the end of a turn.
+    pub fn held(&self, request: &Request, poll: &Poll, given: Given, now: u64) {
+        // The wheel is exact to a twentieth of a second.
+        let late = now.saturating_sub(given.at + poll.wait_micros());
+        assert!(late < 50_000, "a poll is held {late} us past its deadline");
+        let user = self.user(request);
+        let missed = self.seen_by(user, self.place(poll, given, user), i64::MAX).next();
+        assert_eq!(missed, None, "nobody waits while there is something for them");
+        if let Some(&turn) = self.ended.get(&request.token) {
+            panic!("a poll is held of a session that ended in turn {turn}");
+        }
+    }
+
+    /// The server has answered.
+    pub fn answered(
+        &mut self,
+        request: &Request,
+        given: Given,
+        response: &Response,
+        c: Circumstances,
+    ) {
+        if let What::Send { body, .. } = &request.what
+            && response.status != 201
+        {
+            let saying = self.sayings.get_mut(body).expect("it was given");
+            saying.not_written += 1;
+            saying.check(body);
+        }
+        if let Some(&turn) = self.ended.get(&request.token)
+            && turn < given.turn
+        {
+            let refused = response.status == 401 || (c.draining && response.status == 503);
+            assert!(refused, "a session that has ended is not served: {request} got {response}");
+        }
+        match response.status {
+            200 | 201 | 204 => self.fulfilled(request, given, response, c),
+            401 => {
+                assert_eq!(response.code(), "unauthorized", "to {request}");
+                assert!(self.ending.contains_key(&request.token), "{request}: nobody logged out");
+            }
+            503 => self.failed(request, response, c),
+            403 | 404 | 409 => self.refused(request, response),
+            _ => panic!("{request} must not be answered with {response}"),
+        }
+    }
+
+    /// It did not happen, and there was a reason.
+    fn failed(&self, request: &Request, response: &Response, c: Circumstances) {
+        assert_eq!(response.code(), "unavailable");
+        let may_write = request.poll().is_none();
+        let busy = request.is_slow() && c.hashing_is_bounded;
+        let reason = c.draining || (c.full && may_write) || busy;
+        assert!(reason, "{request} is answered with {response} for no reason");
+    }
+
+    /// It is not allowed, and there are only so many ways of that.
+    fn refused(&self, request: &Request, response: &Response) {
+        let allowed: &[&str] = match &request.what {
+            What::Accept { .. } => &["no_such_request"],
+            What::AskFriend { .. } => &["already_friends", "no_such_user"],
+            What::Register { .. } => &["name_taken"],
+            What::Send { .. } => &["not_friends", "nonce_reused"],
+            What::Unfriend { .. } => &["not_found"],
+            _ => &[],
+        };
+        assert!(allowed.contains(&response.code()), "{request} is answered with {response}");
+        if let What::Send { conversation, body, nonce } = &request.what
+            && response.code() == "nonce_reused"
+        {
+            let nonce = nonce.clone().expect("a nonce that is used again");
+            let id = self.nonces.get(&(self.user(request), nonce)).expect("a nonce that was used");
+            let entry = self.entry(*id);
+            assert!(entry.body != *body || entry.conversation != *conversation, "{response}");
+        }
+    }
+
+    fn fulfilled(
+        &mut self,
+        request: &Request,
+        given: Given,
+        response: &Response,
+        c: Circumstances,
+    ) {
+        let body = &response.body;
+        match &request.what {
+            What::LogOut => {
+                assert_eq!(response.status, 204);
+                self.ended.entry(Rc::clone(&request.token)).or_insert(c.turn);
+            }
+            What::Register { .. } | What::LogIn { .. } => {
+                assert_eq!(response.status, 201, "to {request}");
+                let id = body["user"]["id"].as_i64().expect("an id");
+                let known = *self.ids.entry(request.person).or_insert(id);
+                assert_eq!(known, id, "an account has one id");
+            }
+            What::Me => assert_eq!(body["user"]["id"], self.user(request), "to {request}"),
+            What::State => self.state_answered(self.user(request), body),
+            What::History { conversation } => self.history_answered(*conversation, body),
+            What::Send { .. } => self.send_answered(request, given, response),
+            What::Poll(poll) => self.poll_answered(request, poll, given, response, c),
+            What::Accept { user } => assert_eq!(body["friend"]["user"]["id"], *user),
+            What::AskFriend { name } => assert_eq!(body["friend"]["user"]["name"], *name),
+            What::Read { .. } | What::Unfriend { .. } => assert_eq!(response.status, 204),
+        }
+    }
+
+    fn state_answered(&mut self, user: i64, body: &Value) {
+        assert_eq!(body["user"]["id"], user, "a state is the caller's own");
+        for conversation in body["conversations"].as_array().expect("conversations") {
+            self.check_conversation(user, conversation);
+        }
+        // The snapshot may know of messages of its own turn; its cursor lies before all of them.
+        self.hand_out(body, user, self.newest_before);
+    }
+
+    fn history_answered(&self, conversation: i64, body: &Value) {
+        let messages = body["messages"].as_array().expect("messages");
+        let all: Vec<_> = self.log.iter().filter(|e| e.conversation == conversation).collect();
+        let before = all.iter().filter(|entry| entry.id <= self.newest_before).count();
+        let newest = messages.last().map_or(0, |message| message["id"].as_i64().expect("an id"));
+        let end = all.iter().filter(|entry| entry.id <= newest).count();
+        assert!(end >= before, "a history knows all that was committed before it was asked for");
+        let start = end.saturating_sub(200);
+        let ids: Vec<_> = all[start..end].iter().map(|entry| entry.id).collect();
+        let got: Vec<_> = messages.iter().map(|m| m["id"].as_i64().expect("an id")).collect();
+        assert_eq!(got, ids, "a history is what was committed, in order");
+        assert_eq!(body["more"], start > 0);
+    }
+
+    fn send_answered(&self, request: &Request, given: Given, response: &Response) {
+        let What::Send { conversation, body, nonce } = &request.what else { unreachable!() };
+        let message = &response.body["message"];
+        let entry = self.check_message(self.user(request), message);
+        assert_eq!((&entry.body, entry.conversation), (body, *conversation), "to {request}");
+        assert_eq!((entry.sender, &entry.nonce), (self.user(request), nonce), "to {request}");
+        match response.status {
+            201 => assert!(entry.id > given.newest, "a message that is written now is new"),
+            _ => assert!(nonce.is_some(), "only a nonce tells that something was said before"),
+        }
+    }
+
+    fn poll_answered(
+        &mut self,
+        request: &Request,
+        poll: &Poll,
+        given: Given,
+        response: &Response,
+        c: Circumstances,
+    ) {
+        let user = self.user(request);
+        let (body, events) = (&response.body, response.events());
+        let more = body["more"] == true;
+        let mut got = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            match event["type"].as_str() {
+                Some("message") => got.push(self.check_message(user, &event["message"]).id),
+                Some("reset") => assert_eq!(index, 0, "reset comes first"),
+                _ => {
+                    assert!(got.is_empty(), "messages come last");
+                    self.check_live_event(user, event);
+                }
+            }
+        }
+        let after = self.place(poll, given, user);
+        let until = match got.last() {
+            Some(&last) if more => last,
+            // A poll that is answered because the server stops does not wait for the commit.
+            _ if c.draining => self.newest_before,
+            _ => self.newest(),
+        };
+        let expected: Vec<_> = self.seen_by(user, after, until).map(|entry| entry.id).collect();
+        assert_eq!(got, expected, "a poll is told what came after its cursor ({after} to {until})");
+        assert!(got.len() <= c.events_page_max, "a page has its size");
+        assert!(!more || got.len() == c.events_page_max, "a page is full where there is more");
+        self.hand_out(body, user, until);
+
+        let released = body["released"] == true;
+        let over = given.at + poll.wait_micros() <= c.now;
+        let reason = !events.is_empty() || over || released || c.draining;
+        assert!(reason, "an empty answer to {request} before its time");
+        assert_eq!(
+            body["retry_ms"].is_i64(),
+            released || c.draining,
+            "who is sent away hears for how long"
+        );
+        assert_eq!(
+            body["wait"],
+            poll.wait_micros() / 1_000_000,
+            "the wait that was applied is told"
+        );
+    }
+
+    /// An event that is stored nowhere tells a user of what is theirs.
+    fn check_live_event(&self, user: i64, event: &Value) {
+        let other = || event["user_id"].as_i64().expect("a user");
+        match event["type"].as_str().expect("a type") {
+            "presence" => assert!(
+                self.friends_ever.contains(&(user, other())),
+                "presence is a matter among friends: {event} to {user}"
+            ),
+            "read" => {
+                let members = &self.members[&event["conversation_id"].as_i64().expect("an id")];
+                let all_members = members.contains(&user) && members.contains(&other());
+                assert!(all_members, "marks are a matter among members: {event} to {user}");
+            }
+            "conversation" => self.check_conversation(user, &event["conversation"]),
+            "friend" => assert_ne!(event["friend"]["user"]["id"], user, "nobody's own friend"),
+            "friend_removed" => assert_ne!(other(), user, "nobody's own friend"),
+            unknown => panic!("an event of type {unknown}"),
+        }
+    }
+
+    fn check_conversation(&self, user: i64, conversation: &Value) {
+        let id = conversation["id"].as_i64().expect("an id");
+        let members = self.members.get(&id);
+        let is_member = members.is_some_and(|members| members.contains(&user));
+        assert!(is_member, "user {user} sees no conversation of others: {conversation}");
+        if !conversation["last_message"].is_null() {
+            self.check_message(user, &conversation["last_message"]);
+        }
+    }
+
+    /// A message that leaves the server is committed, unaltered, and meant for its reader.
+    fn check_message(&self, reader: i64, message: &Value) -> &Entry {
+        let id = message["id"].as_i64().expect("an id");
+        let entry = self.entry(id);
+        let reads = self.members[&entry.conversation].contains(&reader);
+        assert!(reads, "nobody sees a message of others: {entry:?} to {reader}");
+        assert_eq!(message["body"], entry.body.as_str());
+        assert_eq!(message["conversation_id"], entry.conversation);
+        assert_eq!(message["sender_id"], entry.sender);
+        assert_eq!(message["sent_at"], entry.sent_at);
+        let nonce = if reader == entry.sender { entry.nonce.as_deref() } else { None };
+        assert_eq!(message["nonce"].as_str(), nonce, "a nonce is between sender and server");
+        entry
+    }
+
+    fn entry(&self, id: i64) -> &Entry {
+        let index = self.log.binary_search_by_key(&id, |entry| entry.id);
+        let index = index.unwrap_or_else(|_| panic!("message {id} left before it was committed"));
+        &self.log[index]
+    }
+
+    /// The last message behind a poll.
+    fn place(&self, poll: &Poll, given: Given, user: i64) -> i64 {
+        let Some(cursor) = &poll.cursor else { return given.newest };
+        let &(owner, place) = self.places.get(&**cursor).expect("a cursor that was handed out");
+        assert_eq!(owner, user, "tabs use their own cursors");
+        place
+    }
+
+    fn hand_out(&mut self, body: &Value, user: i64, place: i64) {
+        let cursor = body["cursor"].as_str().expect("a cursor");
+        let known = *self.places.entry(cursor.to_owned()).or_insert((user, place));
+        assert_eq!(known, (user, place), "a cursor has one meaning");
+    }
+
+    fn user(&self, request: &Request) -> i64 {
+        self.ids[&request.person]
+    }
+
+    /// In the end: the store holds what the log says, and nothing else.
+    pub fn at_the_end(&self, store: &mut Store) {
+        let mut stored = Vec::new();
+        for &conversation in self.members.keys() {
+            stored.extend(entries_after(store, conversation, 0));
+        }
+        stored.sort_by_key(|entry| entry.id);
+        assert_eq!(stored, self.log, "what was committed stays as it is");
+    }
+}
+
+impl Saying {
+    /// What was refused is not there, and nothing is there more often than it was said.
+    fn check(&self, body: &str) {
+        let most = self.given - self.not_written;
+        let times = self.committed;
+        assert!(times <= most, "{body:.20} is there {times} times, and {most} would be right");
+    }
+}
+
+fn entries_after(store: &mut Store, conversation: i64, after: i64) -> Vec<Entry> {
+    let page = HistoryPage::After(MessageId(after));
+    let found = store.history(ConversationId(conversation), MessageId(0), page, 1_000_000);
+    let (messages, _) = found.expect("readable");
+    let entries = messages.into_iter().map(|message| Entry {
+        id: message.id.0,
+        conversation: message.conversation_id.0,
+        sender: message.sender_id.0,
+        body: message.body,
+        nonce: message.nonce,
+        sent_at: message.sent_at.0,
+    });
+    entries.collect()
+}
