@@ -281,13 +281,15 @@ impl People {
                 return network.hang_up(link, hard);
             }
             if self.random.chance(self.plan.pipeline) && network.is_usable(link) {
-                let what = match self.random.below(4) {
-                    0 => self.repetition_or_me(tab),
-                    1 => What::Poll(Poll { cursor: None, wait: Some(2), is_probe: true }),
-                    _ => What::Me,
-                };
-                if self.tabs[tab].token.is_some() {
-                    self.ask(tab, network, Some(link), what);
+                for _ in 0..self.random.pick(&[1, 1, 2, 6]) {
+                    let what = match self.random.below(5) {
+                        0 => self.repetition_or_me(tab),
+                        1 => What::Poll(Poll { cursor: None, wait: Some(2), is_probe: true }),
+                        _ => What::Me,
+                    };
+                    if self.tabs[tab].token.is_some() {
+                        self.ask(tab, network, Some(link), what);
+                    }
                 }
             }
             if self.random.chance(self.plan.half_close) {

@@ -56,7 +56,7 @@ impl Plan {
         let (split, delay, stall) = (sometimes(300), sometimes(300), sometimes(15));
         let (hang_up, half_close, pipeline) = (sometimes(30), sometimes(10), sometimes(40));
         let (sleep, repeat, log_out) = (sometimes(6), sometimes(150), sometimes(10));
-        let (crash, drain, full) = (sometimes(8), sometimes(5), sometimes(12));
+        let (crash, drain, full) = (sometimes(8), sometimes(12), sometimes(12));
         let (set_clock, oversleep) = (sometimes(10), sometimes(50));
         Self {
             people: random.index(3) + 2,

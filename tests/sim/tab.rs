@@ -142,17 +142,18 @@ impl Tab {
             return self.give_up(now);
         }
         self.view = View::of(&response.body);
-        match self.pending.take() {
-            Some(answer) => self.go_on(&answer, now),
-            None => {
-                self.cursor = cursor(&response.body);
-                self.old_cursor = None;
-                self.last_told = 0;
-                self.transcript.clear();
-            }
+        let answer = self.pending.take();
+        if answer.is_none() {
+            self.cursor = cursor(&response.body);
+            self.old_cursor = None;
+            self.last_told = 0;
+            self.transcript.clear();
         }
         let known: BTreeSet<i64> = self.view.conversations().collect();
         self.wants_history.extend(known.iter().filter(|id| !self.transcript.contains_key(id)));
+        if let Some(answer) = answer {
+            self.go_on(&answer, now);
+        }
     }
 
     fn history_came(&mut self, conversation: i64, body: &Value) {

@@ -289,6 +289,11 @@ impl World {
             let link = self.network.link(id);
             let Some(connection) = link.number else { return };
             if link.broken {
+                // Before it breaks, the end may have been read.
+                if !link.end_told && self.random.chance(500) {
+                    self.network.link(id).end_told = true;
+                    self.input(Input::Ended { connection });
+                }
                 return self.gone(id);
             }
             if link.paused {
@@ -423,19 +428,21 @@ impl World {
 
     /// The server closes a connection. It must have a reason if somebody waits for an answer there.
     fn close(&mut self, connection: ConnectionId) {
-        let Some(id) = self.sockets[connection.0 as usize] else {
-            panic!("a connection that is no more is not closed again");
-        };
+        // It may have broken before the turn came to closing it.
+        let Some(id) = self.sockets[connection.0 as usize] else { return };
         self.trace.line(|| format!("<-   #{id} is closed"));
         let early_max = self.config.pipelined_bytes_max;
+        let (turn, draining) = (self.turn, self.drained_by.is_some());
         let link = self.network.link(id);
         if let Some(first) = link.unanswered.front()
-            && first.given.is_some()
+            && let Some(given) = first.given
         {
+            // What came early, and was not yet looked at when the server was told to stop.
+            let is_too_late = draining && given.turn == turn;
             let is_poll = first.request.poll().is_some();
             let half_closed = is_poll && link.end_told;
             let too_much = is_poll && link.told - first.end > early_max;
-            let why = half_closed || too_much || link.taken < link.written;
+            let why = half_closed || too_much || is_too_late || link.taken < link.written;
             assert!(why, "#{id} is closed while {} waits", first.request);
         }
         self.let_go(id, connection);
@@ -464,7 +471,12 @@ impl World {
     fn look(&mut self) {
         let mut held = 0;
         for (id, link) in self.network.accepted() {
-            let Some(first) = link.unanswered.front() else { continue };
+            let first = link.unanswered.front();
+            if link.paused && !link.shut && link.taken == link.written {
+                let is_busy = first.is_some_and(|first| first.end <= link.told);
+                assert!(is_busy, "#{id} is read again when there is nothing to answer");
+            }
+            let Some(first) = first else { continue };
             let Some(given) = first.given else { continue };
             match first.request.poll() {
                 Some(poll) => {
