@@ -15,11 +15,13 @@ use lovejoy::entity::{ConversationId, MessageId, UserId};
 use serde_json::Value;
 
 use crate::network::Given;
+use crate::trace::Trace;
 use crate::wire::{Poll, Request, Response, What};
 
 /// What is known of the truth.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Checks {
+    trace: Trace,
     /// All messages that are committed, in order.
     pub log: Vec<Entry>,
     /// The newest message at the beginning of the turn.
@@ -77,6 +79,24 @@ pub struct Circumstances {
 }
 
 impl Checks {
+    /// Nothing has happened yet.
+    pub fn new(trace: Trace) -> Self {
+        Self {
+            trace,
+            log: Vec::new(),
+            newest_before: 0,
+            members: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            friends_ever: BTreeSet::new(),
+            places: BTreeMap::new(),
+            sayings: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            ending: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            friends_changed: false,
+        }
+    }
+
     /// A request is the server's to answer from now on.
     pub fn given(&mut self, request: &Request, turn: u64) {
         match &request.what {
@@ -184,6 +204,7 @@ impl Checks {
         match response.status {
             200 | 201 | 204 => self.fulfilled(request, given, response, c),
             401 => {
+                self.trace.count(if request.poll().is_some() { "polls logged out" } else { "401" });
                 assert_eq!(response.code(), "unauthorized", "to {request}");
                 assert!(self.ending.contains_key(&request.token), "{request}: nobody logged out");
             }
@@ -195,6 +216,7 @@ impl Checks {
 
     /// It did not happen, and there was a reason.
     fn failed(&self, request: &Request, response: &Response, c: Circumstances) {
+        self.trace.count("answers 503");
         assert_eq!(response.code(), "unavailable");
         let may_write = request.poll().is_none();
         let busy = request.is_slow() && c.hashing_is_bounded;
@@ -216,6 +238,7 @@ impl Checks {
         if let What::Send { conversation, body, nonce } = &request.what
             && response.code() == "nonce_reused"
         {
+            self.trace.count("nonces refused");
             let nonce = nonce.clone().expect("a nonce that is used again");
             let id = self.nonces.get(&(self.user(request), nonce)).expect("a nonce that was used");
             let entry = self.entry(*id);
@@ -283,8 +306,14 @@ impl Checks {
         assert_eq!((&entry.body, entry.conversation), (body, *conversation), "to {request}");
         assert_eq!((entry.sender, &entry.nonce), (self.user(request), nonce), "to {request}");
         match response.status {
-            201 => assert!(entry.id > given.newest, "a message that is written now is new"),
-            _ => assert!(nonce.is_some(), "only a nonce tells that something was said before"),
+            201 => {
+                self.trace.count("messages written");
+                assert!(entry.id > given.newest, "a message that is written now is new");
+            }
+            _ => {
+                self.trace.count("messages sent again");
+                assert!(nonce.is_some(), "only a nonce tells that something was said before");
+            }
         }
     }
 
@@ -303,7 +332,10 @@ impl Checks {
         for (index, event) in events.iter().enumerate() {
             match event["type"].as_str() {
                 Some("message") => got.push(self.check_message(user, &event["message"]).id),
-                Some("reset") => assert_eq!(index, 0, "reset comes first"),
+                Some("reset") => {
+                    self.trace.count("resets");
+                    assert_eq!(index, 0, "reset comes first");
+                }
                 _ => {
                     assert!(got.is_empty(), "messages come last");
                     self.check_live_event(user, event);
@@ -324,6 +356,13 @@ impl Checks {
         self.hand_out(body, user, until);
 
         let released = body["released"] == true;
+        self.trace.count(match () {
+            () if released => "polls released",
+            () if c.draining => "polls drained",
+            () if events.is_empty() => "polls expired",
+            () if more => "polls answered with a page",
+            () => "polls answered",
+        });
         let over = given.at + poll.wait_micros() <= c.now;
         let reason = !events.is_empty() || over || released || c.draining;
         assert!(reason, "an empty answer to {request} before its time");

@@ -38,7 +38,7 @@ use std::time::Instant;
 use people::People;
 use plan::Plan;
 use random::Random;
-use trace::{Lines, Trace};
+use trace::{Counts, Lines, Trace};
 use world::World;
 
 /// How many seeds are tried where nobody says.
@@ -91,6 +91,7 @@ fn whatever_happens_everybody_sees_the_same_in_the_end() {
     }
     let seeds = number("SIM_SEEDS").unwrap_or(SEEDS);
     let (began, next, failed) = (Instant::now(), AtomicU64::new(0), Mutex::new(None));
+    let counts = Mutex::new(Counts::new());
     // A failure is told once, with its trace, and not where it happens.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -103,7 +104,13 @@ fn whatever_happens_everybody_sees_the_same_in_the_end() {
                     if seed >= seeds {
                         return;
                     }
-                    if failure(seed, &Trace::new(Lines::Dropped)).is_some() {
+                    let trace = Trace::new(Lines::Dropped);
+                    let failure = failure(seed, &trace);
+                    let mut counts = counts.lock().expect("no panic before");
+                    for (what, times) in trace.counts() {
+                        *counts.entry(what).or_insert(0) += times;
+                    }
+                    if failure.is_some() {
                         next.store(seeds, Ordering::Relaxed);
                         let mut failed = failed.lock().expect("no panic before");
                         *failed = Some(failed.map_or(seed, |other: u64| other.min(seed)));
@@ -122,6 +129,9 @@ fn whatever_happens_everybody_sees_the_same_in_the_end() {
         panic!("SIM_SEED={seed} fails: {why}\n\n{lines}\nSIM_SEED={seed} fails: {why}");
     }
     println!("{seeds} seeds in {:.1} s", began.elapsed().as_secs_f64());
+    for (what, times) in counts.into_inner().expect("no panic before") {
+        println!("{times:>12} {what}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! somebody will read them, since a run can be had again from its seed.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// How many lines lead up to a failure.
@@ -34,12 +34,17 @@ struct State {
     hash: u64,
     now: u64,
     kept: VecDeque<String>,
+    counts: Counts,
 }
+
+/// How often what has happened.
+pub type Counts = BTreeMap<&'static str, u64>;
 
 impl Trace {
     pub fn new(lines: Lines) -> Self {
         // The offset basis of FNV-1a.
-        let state = State { hash: 0xcbf2_9ce4_8422_2325, now: 0, kept: VecDeque::new() };
+        let hash = 0xcbf2_9ce4_8422_2325;
+        let state = State { hash, now: 0, kept: VecDeque::new(), counts: Counts::new() };
         Self { lines, state: Rc::new(RefCell::new(state)) }
     }
 
@@ -76,6 +81,16 @@ impl Trace {
             let mixed = state.hash ^ u64::from_le_bytes(word);
             state.hash = mixed.wrapping_mul(0x0100_0000_01b3).rotate_left(23);
         }
+    }
+
+    /// Something that a simulator must come across, or it simulates too little.
+    pub fn count(&self, what: &'static str) {
+        *self.state.borrow_mut().counts.entry(what).or_insert(0) += 1;
+    }
+
+    /// What has happened, and how often.
+    pub fn counts(&self) -> Counts {
+        self.state.borrow().counts.clone()
     }
 
     /// The number that stands for the run so far.

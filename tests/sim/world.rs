@@ -74,7 +74,7 @@ impl World {
             plan: plan.clone(),
             random,
             network: Network::default(),
-            checks: Checks::default(),
+            checks: Checks::new(trace.clone()),
             trace,
             outputs: Outputs::default(),
             now: 0,
@@ -93,6 +93,7 @@ impl World {
     /// One round of the loop.
     pub fn turn(&mut self, gently: bool) {
         self.turn += 1;
+        self.trace.count("turns");
         self.checks.newest_before = self.checks.newest();
         let mut links = self.network.alive.clone();
         self.random.shuffle(&mut links);
@@ -189,11 +190,13 @@ impl World {
             self.set_full(Some(self.now + time));
         }
         if self.drained_by.is_none() && self.random.chance(self.plan.drain) {
+            self.trace.count("drains");
             self.trace.line(|| "**   the server is told to stop".into());
             self.network.refuses = true;
             self.drained_by = Some(self.now + DRAIN_TIME);
             self.input(Input::Drain);
         } else if self.random.chance(self.plan.crash) {
+            self.trace.count("crashes");
             self.trace.line(|| "**   the server is killed".into());
             self.restart();
         }
@@ -303,6 +306,7 @@ impl World {
             if left == 0 {
                 if link.ended && !link.end_told {
                     link.end_told = true;
+                    self.trace.count("connections half-closed");
                     self.trace.line(|| format!("  -> #{id} ends"));
                     self.input(Input::Ended { connection });
                 }
@@ -355,7 +359,10 @@ impl World {
                         self.write(connection, &bytes, then);
                     }
                     Output::Close { connection } => self.close(connection),
-                    Output::Pause { connection } => self.set_paused(connection, true),
+                    Output::Pause { connection } => {
+                        self.trace.count("connections paused");
+                        self.set_paused(connection, true);
+                    }
                     Output::Resume { connection } => self.set_paused(connection, false),
                 }
             }
@@ -399,6 +406,7 @@ impl World {
         self.checks.answered(&asked.request, given, &response, circumstances);
         let link = self.network.link(id);
         if was_full || link.stalled_until > self.now {
+            self.trace.count("answers stalled");
             return self.input(Input::Blocked { connection });
         }
         link.taken = link.written;
@@ -421,6 +429,7 @@ impl World {
     /// The socket is broken, or closed behind the last answer.
     fn gone(&mut self, id: LinkId) {
         let Some(connection) = self.network.link(id).number else { return };
+        self.trace.count("connections broken");
         self.trace.line(|| format!("  -> #{id} is gone"));
         self.input(Input::Gone { connection });
         self.let_go(id, connection);
@@ -437,6 +446,7 @@ impl World {
         if let Some(first) = link.unanswered.front()
             && let Some(given) = first.given
         {
+            self.trace.count("connections closed while a request waits");
             // What came early, and was not yet looked at when the server was told to stop.
             let is_too_late = draining && given.turn == turn;
             let is_poll = first.request.poll().is_some();
