@@ -32,8 +32,8 @@ pub struct Checks {
     pub ids: BTreeMap<usize, i64>,
     /// Who has ever been whose friend.
     friends_ever: BTreeSet<(i64, i64)>,
-    /// For each cursor that was handed out, whose it is and which message is the last behind it.
-    places: BTreeMap<String, (i64, i64)>,
+    /// For each cursor that was handed out, what it stands for.
+    places: BTreeMap<String, Place>,
     /// What has become of what was said, by its text, which is said once.
     sayings: BTreeMap<String, Saying>,
     /// The one message for each nonce of a sender.
@@ -64,11 +64,25 @@ struct Saying {
     committed: usize,
 }
 
+/// What a cursor stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    user: i64,
+    /// The last message behind it.
+    message: i64,
+    /// Which process handed it out.
+    start: u64,
+    /// When, for the last time.
+    at: u64,
+}
+
 /// What is going on in a turn that an answer may depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
     pub now: u64,
     pub turn: u64,
+    /// Counts the processes.
+    pub start: u64,
     /// The store may have been full.
     pub full: bool,
     /// The server was told to stop, in this turn or an earlier one.
@@ -76,7 +90,12 @@ pub struct Circumstances {
     pub events_page_max: usize,
     /// There may be too many passwords to hash.
     pub hashing_is_bounded: bool,
+    /// An inbox may overflow.
+    pub inbox_is_bounded: bool,
 }
+
+/// For how long the events of one who is away are remembered at least.
+const KEPT: u64 = 300_000_000;
 
 impl Checks {
     /// Nothing has happened yet.
@@ -173,7 +192,7 @@ impl Checks {
         let late = now.saturating_sub(given.at + poll.wait_micros());
         assert!(late < 50_000, "a poll is held {late} us past its deadline");
         let user = self.user(request);
-        let missed = self.seen_by(user, self.place(poll, given, user), i64::MAX).next();
+        let missed = self.seen_by(user, self.last_behind(poll, given, user), i64::MAX).next();
         assert_eq!(missed, None, "nobody waits while there is something for them");
         if let Some(&turn) = self.ended.get(&request.token) {
             panic!("a poll is held of a session that ended in turn {turn}");
@@ -198,8 +217,11 @@ impl Checks {
         if let Some(&turn) = self.ended.get(&request.token)
             && turn < given.turn
         {
-            let refused = response.status == 401 || (c.draining && response.status == 503);
+            // A refusal, too, may hang on what the turn has written.
+            let is_failed = response.status == 503 && (c.draining || c.full);
+            let refused = response.status == 401 || is_failed;
             assert!(refused, "a session that has ended is not served: {request} got {response}");
+            return;
         }
         match response.status {
             200 | 201 | 204 => self.fulfilled(request, given, response, c),
@@ -266,7 +288,7 @@ impl Checks {
                 assert_eq!(known, id, "an account has one id");
             }
             What::Me => assert_eq!(body["user"]["id"], self.user(request), "to {request}"),
-            What::State => self.state_answered(self.user(request), body),
+            What::State => self.state_answered(self.user(request), body, c),
             What::History { conversation } => self.history_answered(*conversation, body),
             What::Send { .. } => self.send_answered(request, given, response),
             What::Poll(poll) => self.poll_answered(request, poll, given, response, c),
@@ -276,13 +298,13 @@ impl Checks {
         }
     }
 
-    fn state_answered(&mut self, user: i64, body: &Value) {
+    fn state_answered(&mut self, user: i64, body: &Value, c: Circumstances) {
         assert_eq!(body["user"]["id"], user, "a state is the caller's own");
         for conversation in body["conversations"].as_array().expect("conversations") {
             self.check_conversation(user, conversation);
         }
         // The snapshot may know of messages of its own turn; its cursor lies before all of them.
-        self.hand_out(body, user, self.newest_before);
+        self.hand_out(body, user, self.newest_before, c);
     }
 
     fn history_answered(&self, conversation: i64, body: &Value) {
@@ -342,7 +364,7 @@ impl Checks {
                 }
             }
         }
-        let after = self.place(poll, given, user);
+        let after = self.last_behind(poll, given, user);
         let until = match got.last() {
             Some(&last) if more => last,
             // A poll that is answered because the server stops does not wait for the commit.
@@ -353,7 +375,8 @@ impl Checks {
         assert_eq!(got, expected, "a poll is told what came after its cursor ({after} to {until})");
         assert!(got.len() <= c.events_page_max, "a page has its size");
         assert!(!more || got.len() == c.events_page_max, "a page is full where there is more");
-        self.hand_out(body, user, until);
+        self.hand_out(body, user, until, c);
+        self.check_reset(poll, response, c);
 
         let released = body["released"] == true;
         self.trace.count(match () {
@@ -429,18 +452,34 @@ impl Checks {
         &self.log[index]
     }
 
-    /// The last message behind a poll.
-    fn place(&self, poll: &Poll, given: Given, user: i64) -> i64 {
-        let Some(cursor) = &poll.cursor else { return given.newest };
-        let &(owner, place) = self.places.get(&**cursor).expect("a cursor that was handed out");
-        assert_eq!(owner, user, "tabs use their own cursors");
-        place
+    /// The state is to be reloaded where something was missed, and only there: after a restart, a
+    /// long absence, or too many events.
+    fn check_reset(&self, poll: &Poll, response: &Response, c: Circumstances) {
+        let Some(place) = poll.cursor.as_ref().map(|cursor| self.places[&**cursor]) else { return };
+        let first = response.events().first();
+        let is_reset = first.is_some_and(|event| event["type"] == "reset");
+        let is_old = place.start != c.start;
+        assert!(is_reset || !is_old, "a cursor from before a restart is reset, not {response}");
+        let was_away = place.at + KEPT <= c.now;
+        let reason = is_old || was_away || c.inbox_is_bounded;
+        assert!(!is_reset || reason, "a reset without a reason: {response}");
     }
 
-    fn hand_out(&mut self, body: &Value, user: i64, place: i64) {
-        let cursor = body["cursor"].as_str().expect("a cursor");
-        let known = *self.places.entry(cursor.to_owned()).or_insert((user, place));
-        assert_eq!(known, (user, place), "a cursor has one meaning");
+    /// The last message behind a poll.
+    fn last_behind(&self, poll: &Poll, given: Given, user: i64) -> i64 {
+        let Some(cursor) = &poll.cursor else { return given.newest };
+        let place = self.places.get(&**cursor).expect("a cursor that was handed out");
+        assert_eq!(place.user, user, "tabs use their own cursors");
+        place.message
+    }
+
+    fn hand_out(&mut self, body: &Value, user: i64, message: i64, c: Circumstances) {
+        let cursor = body["cursor"].as_str().expect("a cursor").to_owned();
+        let place = Place { user, message, start: c.start, at: c.now };
+        if let Some(known) = self.places.insert(cursor, place) {
+            let same = (known.user, known.message, known.start) == (user, message, c.start);
+            assert!(same, "a cursor has one meaning, not {known:?} and {place:?}");
+        }
     }
 
     fn user(&self, request: &Request) -> i64 {

@@ -22,6 +22,7 @@ use lovejoy::system::{Entropy, Mono, Now};
 
 use crate::checks::{Checks, Circumstances};
 use crate::network::{Given, LinkId, Network};
+use crate::people::NAMES;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::trace::Trace;
@@ -55,6 +56,10 @@ pub struct World {
     drained_by: Option<u64>,
     /// Turns in a row that the server wanted at once.
     at_once: u64,
+    /// What has happened in this turn.
+    inputs: u64,
+    written: u64,
+    inputs_of_turn: u64,
 }
 
 /// How long a drain may take.
@@ -87,6 +92,9 @@ impl World {
             full_until: None,
             drained_by: None,
             at_once: 0,
+            inputs: 0,
+            inputs_of_turn: 0,
+            written: 0,
         }
     }
 
@@ -109,11 +117,23 @@ impl World {
             self.faults();
         }
         self.give();
+        let (inputs, written, held) = (self.inputs, self.written, self.held());
+        let (due, before) = (self.server_deadline(), self.server.connections());
         self.input(Input::EndOfTurn);
         self.checks.look_into(self.server.handler().store());
         self.carry_out();
         self.look();
+        let _ = (inputs, before);
+        if self.inputs_of_turn + 1 == self.inputs && due.is_some_and(|due| due <= self.now) {
+            self.trace.count("woken");
+            if written == self.written && held == self.held() && before == self.server.connections()
+            {
+                self.trace.count("woken for nothing");
+                self.trace.line(|| format!("**   woken for nothing at {due:?}"));
+            }
+        }
         self.accept(gently);
+        self.inputs_of_turn = self.inputs;
         if self.drained_by.is_some_and(|by| by <= self.now || self.server.connections() == 0) {
             self.trace.line(|| "**   drained".into());
             self.server.finish();
@@ -240,6 +260,7 @@ impl World {
     // The loop.
 
     fn input(&mut self, input: Input<'_>) {
+        self.inputs += 1;
         let now = self.server_now();
         self.server.handle(now, input, &mut self.outputs);
     }
@@ -377,6 +398,7 @@ impl World {
 
     fn write(&mut self, connection: ConnectionId, bytes: &[u8], then: Then) {
         self.trace.hash(bytes);
+        self.written += 1;
         let Some(id) = self.sockets[connection.0 as usize] else {
             panic!("nothing is written to a connection that is no more");
         };
@@ -470,16 +492,19 @@ impl World {
         Circumstances {
             now: self.now,
             turn: self.turn,
+            start: self.starts,
             full: self.full_until.is_some(),
             draining: self.drained_by.is_some(),
             events_page_max: self.config.events_page_max,
             hashing_is_bounded: self.config.hashing_max < 10,
+            inbox_is_bounded: self.config.live_events_per_user_max < 10,
         }
     }
 
     /// Compares the server with what it should be at the end of a turn.
     fn look(&mut self) {
         let mut held = 0;
+        let mut of_person = [0; NAMES.len()];
         for (id, link) in self.network.accepted() {
             let first = link.unanswered.front();
             if link.paused && !link.shut && link.taken == link.written {
@@ -491,6 +516,10 @@ impl World {
             match first.request.poll() {
                 Some(poll) => {
                     held += 1;
+                    of_person[first.request.person] += 1;
+                    let early = link.told - first.end;
+                    let early_max = self.config.pipelined_bytes_max;
+                    assert!(early <= early_max, "#{id}: {early} bytes wait behind a poll");
                     assert!(
                         !link.end_told,
                         "#{id}: one who has closed their side is not waited for"
@@ -504,6 +533,8 @@ impl World {
                 }
             }
         }
+        let most = of_person.into_iter().max().unwrap_or(0);
+        assert!(most <= self.config.polls_per_user_max, "one user holds {most} polls");
         assert_eq!(held, self.server.handler().held(), "as many polls are held as clients wait");
         let sockets = self.sockets.iter().flatten().count();
         assert_eq!(sockets, self.server.connections(), "a connection for each socket");
