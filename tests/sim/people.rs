@@ -154,12 +154,19 @@ impl People {
         let me = &self.tabs[tab];
         let may_ask = me.may_poll(now) && (!is_first || me.command.is_none());
         if may_ask && (!is_first || self.random.chance(200)) {
-            let wait = if self.calm {
-                Some(25)
-            } else if is_first {
-                Some(0)
-            } else {
-                self.random.pick(&[None, Some(25), Some(25), Some(60), Some(90), Some(3), Some(0)])
+            let wait = match () {
+                // It only wants to know where it stands.
+                () if is_first => Some(0),
+                () if self.calm => Some(25),
+                () => self.random.pick(&[
+                    None,
+                    Some(25),
+                    Some(25),
+                    Some(60),
+                    Some(90),
+                    Some(3),
+                    Some(0),
+                ]),
             };
             let poll = Poll { cursor: me.cursor.clone(), wait, is_probe: false };
             let give_up_at = now + poll.wait_micros() + PATIENCE;
