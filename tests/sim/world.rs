@@ -60,7 +60,15 @@ pub struct World {
     inputs: u64,
     written: u64,
     inputs_of_turn: u64,
+    /// When the last poll of each person ended.
+    last_polls: [Option<u64>; NAMES.len()],
+    /// How often this process was woken for nothing that can be seen.
+    unseen: u64,
 }
+
+/// How long somebody is there after their last poll, and how often an inbox is looked after.
+const GRACE: u64 = 10_000_000;
+const INBOX_TIME: u64 = 300_000_000;
 
 /// How long a drain may take.
 const DRAIN_TIME: u64 = 2_000_000;
@@ -94,6 +102,8 @@ impl World {
             at_once: 0,
             inputs: 0,
             inputs_of_turn: 0,
+            last_polls: [None; NAMES.len()],
+            unseen: 0,
             written: 0,
         }
     }
@@ -117,20 +127,17 @@ impl World {
             self.faults();
         }
         self.give();
-        let (inputs, written, held) = (self.inputs, self.written, self.held());
-        let (due, before) = (self.server_deadline(), self.server.connections());
+        let before = self.activity();
+        let due = self.server_deadline().filter(|&due| due <= self.now);
         self.input(Input::EndOfTurn);
         self.checks.look_into(self.server.handler().store());
         self.carry_out();
         self.look();
-        let _ = (inputs, before);
-        if self.inputs_of_turn + 1 == self.inputs && due.is_some_and(|due| due <= self.now) {
-            self.trace.count("woken");
-            if written == self.written && held == self.held() && before == self.server.connections()
-            {
-                self.trace.count("woken for nothing");
-                self.trace.line(|| format!("**   woken for nothing at {due:?}"));
-            }
+        if let Some(due) = due
+            && self.inputs_of_turn + 1 == self.inputs
+        {
+            let was_for_nothing = before == self.activity();
+            self.woken(due, was_for_nothing);
         }
         self.accept(gently);
         self.inputs_of_turn = self.inputs;
@@ -243,6 +250,8 @@ impl World {
         store.set_pages_max(None);
         self.full_until = None;
         self.drained_by = None;
+        self.last_polls = [None; NAMES.len()];
+        self.unseen = 0;
         self.network.refuses = false;
         self.outputs = Outputs::default();
         self.started_at = self.now;
@@ -425,6 +434,9 @@ impl World {
             // What is still behind it will not be answered.
             link.unanswered.clear();
         }
+        if asked.request.poll().is_some() {
+            self.last_polls[asked.request.person] = Some(self.now);
+        }
         self.checks.answered(&asked.request, given, &response, circumstances);
         let link = self.network.link(id);
         if was_full || link.stalled_until > self.now {
@@ -501,6 +513,31 @@ impl World {
         }
     }
 
+    /// What one would see of a turn that had a reason.
+    fn activity(&mut self) -> (u64, usize, usize) {
+        (self.written, self.held(), self.server.connections())
+    }
+
+    /// A server that sleeps is woken when there is something to do. What cannot be seen from here
+    /// is a slice of hashing, somebody without friends who is gone for good, and the inboxes, each
+    /// of which is looked after once in a while.
+    fn woken(&mut self, due: u64, for_nothing: bool) {
+        self.trace.count("woken");
+        let mut gone = false;
+        for ended_at in &mut self.last_polls {
+            gone |= ended_at.take_if(|at| *at + GRACE <= self.now).is_some();
+        }
+        if !for_nothing || gone || due == self.started_at {
+            return;
+        }
+        self.trace.count("woken for nothing");
+        self.trace.line(|| "**   woken for nothing that can be seen".into());
+        self.unseen += 1;
+        let rounds = (self.now - self.started_at) / INBOX_TIME + 1;
+        let most = NAMES.len() as u64 * rounds;
+        assert!(self.unseen <= most, "the server is woken {} times for nothing", self.unseen);
+    }
+
     /// Compares the server with what it should be at the end of a turn.
     fn look(&mut self) {
         let mut held = 0;
@@ -531,6 +568,12 @@ impl World {
                     let took = self.turn - given.turn;
                     assert!(took <= may_take, "{} is answered in its turn", first.request);
                 }
+            }
+        }
+        for (ended_at, held) in self.last_polls.iter_mut().zip(of_person) {
+            match held {
+                0 => {}
+                _ => *ended_at = Some(self.now),
             }
         }
         let most = of_person.into_iter().max().unwrap_or(0);
