@@ -15,6 +15,7 @@ use lovejoy::entity::{ConversationId, MessageId, UserId};
 use serde_json::Value;
 
 use crate::network::Given;
+use crate::people::NAMES;
 use crate::trace::Trace;
 use crate::wire::{Poll, Request, Response, What};
 
@@ -90,9 +91,15 @@ pub struct Circumstances {
     pub events_page_max: usize,
     /// There may be too many passwords to hash.
     pub hashing_is_bounded: bool,
+    /// When a poll of each person was last held or answered, and when one last may have been.
+    pub polled: [Option<u64>; NAMES.len()],
+    pub may_have_polled: [Option<u64>; NAMES.len()],
     /// An inbox may overflow.
     pub inbox_is_bounded: bool,
 }
+
+/// For how long somebody is there after their last poll.
+pub const GRACE: u64 = 10_000_000;
 
 /// For how long the events of one who is away are remembered at least.
 const KEPT: u64 = 300_000_000;
@@ -360,15 +367,13 @@ impl Checks {
                 }
                 _ => {
                     assert!(got.is_empty(), "messages come last");
-                    self.check_live_event(user, event);
+                    self.check_live_event(user, event, c);
                 }
             }
         }
         let after = self.last_behind(poll, given, user);
         let until = match got.last() {
             Some(&last) if more => last,
-            // A poll that is answered because the server stops does not wait for the commit.
-            _ if c.draining => self.newest_before,
             _ => self.newest(),
         };
         let expected: Vec<_> = self.seen_by(user, after, until).map(|entry| entry.id).collect();
@@ -402,13 +407,14 @@ impl Checks {
     }
 
     /// An event that is stored nowhere tells a user of what is theirs.
-    fn check_live_event(&self, user: i64, event: &Value) {
+    fn check_live_event(&self, user: i64, event: &Value, c: Circumstances) {
         let other = || event["user_id"].as_i64().expect("a user");
         match event["type"].as_str().expect("a type") {
-            "presence" => assert!(
-                self.friends_ever.contains(&(user, other())),
-                "presence is a matter among friends: {event} to {user}"
-            ),
+            "presence" => {
+                let are_friends = self.friends_ever.contains(&(user, other()));
+                assert!(are_friends, "presence is a matter among friends: {event} to {user}");
+                self.check_presence(event, c);
+            }
             "read" => {
                 let members = &self.members[&event["conversation_id"].as_i64().expect("an id")];
                 let all_members = members.contains(&user) && members.contains(&other());
@@ -418,6 +424,18 @@ impl Checks {
             "friend" => assert_ne!(event["friend"]["user"]["id"], user, "nobody's own friend"),
             "friend_removed" => assert_ne!(other(), user, "nobody's own friend"),
             unknown => panic!("an event of type {unknown}"),
+        }
+    }
+
+    /// One is there while a poll is held and for a while after, and not any longer.
+    fn check_presence(&self, event: &Value, c: Circumstances) {
+        let mut ids = self.ids.iter();
+        let person = ids.find(|&(_, id)| event["user_id"] == *id).expect("an account");
+        let recently = |at: Option<u64>| at.is_some_and(|at| c.now < at + GRACE);
+        if event["online"] == true {
+            assert!(recently(c.may_have_polled[*person.0]), "nobody is there: {event}");
+        } else {
+            assert!(!recently(c.polled[*person.0]), "somebody is there: {event}");
         }
     }
 

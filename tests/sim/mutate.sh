@@ -17,12 +17,15 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
 if [ $# -eq 0 ]; then
     set -- $(cd "$root/tests/sim/mutations" && ls | sed 's/\.patch$//')
 fi
+mkdir "$copy/clean"
+(cd "$root" && tar cf - --exclude=./target --exclude=./.git .) | tar xf - -C "$copy/clean"
+
 missed=0
 for name; do
-    rm -rf "$copy/lovejoy" && mkdir "$copy/lovejoy"
-    (cd "$root" && tar cf - --exclude=./target --exclude=./.git .) | tar xf - -C "$copy/lovejoy"
+    rm -rf "$copy/lovejoy"
+    cp -R "$copy/clean" "$copy/lovejoy"
     cd "$copy/lovejoy"
-    patch -p1 -s --no-backup-if-mismatch < "$root/tests/sim/mutations/$name.patch"
+    patch -p1 -s --no-backup-if-mismatch < "tests/sim/mutations/$name.patch"
     if cargo test -q --test sim whatever > "$copy/log" 2>&1; then
         echo "MISSED  $name"
         missed=1

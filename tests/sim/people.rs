@@ -289,7 +289,7 @@ impl People {
             }
             if self.random.chance(self.plan.pipeline) && network.is_usable(link) {
                 for _ in 0..self.random.pick(&[1, 1, 2, 6]) {
-                    let what = match self.random.below(5) {
+                    let what = match self.random.below(4) {
                         0 => self.repetition_or_me(tab),
                         1 => What::Poll(Poll { cursor: None, wait: Some(2), is_probe: true }),
                         _ => What::Me,

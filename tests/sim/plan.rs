@@ -54,7 +54,7 @@ impl Plan {
     pub fn new(random: &mut Random) -> Self {
         let mut sometimes = |per_mille| if random.chance(500) { per_mille } else { 0 };
         let (split, delay, stall) = (sometimes(300), sometimes(300), sometimes(15));
-        let (hang_up, half_close, pipeline) = (sometimes(30), sometimes(10), sometimes(40));
+        let (hang_up, half_close, pipeline) = (sometimes(30), sometimes(25), sometimes(40));
         let (sleep, repeat, log_out) = (sometimes(6), sometimes(150), sometimes(10));
         let (crash, drain, full) = (sometimes(8), sometimes(12), sometimes(12));
         let (set_clock, oversleep) = (sometimes(10), sometimes(50));

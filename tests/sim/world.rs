@@ -20,7 +20,7 @@ use lovejoy::http::Pages;
 use lovejoy::server::{Input, Output, Outputs, Server};
 use lovejoy::system::{Entropy, Mono, Now};
 
-use crate::checks::{Checks, Circumstances};
+use crate::checks::{Checks, Circumstances, GRACE};
 use crate::network::{Given, LinkId, Network};
 use crate::people::NAMES;
 use crate::plan::Plan;
@@ -60,15 +60,20 @@ pub struct World {
     inputs: u64,
     written: u64,
     inputs_of_turn: u64,
-    /// When the last poll of each person ended.
-    last_polls: [Option<u64>; NAMES.len()],
+    /// When a poll of each person was last held or answered; the same until they are gone; and when
+    /// one last may have been.
+    polled: PerPerson,
+    leaving: PerPerson,
+    may_have_polled: PerPerson,
     /// How often this process was woken for nothing that can be seen.
     unseen: u64,
 }
 
-/// How long somebody is there after their last poll, and how often an inbox is looked after.
-const GRACE: u64 = 10_000_000;
+/// How often an inbox is looked after.
 const INBOX_TIME: u64 = 300_000_000;
+
+/// A moment for each person.
+type PerPerson = [Option<u64>; NAMES.len()];
 
 /// How long a drain may take.
 const DRAIN_TIME: u64 = 2_000_000;
@@ -102,7 +107,9 @@ impl World {
             at_once: 0,
             inputs: 0,
             inputs_of_turn: 0,
-            last_polls: [None; NAMES.len()],
+            polled: PerPerson::default(),
+            leaving: PerPerson::default(),
+            may_have_polled: PerPerson::default(),
             unseen: 0,
             written: 0,
         }
@@ -112,6 +119,7 @@ impl World {
     pub fn turn(&mut self, gently: bool) {
         self.turn += 1;
         self.trace.count("turns");
+        self.look_around();
         self.checks.newest_before = self.checks.newest();
         let mut links = self.network.alive.clone();
         self.random.shuffle(&mut links);
@@ -133,6 +141,7 @@ impl World {
         self.checks.look_into(self.server.handler().store());
         self.carry_out();
         self.look();
+        self.look_around();
         if let Some(due) = due
             && self.inputs_of_turn + 1 == self.inputs
         {
@@ -250,7 +259,9 @@ impl World {
         store.set_pages_max(None);
         self.full_until = None;
         self.drained_by = None;
-        self.last_polls = [None; NAMES.len()];
+        self.polled = PerPerson::default();
+        self.leaving = PerPerson::default();
+        self.may_have_polled = PerPerson::default();
         self.unseen = 0;
         self.network.refuses = false;
         self.outputs = Outputs::default();
@@ -374,6 +385,9 @@ impl World {
                 && first.given.is_none()
             {
                 first.given = Some(given);
+                if first.request.poll().is_some() {
+                    self.may_have_polled[first.request.person] = Some(self.now);
+                }
                 self.checks.given(&first.request, self.turn);
             }
         }
@@ -434,8 +448,8 @@ impl World {
             // What is still behind it will not be answered.
             link.unanswered.clear();
         }
-        if asked.request.poll().is_some() {
-            self.last_polls[asked.request.person] = Some(self.now);
+        if asked.request.poll().is_some() && response.status == 200 {
+            self.has_polled(asked.request.person);
         }
         self.checks.answered(&asked.request, given, &response, circumstances);
         let link = self.network.link(id);
@@ -509,6 +523,8 @@ impl World {
             draining: self.drained_by.is_some(),
             events_page_max: self.config.events_page_max,
             hashing_is_bounded: self.config.hashing_max < 10,
+            polled: self.polled,
+            may_have_polled: self.may_have_polled,
             inbox_is_bounded: self.config.live_events_per_user_max < 10,
         }
     }
@@ -524,7 +540,7 @@ impl World {
     fn woken(&mut self, due: u64, for_nothing: bool) {
         self.trace.count("woken");
         let mut gone = false;
-        for ended_at in &mut self.last_polls {
+        for ended_at in &mut self.leaving {
             gone |= ended_at.take_if(|at| *at + GRACE <= self.now).is_some();
         }
         if !for_nothing || gone || due == self.started_at {
@@ -536,6 +552,23 @@ impl World {
         let rounds = (self.now - self.started_at) / INBOX_TIME + 1;
         let most = NAMES.len() as u64 * rounds;
         assert!(self.unseen <= most, "the server is woken {} times for nothing", self.unseen);
+    }
+
+    fn has_polled(&mut self, person: usize) {
+        self.polled[person] = Some(self.now);
+        self.leaving[person] = Some(self.now);
+        self.may_have_polled[person] = Some(self.now);
+    }
+
+    /// Those who wait are there.
+    fn look_around(&mut self) {
+        let polls = self.network.accepted().filter_map(|(_, link)| {
+            let first = link.unanswered.front().filter(|first| first.given.is_some())?;
+            first.request.poll().map(|_| first.request.person)
+        });
+        for person in polls.collect::<Vec<_>>() {
+            self.has_polled(person);
+        }
     }
 
     /// Compares the server with what it should be at the end of a turn.
@@ -568,12 +601,6 @@ impl World {
                     let took = self.turn - given.turn;
                     assert!(took <= may_take, "{} is answered in its turn", first.request);
                 }
-            }
-        }
-        for (ended_at, held) in self.last_polls.iter_mut().zip(of_person) {
-            match held {
-                0 => {}
-                _ => *ended_at = Some(self.now),
             }
         }
         let most = of_person.into_iter().max().unwrap_or(0);
