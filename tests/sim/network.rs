@@ -20,6 +20,7 @@ pub type LinkId = usize;
 
 /// One connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "both ends can be in any state")]
 pub struct Link {
     pub tab: usize,
     /// The server's name for it, from being accepted to being closed.
@@ -183,10 +184,9 @@ impl Network {
             let link = &mut self.links[id];
             let is_awake = !self.asleep.contains(&link.tab);
             if is_awake && link.open && link.read < link.taken {
-                link.read = match gently || random.chance(700) {
-                    true => link.taken,
-                    false => random.between(link.read, link.taken),
-                };
+                let everything = gently || random.chance(700);
+                let earliest = if everything { link.taken } else { link.read };
+                link.read = random.between(earliest, link.taken);
             }
             while link.open
                 && let Some((end, _)) = link.responses.front()

@@ -108,10 +108,9 @@ impl People {
     /// Leaves for good.
     pub fn leave(&mut self, tab: usize, network: &mut Network) {
         self.tabs[tab].asleep_until = u64::MAX;
-        for sent in [self.tabs[tab].poll.take(), self.tabs[tab].command.take()] {
-            if let Some(sent) = sent {
-                network.hang_up(sent.link, false);
-            }
+        let tab = &mut self.tabs[tab];
+        for sent in [tab.poll.take(), tab.command.take()].into_iter().flatten() {
+            network.hang_up(sent.link, false);
         }
     }
 
@@ -277,10 +276,8 @@ impl People {
 
     /// What tabs, networks and laptops do.
     fn misbehave(&mut self, tab: usize, network: &mut Network, now: u64) {
-        let sent = match self.random.chance(500) {
-            true => self.tabs[tab].poll,
-            false => self.tabs[tab].command,
-        };
+        let me = &self.tabs[tab];
+        let sent = if self.random.chance(500) { me.poll } else { me.command };
         if let Some(Sent { link, .. }) = sent {
             if self.random.chance(self.plan.hang_up) {
                 let hard = self.random.chance(500);

@@ -101,6 +101,6 @@ impl Trace {
     /// The lines that led up to this moment.
     pub fn last_lines(&self) -> String {
         let state = self.state.borrow();
-        state.kept.iter().map(|line| format!("{line}\n")).collect()
+        state.kept.iter().fold(String::new(), |lines, line| lines + line + "\n")
     }
 }

@@ -69,13 +69,13 @@ impl Request {
         let (method, path, body) = self.parts();
         let mut text = format!("{method} {path} HTTP/1.1\r\nHost: sim\r\n");
         if !self.token.is_empty() {
-            text += &format!("Authorization: Bearer {}\r\n", self.token);
+            text = text + "Authorization: Bearer " + &self.token + "\r\n";
         }
-        match body.map(|body| body.to_string()) {
-            Some(body) => text += &format!("Content-Length: {}\r\n\r\n{body}", body.len()),
-            None => text += "\r\n",
-        }
-        text.into_bytes()
+        let content = match body.map(|body| body.to_string()) {
+            Some(body) => format!("Content-Length: {}\r\n\r\n{body}", body.len()),
+            None => "\r\n".to_owned(),
+        };
+        (text + &content).into_bytes()
     }
 
     fn parts(&self) -> (&'static str, String, Option<Value>) {
@@ -92,13 +92,10 @@ impl Request {
             What::LogOut => ("DELETE", "/api/sessions/current".into(), None),
             What::Me => ("GET", "/api/me".into(), None),
             What::Poll(Poll { cursor, wait, .. }) => {
-                let mut path = String::from("/api/events?");
-                if let Some(cursor) = cursor {
-                    path += &format!("cursor={cursor}&");
-                }
-                if let Some(wait) = wait {
-                    path += &format!("wait={wait}");
-                }
+                let cursor = cursor.as_ref().map(|cursor| format!("cursor={cursor}&"));
+                let wait = wait.map(|wait| format!("wait={wait}"));
+                let (cursor, wait) = (cursor.unwrap_or_default(), wait.unwrap_or_default());
+                let path = format!("/api/events?{cursor}{wait}");
                 ("GET", path, None)
             }
             What::Read { conversation, message } => {

@@ -1,0 +1,244 @@
+//! Moves bytes between the network and the server, as `event_loop.rs` does between sockets and the
+//! server, in the same order and with the same care for numbers that are free again.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use lovejoy::comet::ConnectionId;
+use lovejoy::connection::Then;
+use lovejoy::server::{Input, Output};
+
+use super::World;
+use crate::network::{Given, LinkId};
+use crate::wire::Response;
+
+impl World {
+    pub(super) fn accept(&mut self, gently: bool) {
+        while let Some(id) = self.network.backlog.pop_front() {
+            let number = self.free.pop().unwrap_or_else(|| {
+                self.sockets.push(None);
+                u32::try_from(self.sockets.len() - 1).expect("few links")
+            });
+            self.sockets[number as usize] = Some(id);
+            let connection = ConnectionId(number);
+            self.network.link(id).number = Some(connection);
+            self.trace.line(|| format!("  -> #{id} connects as {number}"));
+            let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            self.input(Input::Accepted { connection, peer });
+            if !gently && self.random.chance(self.plan.delay) {
+                break;
+            }
+        }
+    }
+
+    /// The socket may have room again.
+    pub(super) fn flush(&mut self, id: LinkId) {
+        let now = self.now;
+        let link = self.network.link(id);
+        let Some(connection) = link.number else { return };
+        if link.taken == link.written || link.stalled_until > now {
+            return;
+        }
+        if !self.random.chance(700) {
+            let link = self.network.link(id);
+            link.taken += 1;
+            if link.taken < link.written {
+                return self.input(Input::Blocked { connection });
+            }
+        }
+        let link = self.network.link(id);
+        link.taken = link.written;
+        let then = link.then;
+        self.taken(id, then, true);
+    }
+
+    pub(super) fn read(&mut self, id: LinkId, gently: bool) {
+        loop {
+            let link = self.network.link(id);
+            let Some(connection) = link.number else { return };
+            if link.broken {
+                // Before it breaks, the end may have been read.
+                if !link.end_told && self.random.chance(500) {
+                    self.network.link(id).end_told = true;
+                    self.input(Input::Ended { connection });
+                }
+                return self.gone(id);
+            }
+            if link.paused {
+                return;
+            }
+            let left = link.up.len() - link.told;
+            if left == 0 {
+                if link.ended && !link.end_told {
+                    link.end_told = true;
+                    self.trace.count("connections half-closed");
+                    self.trace.line(|| format!("  -> #{id} ends"));
+                    self.input(Input::Ended { connection });
+                }
+                return;
+            }
+            let whole = gently || !self.random.chance(self.plan.split);
+            let count = if whole { left } else { self.random.index(left) + 1 };
+            let link = self.network.link(id);
+            let bytes = link.up[link.told..link.told + count].to_vec();
+            link.told += count;
+            self.trace.line(|| format!("  -> #{id} {count} of {left} bytes"));
+            self.input(Input::Received { connection, bytes: &bytes });
+            // A pause is obeyed at once.
+            if self.outputs.list.last() == Some(&Output::Pause { connection }) {
+                self.network.link(id).paused = true;
+            }
+            if count < left && self.random.chance(500) {
+                return;
+            }
+        }
+    }
+
+    /// From now on the server owes an answer to what it has got.
+    pub(super) fn give(&mut self) {
+        let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
+        for &id in &self.network.alive.clone() {
+            let link = self.network.link(id);
+            let (told, is_free) = (link.told, link.taken == link.written && !link.shut);
+            if link.number.is_some()
+                && is_free
+                && let Some(first) = link.unanswered.front_mut()
+                && first.end <= told
+                && first.given.is_none()
+            {
+                first.given = Some(given);
+                if first.request.poll().is_some() {
+                    self.may_have_polled[first.request.person] = Some(self.now);
+                }
+                self.checks.given(&first.request, self.turn);
+            }
+        }
+    }
+
+    pub(super) fn carry_out(&mut self) {
+        while !self.outputs.list.is_empty() {
+            let outputs = std::mem::take(&mut self.outputs);
+            for output in outputs.list {
+                match output {
+                    Output::Write { connection, bytes, tail, then } => {
+                        let bytes = [&outputs.bytes[bytes], tail].concat();
+                        self.write(connection, &bytes, then);
+                    }
+                    Output::Close { connection } => self.close(connection),
+                    Output::Pause { connection } => {
+                        self.trace.count("connections paused");
+                        self.set_paused(connection, true);
+                    }
+                    Output::Resume { connection } => self.set_paused(connection, false),
+                }
+            }
+        }
+    }
+
+    fn set_paused(&mut self, connection: ConnectionId, paused: bool) {
+        if let Some(id) = self.sockets[connection.0 as usize] {
+            self.network.link(id).paused = paused;
+        }
+    }
+
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8], then: Then) {
+        self.trace.hash(bytes);
+        self.written += 1;
+        let Some(id) = self.sockets[connection.0 as usize] else {
+            panic!("nothing is written to a connection that is no more");
+        };
+        let (response, len) = Response::read(bytes).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(len, bytes.len(), "one answer at a time");
+        self.trace.line(|| format!("<-   #{id} {response}"));
+        let circumstances = self.circumstances();
+        let link = self.network.link(id);
+        let asked = link.unanswered.pop_front();
+        let asked = asked.unwrap_or_else(|| panic!("an answer without a request: {response}"));
+        let given = asked.given.unwrap_or_else(|| panic!("{} is not at an end", asked.request));
+        let stays = then == Then::Keep;
+        assert_eq!(
+            response.closes,
+            link_closes(&response, then, link.ended),
+            "{response} {then:?}"
+        );
+        assert!(!link.shut, "nothing follows a last answer");
+        link.then = then;
+        let was_full = link.taken < link.written;
+        link.write(response.clone(), bytes.len());
+        let link_is_closed = !stays;
+        if link_is_closed {
+            // What is still behind it will not be answered.
+            link.unanswered.clear();
+        }
+        if asked.request.poll().is_some() && response.status == 200 {
+            self.has_polled(asked.request.person);
+        }
+        self.checks.answered(&asked.request, given, &response, circumstances);
+        let link = self.network.link(id);
+        if was_full || link.stalled_until > self.now {
+            self.trace.count("answers stalled");
+            return self.input(Input::Blocked { connection });
+        }
+        link.taken = link.written;
+        self.taken(id, then, false);
+    }
+
+    /// The socket has taken everything.
+    fn taken(&mut self, id: LinkId, then: Then, was_blocked: bool) {
+        match then {
+            Then::Keep => {}
+            Then::Linger => self.network.link(id).shut = true,
+            Then::Close => return self.gone(id),
+        }
+        let link = self.network.link(id);
+        if was_blocked && let Some(connection) = link.number {
+            self.input(Input::Flushed { connection });
+        }
+    }
+
+    /// The socket is broken, or closed behind the last answer.
+    fn gone(&mut self, id: LinkId) {
+        let Some(connection) = self.network.link(id).number else { return };
+        self.trace.count("connections broken");
+        self.trace.line(|| format!("  -> #{id} is gone"));
+        self.input(Input::Gone { connection });
+        self.let_go(id, connection);
+    }
+
+    /// The server closes a connection. It must have a reason if somebody waits for an answer there.
+    fn close(&mut self, connection: ConnectionId) {
+        // It may have broken before the turn came to closing it.
+        let Some(id) = self.sockets[connection.0 as usize] else { return };
+        self.trace.line(|| format!("<-   #{id} is closed"));
+        let early_max = self.config.pipelined_bytes_max;
+        let (turn, draining) = (self.turn, self.drained_by.is_some());
+        let link = self.network.link(id);
+        if let Some(first) = link.unanswered.front()
+            && let Some(given) = first.given
+        {
+            self.trace.count("connections closed while a request waits");
+            // What came early, and was not yet looked at when the server was told to stop.
+            let is_too_late = draining && given.turn == turn;
+            let is_poll = first.request.poll().is_some();
+            let half_closed = is_poll && link.end_told;
+            let too_much = is_poll && link.told - first.end > early_max;
+            let why = half_closed || too_much || is_too_late || link.taken < link.written;
+            assert!(why, "#{id} is closed while {} waits", first.request);
+        }
+        self.let_go(id, connection);
+    }
+
+    fn let_go(&mut self, id: LinkId, connection: ConnectionId) {
+        self.sockets[connection.0 as usize] = None;
+        self.free.push(connection.0);
+        self.network.close(id, &mut self.random);
+    }
+}
+
+/// An answer says that it is the last one, unless the client has said so before.
+fn link_closes(response: &Response, then: Then, ended: bool) -> bool {
+    match then {
+        Then::Linger => true,
+        Then::Keep => false,
+        Then::Close => response.closes || !ended,
+    }
+}
