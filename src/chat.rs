@@ -277,17 +277,6 @@ impl Chat {
         }
     }
 
-    /// The server stops: everybody is answered, and told when to come back.
-    fn release_all(&mut self, now: Now) {
-        let polls: Vec<HoldId> = self.comet.all().collect();
-        // invariant: there are fewer than 2^32 polls.
-        let count = u32::try_from(polls.len()).expect("fewer than 2^32 polls");
-        for (id, place) in polls.into_iter().zip(0..count) {
-            let spread = DRAIN_RETRY_SPREAD.mul_f64(f64::from(place) / f64::from(count));
-            self.leave_empty_handed(now, id, Left::Draining, Some(DRAIN_RETRY + spread));
-        }
-    }
-
     /// Asks the logic what there is for a poll. It leaves if there is something, or nothing to wait
     /// for; a stream stays.
     fn ask(&mut self, now: Now, id: HoldId) {
