@@ -85,6 +85,8 @@ struct Place {
 pub struct Circumstances {
     pub now: u64,
     pub turn: u64,
+    /// Nobody has pipelined: the turn has one commit.
+    pub exact: bool,
     /// Counts the processes.
     pub start: u64,
     /// The store may have been full.
@@ -141,11 +143,11 @@ impl Checks {
         assert!(!store.is_writing(), "a turn ends with its transaction");
         loop {
             let next = i64::try_from(self.members.len()).expect("few conversations") + 1;
-            let members = store.member_ids(ConversationId(next)).expect("readable");
+            let members = store.members(ConversationId(next)).expect("readable");
             if members.is_empty() {
                 break;
             }
-            self.members.insert(next, members.into_iter().map(|user| user.0).collect());
+            self.members.insert(next, members.into_iter().map(|member| member.user.id.0).collect());
         }
         if std::mem::take(&mut self.friends_changed) {
             for &user in self.ids.values() {

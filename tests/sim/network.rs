@@ -64,6 +64,8 @@ pub struct Unanswered {
     pub end: usize,
     /// Set when the server has all of it and nothing before it to answer.
     pub given: Option<Given>,
+    /// The server has all of it.
+    pub has_come: bool,
 }
 
 /// The moment a request was the server's to answer.
@@ -150,6 +152,11 @@ impl Network {
         link.open && !link.shut && !link.ended && !link.broken
     }
 
+    /// How much a client waits for there.
+    pub fn waits_for(&self, id: LinkId) -> usize {
+        self.links[id].waits_for.len()
+    }
+
     /// A connection of a tab that waits for nothing.
     pub fn idle(&self, tab: usize) -> Option<LinkId> {
         let mut own = self.alive.iter().copied().filter(|&id| self.links[id].tab == tab);
@@ -161,7 +168,12 @@ impl Network {
         let request = Rc::new(request);
         link.up.extend_from_slice(&request.encode());
         let end = link.up.len();
-        link.unanswered.push_back(Unanswered { request: Rc::clone(&request), end, given: None });
+        link.unanswered.push_back(Unanswered {
+            request: Rc::clone(&request),
+            end,
+            given: None,
+            has_come: false,
+        });
         link.waits_for.push_back(request);
     }
 

@@ -288,10 +288,11 @@ impl People {
                 for _ in 0..self.random.pick(&[1, 1, 2, 6]) {
                     let what = match self.random.below(4) {
                         0 => self.repetition_or_me(tab),
-                        1 => What::Poll(Poll { cursor: None, wait: Some(2), is_probe: true }),
+                        1 => self.probe(tab, 2),
                         _ => What::Me,
                     };
-                    if self.tabs[tab].token.is_some() {
+                    // More than the server answers in one turn is another matter.
+                    if self.tabs[tab].token.is_some() && network.waits_for(link) < 12 {
                         self.ask(tab, network, Some(link), what);
                     }
                 }
@@ -315,6 +316,18 @@ impl People {
                     network.hang_up(sent.link, true);
                 }
             }
+        }
+    }
+
+    /// A poll that asks what was asked before.
+    fn probe(&self, tab: usize, wait: u64) -> What {
+        match &self.tabs[tab].old_cursor {
+            Some(cursor) => What::Poll(Poll {
+                cursor: Some(Rc::clone(cursor)),
+                wait: Some(wait),
+                is_probe: true,
+            }),
+            None => What::Me,
         }
     }
 

@@ -68,6 +68,8 @@ pub struct World {
     may_have_polled: PerPerson,
     /// How often this process was woken for nothing that can be seen.
     unseen: u64,
+    /// Nobody has pipelined in this turn.
+    exact: bool,
 }
 
 /// A moment for each person.
@@ -109,6 +111,7 @@ impl World {
             leaving: PerPerson::default(),
             may_have_polled: PerPerson::default(),
             unseen: 0,
+            exact: true,
             written: 0,
         }
     }
@@ -138,6 +141,7 @@ impl World {
         self.input(Input::EndOfTurn);
         self.checks.look_into(self.server.handler().store());
         self.carry_out();
+        self.give_next();
         self.look();
         self.look_around();
         if let Some(due) = due
@@ -150,7 +154,8 @@ impl World {
         self.inputs_of_turn = self.inputs;
         if self.drained_by.is_some_and(|by| by <= self.now || self.server.connections() == 0) {
             self.trace.line(|| "**   drained".into());
-            self.server.finish();
+            let now = self.server_now();
+            self.server.finish(now);
             self.restart();
         }
     }

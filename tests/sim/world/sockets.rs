@@ -93,23 +93,48 @@ impl World {
         }
     }
 
-    /// From now on the server owes an answer to what it has got.
+    /// From now on the server owes an answer to what it has got: to the first request of each
+    /// connection in this turn. The others may follow in the same turn.
     pub(super) fn give(&mut self) {
+        let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
+        self.exact = true;
+        for &id in &self.network.alive.clone() {
+            let link = self.network.link(id);
+            if link.number.is_none() || link.shut {
+                continue;
+            }
+            let (told, is_free) = (link.told, link.taken == link.written);
+            for (place, next) in link.unanswered.iter_mut().enumerate() {
+                if told < next.end {
+                    break;
+                }
+                if !next.has_come {
+                    next.has_come = true;
+                    self.checks.given(&next.request, self.turn);
+                }
+                self.exact &= place == 0;
+                if place == 0 && is_free && next.given.is_none() {
+                    next.given = Some(given);
+                    if next.request.poll().is_some() {
+                        self.may_have_polled[next.request.person] = Some(self.now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What stood behind a request that was answered in this turn is the server's to answer, too.
+    pub(super) fn give_next(&mut self) {
         let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
         for &id in &self.network.alive.clone() {
             let link = self.network.link(id);
-            let (told, is_free) = (link.told, link.taken == link.written && !link.shut);
-            if link.number.is_some()
-                && is_free
+            let is_free = link.number.is_some() && !link.shut && link.taken == link.written;
+            if is_free
                 && let Some(first) = link.unanswered.front_mut()
-                && first.end <= told
-                && first.given.is_none()
+                && first.end <= link.told
+                && first.has_come
             {
-                first.given = Some(given);
-                if first.request.poll().is_some() {
-                    self.may_have_polled[first.request.person] = Some(self.now);
-                }
-                self.checks.given(&first.request, self.turn);
+                first.given.get_or_insert(given);
             }
         }
     }
@@ -140,39 +165,22 @@ impl World {
         }
     }
 
+    /// The server writes an answer, or several.
     fn write(&mut self, connection: ConnectionId, bytes: &[u8], then: Then) {
         self.trace.hash(bytes);
-        self.written += 1;
         let Some(id) = self.sockets[connection.0 as usize] else {
             panic!("nothing is written to a connection that is no more");
         };
-        let (response, len) = Response::read(bytes).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(len, bytes.len(), "one answer at a time");
-        self.trace.line(|| format!("<-   #{id} {response}"));
-        let circumstances = self.circumstances();
         let link = self.network.link(id);
-        let asked = link.unanswered.pop_front();
-        let asked = asked.unwrap_or_else(|| panic!("an answer without a request: {response}"));
-        let given = asked.given.unwrap_or_else(|| panic!("{} is not at an end", asked.request));
-        let stays = then == Then::Keep;
-        assert_eq!(
-            response.closes,
-            link_closes(&response, then, link.ended),
-            "{response} {then:?}"
-        );
         assert!(!link.shut, "nothing follows a last answer");
-        link.then = then;
         let was_full = link.taken < link.written;
-        link.write(response.clone(), bytes.len());
-        let link_is_closed = !stays;
-        if link_is_closed {
-            // What is still behind it will not be answered.
-            link.unanswered.clear();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (response, len) = Response::read(rest).unwrap_or_else(|error| panic!("{error}"));
+            rest = &rest[len..];
+            let then = if rest.is_empty() { then } else { Then::Keep };
+            self.answer(id, response, len, then);
         }
-        if asked.request.poll().is_some() && response.status == 200 {
-            self.has_polled(asked.request.person);
-        }
-        self.checks.answered(&asked.request, given, &response, circumstances);
         let link = self.network.link(id);
         if was_full || link.stalled_until > self.now {
             self.trace.count("answers stalled");
@@ -180,6 +188,35 @@ impl World {
         }
         link.taken = link.written;
         self.taken(id, then, false);
+    }
+
+    /// One answer: to the first request that has none.
+    fn answer(&mut self, id: LinkId, response: Response, len: usize, then: Then) {
+        self.written += 1;
+        self.trace.line(|| format!("<-   #{id} {response}"));
+        let circumstances = self.circumstances();
+        let newest = self.checks.newest_before;
+        let late = Given { at: self.now, turn: self.turn, newest };
+        let link = self.network.link(id);
+        let asked = link.unanswered.pop_front();
+        let asked = asked.unwrap_or_else(|| panic!("an answer without a request: {response}"));
+        assert!(asked.end <= link.told, "{} is not at an end", asked.request);
+        let given = asked.given.unwrap_or(late);
+        assert_eq!(
+            response.closes,
+            link_closes(&response, then, link.ended),
+            "{response} {then:?}"
+        );
+        link.then = then;
+        link.write(response.clone(), len);
+        if then != Then::Keep {
+            // What is still behind it will not be answered.
+            link.unanswered.clear();
+        }
+        if asked.request.poll().is_some() && response.status == 200 {
+            self.has_polled(asked.request.person);
+        }
+        self.checks.answered(&asked.request, given, &response, circumstances);
     }
 
     /// The socket has taken everything.

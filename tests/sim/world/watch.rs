@@ -12,6 +12,7 @@ impl World {
         Circumstances {
             now: self.now,
             turn: self.turn,
+            exact: self.exact,
             start: self.starts,
             full: self.full_until.is_some(),
             draining: self.drained_by.is_some(),
