@@ -35,6 +35,9 @@ pub struct Checks {
     pub ids: BTreeMap<usize, i64>,
     /// Who has ever been whose friend.
     friends_ever: BTreeSet<(i64, i64)>,
+    /// And who is now, and was at the beginning of the turn.
+    friends: BTreeSet<(i64, i64)>,
+    friends_before: BTreeSet<(i64, i64)>,
     /// For each cursor that was handed out, what it stands for.
     places: BTreeMap<String, Place>,
     /// What has become of what was said, by its text, which is said once.
@@ -119,6 +122,8 @@ impl Checks {
             members: BTreeMap::new(),
             ids: BTreeMap::new(),
             friends_ever: BTreeSet::new(),
+            friends: BTreeSet::new(),
+            friends_before: BTreeSet::new(),
             places: BTreeMap::new(),
             sayings: BTreeMap::new(),
             nonces: BTreeMap::new(),
@@ -133,7 +138,9 @@ impl Checks {
         match &request.what {
             What::Send { body, .. } => self.sayings.entry(body.clone()).or_default().given += 1,
             What::LogOut => drop(self.ending.entry(Rc::clone(&request.token)).or_insert(turn)),
-            What::Accept { .. } | What::AskFriend { .. } => self.friends_changed = true,
+            What::Accept { .. } | What::AskFriend { .. } | What::Unfriend { .. } => {
+                self.friends_changed = true;
+            }
             _ => {}
         }
     }
@@ -149,12 +156,15 @@ impl Checks {
             }
             self.members.insert(next, members.into_iter().map(|member| member.user.id.0).collect());
         }
+        self.friends_before.clone_from(&self.friends);
         if std::mem::take(&mut self.friends_changed) {
+            self.friends.clear();
             for &user in self.ids.values() {
                 for friend in store.friend_ids(UserId(user)).expect("readable") {
-                    self.friends_ever.insert((user, friend.0));
+                    self.friends.insert((user, friend.0));
                 }
             }
+            self.friends_ever.extend(&self.friends);
         }
         let known = self.newest();
         if store.newest_id().expect("readable").0 == known {
@@ -329,6 +339,12 @@ impl Checks {
         if response.status == 201 {
             self.trace.count("messages written");
             assert!(entry.id > given.newest, "a message that is written now is new");
+            let mut others = self.members[conversation].iter().filter(|id| **id != entry.sender);
+            let are_friends = others.all(|&other| {
+                let pair = (entry.sender, other);
+                self.friends.contains(&pair) || self.friends_before.contains(&pair)
+            });
+            assert!(are_friends, "only friends may write to each other: {entry:?}");
         } else {
             self.trace.count("messages sent again");
             assert!(nonce.is_some(), "only a nonce tells that something was said before");

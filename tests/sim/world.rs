@@ -53,6 +53,8 @@ pub struct World {
     free: Vec<u32>,
     /// When the store is written to again.
     full_until: Option<u64>,
+    /// It was full at some time of this turn.
+    was_full: bool,
     /// When to stop draining.
     drained_by: Option<u64>,
     /// Turns in a row that the server wanted at once.
@@ -103,6 +105,7 @@ impl World {
             sockets: Vec::new(),
             free: Vec::new(),
             full_until: None,
+            was_full: false,
             drained_by: None,
             at_once: 0,
             inputs: 0,
@@ -120,6 +123,7 @@ impl World {
     pub fn turn(&mut self, gently: bool) {
         self.turn += 1;
         self.trace.count("turns");
+        self.was_full = self.full_until.is_some();
         self.look_around();
         self.checks.newest_before = self.checks.newest();
         let mut links = self.network.alive.clone();
@@ -249,6 +253,7 @@ impl World {
             format!("**   the store is {}", if until.is_some() { "full" } else { "writable" })
         });
         self.full_until = until;
+        self.was_full |= until.is_some();
         let pages = until.map(|_| 1);
         self.server.handler().store().set_pages_max(pages);
     }

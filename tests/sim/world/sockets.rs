@@ -115,9 +115,11 @@ impl World {
                 self.exact &= place == 0;
                 if place == 0 && is_free && next.given.is_none() {
                     next.given = Some(given);
-                    if next.request.poll().is_some() {
-                        self.may_have_polled[next.request.person] = Some(self.now);
-                    }
+                }
+                // Behind others it may be held and gone again within the turn.
+                if next.request.poll().is_some() {
+                    self.may_have_polled[next.request.person] = Some(self.now);
+                    self.leaving[next.request.person] = Some(self.now);
                 }
             }
         }
@@ -128,8 +130,11 @@ impl World {
         let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
         for &id in &self.network.alive.clone() {
             let link = self.network.link(id);
-            let is_free = link.number.is_some() && !link.shut && link.taken == link.written;
+            // Within a turn the next one is read before the socket is known to be full.
+            let is_free = link.taken == link.written || link.answered_in == given.turn;
             if is_free
+                && link.number.is_some()
+                && !link.shut
                 && let Some(first) = link.unanswered.front_mut()
                 && first.end <= link.told
                 && first.has_come
@@ -208,6 +213,7 @@ impl World {
             "{response} {then:?}"
         );
         link.then = then;
+        link.answered_in = late.turn;
         link.write(response.clone(), len);
         if then != Then::Keep {
             // What is still behind it will not be answered.

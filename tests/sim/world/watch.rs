@@ -14,7 +14,7 @@ impl World {
             turn: self.turn,
             exact: self.exact,
             start: self.starts,
-            full: self.full_until.is_some(),
+            full: self.was_full,
             draining: self.drained_by.is_some(),
             events_page_max: self.config.events_page_max,
             hashing_is_bounded: self.config.hashing_max < 10,
