@@ -184,7 +184,7 @@ impl World {
             let (response, len) = Response::read(rest).unwrap_or_else(|error| panic!("{error}"));
             rest = &rest[len..];
             let then = if rest.is_empty() { then } else { Then::Keep };
-            self.answer(id, response, len, then);
+            self.answer(id, &response, len, then);
         }
         let link = self.network.link(id);
         if was_full || link.stalled_until > self.now {
@@ -196,7 +196,7 @@ impl World {
     }
 
     /// One answer: to the first request that has none.
-    fn answer(&mut self, id: LinkId, response: Response, len: usize, then: Then) {
+    fn answer(&mut self, id: LinkId, response: &Response, len: usize, then: Then) {
         self.written += 1;
         self.trace.line(|| format!("<-   #{id} {response}"));
         let circumstances = self.circumstances();
@@ -207,11 +207,7 @@ impl World {
         let asked = asked.unwrap_or_else(|| panic!("an answer without a request: {response}"));
         assert!(asked.end <= link.told, "{} is not at an end", asked.request);
         let given = asked.given.unwrap_or(late);
-        assert_eq!(
-            response.closes,
-            link_closes(&response, then, link.ended),
-            "{response} {then:?}"
-        );
+        assert_eq!(response.closes, link_closes(response, then, link.ended), "{response} {then:?}");
         link.then = then;
         link.answered_in = late.turn;
         link.write(response.clone(), len);
@@ -222,7 +218,7 @@ impl World {
         if asked.request.poll().is_some() && response.status == 200 {
             self.has_polled(asked.request.person);
         }
-        self.checks.answered(&asked.request, given, &response, circumstances);
+        self.checks.answered(&asked.request, given, response, circumstances);
     }
 
     /// The socket has taken everything.
