@@ -284,7 +284,15 @@ impl People {
                 self.trace.line(|| format!("     {} hangs up #{link}", self.name(tab)));
                 return network.hang_up(link, hard);
             }
-            if self.random.chance(self.plan.pipeline) && network.is_usable(link) {
+            let stalls = self.random.chance(self.plan.stall);
+            if stalls {
+                let time = self.random.pick(&[50_000, 3_000_000, 15_000_000]);
+                network.link(link).stalled_until = now + time;
+                self.trace.line(|| format!("     #{link} takes nothing for {time} us"));
+            }
+            // What stands behind an answer that does not leave is a matter of its own.
+            let often = if stalls { 10 } else { 1 };
+            if self.random.chance(self.plan.pipeline * often) && network.is_usable(link) {
                 for _ in 0..self.random.pick(&[1, 1, 2, 6]) {
                     let what = match self.random.below(4) {
                         0 => self.repetition_or_me(tab),
@@ -297,14 +305,9 @@ impl People {
                     }
                 }
             }
-            if self.random.chance(self.plan.half_close) {
+            if self.random.chance(self.plan.half_close * often) {
                 self.trace.line(|| format!("     {} closes its side of #{link}", self.name(tab)));
                 network.half_close(link);
-            }
-            if self.random.chance(self.plan.stall) {
-                let time = self.random.pick(&[50_000, 3_000_000, 15_000_000]);
-                network.link(link).stalled_until = now + time;
-                self.trace.line(|| format!("     #{link} takes nothing for {time} us"));
             }
         }
         if self.random.chance(self.plan.sleep) {
