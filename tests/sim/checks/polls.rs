@@ -1,0 +1,150 @@
+//! What must be true of polls: of those that are held, and of their answers.
+
+use serde_json::Value;
+
+use super::{Checks, Circumstances, GRACE, KEPT};
+use crate::network::Given;
+use crate::wire::{Poll, Request, Response};
+
+impl Checks {
+    /// A poll is held at the end of a turn.
+    pub fn held(&self, request: &Request, poll: &Poll, given: Given, now: u64) {
+        // The wheel is exact to a twentieth of a second.
+        let late = now.saturating_sub(given.at + poll.wait_micros());
+        assert!(late < 50_000, "a poll is held {late} us past its deadline");
+        let user = self.user(request);
+        let missed = self.seen_by(user, self.last_behind(poll, given, user), i64::MAX).next();
+        assert_eq!(missed, None, "nobody waits while there is something for them");
+        if let Some(&turn) = self.ended.get(&request.token) {
+            panic!("a poll is held of a session that ended in turn {turn}");
+        }
+    }
+
+    /// A poll is answered.
+    pub(super) fn answered_poll(
+        &mut self,
+        request: &Request,
+        poll: &Poll,
+        given: Given,
+        response: &Response,
+        c: Circumstances,
+    ) {
+        let user = self.user(request);
+        let (body, events) = (&response.body, response.events());
+        let more = body["more"] == true;
+        let mut got = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            match event["type"].as_str() {
+                Some("message") => got.push(self.check_message(user, &event["message"]).id),
+                Some("reset") => {
+                    self.trace.count("resets");
+                    assert_eq!(index, 0, "reset comes first");
+                }
+                _ => {
+                    assert!(got.is_empty(), "messages come last");
+                    self.check_live_event(user, event, c);
+                }
+            }
+        }
+        let after = self.last_behind(poll, given, user);
+        let until = match got.last() {
+            Some(&last) if more => last,
+            _ if c.exact => self.newest(),
+            // Pipelined requests are answered in one turn, with a commit after each. Which of them
+            // came before this answer, only its cursor tells.
+            _ => stored_in(body).clamp(self.newest_before, self.newest()),
+        };
+        let expected: Vec<_> = self.seen_by(user, after, until).map(|entry| entry.id).collect();
+        assert_eq!(got, expected, "a poll is told what came after its cursor ({after} to {until})");
+        assert!(got.len() <= c.events_page_max, "a page has its size");
+        assert!(!more || got.len() == c.events_page_max, "a page is full where there is more");
+        self.hand_out(body, user, until, c);
+        self.check_reset(poll, response, c);
+
+        let released = body["released"] == true;
+        self.trace.count(match () {
+            () if released => "polls released",
+            () if c.draining => "polls drained",
+            () if events.is_empty() => "polls expired",
+            () if more => "polls answered with a page",
+            () => "polls answered",
+        });
+        let over = given.at + poll.wait_micros() <= c.now;
+        let reason = !events.is_empty() || over || released || c.draining;
+        assert!(reason, "an empty answer to {request} before its time");
+        assert_eq!(
+            body["retry_ms"].is_i64(),
+            released || c.draining,
+            "who is sent away hears for how long"
+        );
+        assert_eq!(
+            body["wait"],
+            poll.wait_micros() / 1_000_000,
+            "the wait that was applied is told"
+        );
+    }
+
+    /// An event that is stored nowhere tells a user of what is theirs.
+    fn check_live_event(&self, user: i64, event: &Value, c: Circumstances) {
+        let other = || event["user_id"].as_i64().expect("a user");
+        match event["type"].as_str().expect("a type") {
+            "presence" => {
+                let are_friends = self.friends_ever.contains(&(user, other()));
+                assert!(are_friends, "presence is a matter among friends: {event} to {user}");
+                // Of one who was a friend, it is what was true when they still were.
+                if self.friends.contains(&(user, other())) {
+                    self.check_presence(event, c);
+                }
+            }
+            "read" | "delivered" => {
+                let members = &self.members[&event["conversation_id"].as_i64().expect("an id")];
+                let all_members = members.contains(&user) && members.contains(&other());
+                assert!(all_members, "marks are a matter among members: {event} to {user}");
+            }
+            "conversation" => self.check_conversation(user, &event["conversation"]),
+            "friend" => assert_ne!(event["friend"]["user"]["id"], user, "nobody's own friend"),
+            "friend_removed" => assert_ne!(other(), user, "nobody's own friend"),
+            unknown => panic!("an event of type {unknown}"),
+        }
+    }
+
+    /// One is there while a poll is held and for a while after, and not any longer.
+    fn check_presence(&self, event: &Value, c: Circumstances) {
+        let mut ids = self.ids.iter();
+        let person = ids.find(|&(_, id)| event["user_id"] == *id).expect("an account");
+        let recently = |at: Option<u64>| at.is_some_and(|at| c.now < at + GRACE);
+        if event["online"] == true {
+            assert!(recently(c.may_have_polled[*person.0]), "nobody is there: {event}");
+        } else {
+            assert!(!recently(c.polled[*person.0]), "somebody is there: {event}");
+        }
+    }
+
+    /// The state is to be reloaded where something was missed, and only there: after a restart, a
+    /// long absence, or too many events.
+    fn check_reset(&self, poll: &Poll, response: &Response, c: Circumstances) {
+        let Some(place) = poll.cursor.as_ref().map(|cursor| self.places[&**cursor]) else { return };
+        let first = response.events().first();
+        let is_reset = first.is_some_and(|event| event["type"] == "reset");
+        let is_old = place.start != c.start;
+        assert!(is_reset || !is_old, "a cursor from before a restart is reset, not {response}");
+        let was_away = place.at + KEPT <= c.now;
+        let reason = is_old || was_away || c.inbox_is_bounded;
+        assert!(!is_reset || reason, "a reset without a reason: {response}");
+    }
+
+    /// The last message behind a poll.
+    fn last_behind(&self, poll: &Poll, given: Given, user: i64) -> i64 {
+        let Some(cursor) = &poll.cursor else { return given.newest };
+        let place = self.places.get(&**cursor).expect("a cursor that was handed out");
+        assert_eq!(place.user, user, "tabs use their own cursors");
+        place.message
+    }
+}
+
+/// The newest message behind a cursor. To clients it is opaque.
+fn stored_in(body: &Value) -> i64 {
+    let cursor = body["cursor"].as_str().expect("a cursor");
+    let part = cursor.split('-').nth(2).expect("a cursor has four parts");
+    part.parse().expect("a number")
+}

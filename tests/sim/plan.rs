@@ -1,0 +1,101 @@
+//! Decides what kind of run a seed is: how many people, which faults, which limits.
+//!
+//! Each fault is left out of about half of the runs (swarm testing: Groce and others, 2012). With
+//! everything going on at once, faults hide each other: where each poll is cut off soon, none ever
+//! expires.
+
+use std::time::Duration;
+
+use lovejoy::config::Config;
+
+use crate::random::Random;
+
+/// What a run is like. Chances are per mille.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub people: usize,
+    pub tabs_each: usize,
+    /// Turns with faults, before the calm.
+    pub turns: u64,
+    /// A tab that could do something does.
+    pub busy: u64,
+    /// What arrives in a turn arrives in pieces.
+    pub split: u64,
+    /// What is on its way arrives in a later turn.
+    pub delay: u64,
+    /// A socket takes nothing for a while.
+    pub stall: u64,
+    /// A tab hangs up.
+    pub hang_up: u64,
+    /// A tab closes its side behind a request.
+    pub half_close: u64,
+    /// A tab sends more before it is answered.
+    pub pipeline: u64,
+    /// A tab falls asleep.
+    pub sleep: u64,
+    /// A message is sent twice, or again, or another one under its nonce.
+    pub repeat: u64,
+    /// A tab logs out.
+    pub log_out: u64,
+    /// The process is killed.
+    pub crash: u64,
+    /// The process is told to stop.
+    pub drain: u64,
+    /// The store is full for a while.
+    pub full: u64,
+    /// Somebody sets the clock.
+    pub set_clock: u64,
+    /// The server is woken later than it wanted.
+    pub oversleep: u64,
+    pub config: Config,
+}
+
+impl Plan {
+    pub fn new(random: &mut Random) -> Self {
+        let mut sometimes = |per_mille| if random.chance(500) { per_mille } else { 0 };
+        let (split, delay, stall) = (sometimes(300), sometimes(300), sometimes(15));
+        let (hang_up, half_close, pipeline) = (sometimes(30), sometimes(25), sometimes(40));
+        let (sleep, repeat, log_out) = (sometimes(6), sometimes(150), sometimes(10));
+        let (crash, drain, full) = (sometimes(8), sometimes(12), sometimes(12));
+        let (set_clock, oversleep) = (sometimes(10), sometimes(50));
+        Self {
+            people: random.index(3) + 2,
+            tabs_each: random.index(2) + 1,
+            turns: random.between(60, 240),
+            busy: random.pick(&[30, 100, 300]),
+            split,
+            delay,
+            stall,
+            hang_up,
+            half_close,
+            pipeline,
+            sleep,
+            repeat,
+            log_out,
+            crash,
+            drain,
+            full,
+            set_clock,
+            oversleep,
+            config: config(random),
+        }
+    }
+}
+
+/// Limits that are reached within a run, and some that are not.
+fn config(random: &mut Random) -> Config {
+    let mut config = Config {
+        password_iterations: random.pick(&[1, 1, 1, 2500]),
+        events_page_max: random.pick(&[1, 3, 200]),
+        polls_per_user_max: random.pick(&[2, 16]),
+        live_events_per_user_max: random.pick(&[2, 5, 1024]),
+        hashing_max: random.pick(&[1, 64]),
+        pipelined_bytes_max: random.pick(&[600, 16 * 1024]),
+        tail_messages_max: random.pick(&[1, 4, 1000]),
+        cache_entries_max: random.pick(&[1, 3, 1000]),
+        rate_limits: false,
+        ..Config::default()
+    };
+    config.presence_grace = Duration::from_secs(10);
+    config
+}

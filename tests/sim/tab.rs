@@ -1,0 +1,229 @@
+//! One tab of a browser: the client half of the comet, as `www/poll.js` has it, over a network that
+//! loses things.
+//!
+//! The rules are those of the file it mirrors: the cursor moves on only after an answer has been
+//! read to its end and dealt with; what failed is asked again, after a pause; `reset` means to
+//! reload the state and to go on with the cursor of that answer; 401 means to log in again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::network::LinkId;
+use crate::view::{Transcript, View, id};
+use crate::wire::{Request, Response, What};
+
+/// A tab, and what it knows.
+#[derive(Debug, Default)]
+pub struct Tab {
+    pub person: usize,
+    /// Asleep until then: it neither asks nor reads nor reacts.
+    pub asleep_until: u64,
+    /// Its login.
+    pub token: Option<Rc<str>>,
+    /// The place in the events that it knows everything up to.
+    pub cursor: Option<Rc<str>>,
+    /// The one before: to ask the same again.
+    pub old_cursor: Option<Rc<str>>,
+    /// It asks nothing before that time.
+    pub pause_until: u64,
+    /// Where its poll is on its way.
+    pub poll: Option<Sent>,
+    /// Where its command is.
+    pub command: Option<Sent>,
+    /// An answer that begins with `reset`, or the first one, waits for the state to be reloaded.
+    pub pending: Option<Response>,
+    pub wants_history: BTreeSet<i64>,
+    /// Messages that may not have arrived, to be sent again.
+    pub unsure: Vec<What>,
+    pub view: View,
+    pub transcript: Transcript,
+    /// The newest message that came behind the present snapshot.
+    last_told: i64,
+}
+
+/// A request on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    pub link: LinkId,
+    /// When to lose patience.
+    pub give_up_at: u64,
+}
+
+/// What people do not wait for longer.
+const AGAIN_AFTER: u64 = 500_000;
+
+impl Tab {
+    pub fn new(person: usize) -> Self {
+        Self { person, ..Self::default() }
+    }
+
+    /// Whether it may ask for events now.
+    pub fn may_poll(&self, now: u64) -> bool {
+        self.token.is_some()
+            && self.poll.is_none()
+            && self.pending.is_none()
+            && self.pause_until <= now
+    }
+
+    /// When it will do something by itself.
+    pub fn next_deadline(&self, now: u64) -> u64 {
+        if self.asleep_until > now {
+            return self.asleep_until;
+        }
+        let patience = [self.poll, self.command].into_iter().flatten().map(|sent| sent.give_up_at);
+        let patience = patience.min().unwrap_or(u64::MAX);
+        let idle = self.poll.is_none() || self.command.is_none();
+        if idle && self.pause_until > now { patience.min(self.pause_until) } else { patience }
+    }
+
+    /// An answer was read to its end.
+    pub fn answered(&mut self, link: LinkId, request: &Request, response: Response, now: u64) {
+        let was_command = take(&mut self.command, link);
+        let was_poll = take(&mut self.poll, link);
+        if response.status == 401 && self.token.as_ref() == Some(&request.token) {
+            return self.log_out(now);
+        }
+        match &request.what {
+            What::Register { .. } | What::LogIn { .. } => match response.status {
+                201 => self.token = response.body["token"].as_str().map(Rc::from),
+                _ => self.pause_until = now + AGAIN_AFTER,
+            },
+            What::LogOut if response.status == 204 => self.log_out(now),
+            What::State if was_command => self.state_came(&response, now),
+            What::History { conversation } if was_command && response.status == 200 => {
+                self.history_came(*conversation, &response.body);
+            }
+            What::Poll(poll) if was_poll && !poll.is_probe => {
+                self.events_came(response, poll.cursor.is_none(), now);
+            }
+            What::Send { .. } if response.status == 503 => self.unsure.push(request.what.clone()),
+            What::Send { nonce, .. } => self
+                .unsure
+                .retain(|what| !matches!(what, What::Send { nonce: other, .. } if other == nonce)),
+            _ => {}
+        }
+    }
+
+    /// An answer will never come.
+    pub fn lost(&mut self, link: LinkId, request: &Request, now: u64) {
+        if take(&mut self.poll, link) {
+            self.pause_until = now + AGAIN_AFTER;
+        }
+        if take(&mut self.command, link) && request.what == What::State {
+            self.give_up(now);
+        }
+        if let What::Send { nonce: Some(_), .. } = &request.what {
+            self.unsure.push(request.what.clone());
+        }
+    }
+
+    /// Reloads everything, as one does who does not trust the page.
+    pub fn forget(&mut self) {
+        self.cursor = None;
+        self.pending = None;
+    }
+
+    fn log_out(&mut self, now: u64) {
+        self.token = None;
+        self.pending = None;
+        self.pause_until = now + AGAIN_AFTER;
+    }
+
+    /// The question that came to nothing will be asked again, from the same place.
+    fn give_up(&mut self, now: u64) {
+        self.pending = None;
+        self.pause_until = now + AGAIN_AFTER;
+    }
+
+    fn state_came(&mut self, response: &Response, now: u64) {
+        if response.status != 200 {
+            return self.give_up(now);
+        }
+        self.view = View::of(&response.body);
+        let answer = self.pending.take();
+        if answer.is_none() {
+            self.cursor = cursor(&response.body);
+            self.old_cursor = None;
+            self.last_told = 0;
+            self.transcript.clear();
+        }
+        let known: BTreeSet<i64> = self.view.conversations().collect();
+        self.wants_history.extend(known.iter().filter(|id| !self.transcript.contains_key(id)));
+        if let Some(answer) = answer {
+            self.go_on(&answer, now);
+        }
+    }
+
+    fn history_came(&mut self, conversation: i64, body: &Value) {
+        self.wants_history.remove(&conversation);
+        let shown = self.transcript.entry(conversation).or_default();
+        for message in body["messages"].as_array().expect("messages") {
+            show(shown, message);
+        }
+    }
+
+    fn events_came(&mut self, response: Response, is_first: bool, now: u64) {
+        if response.status != 200 {
+            self.pause_until = now + AGAIN_AFTER;
+            return;
+        }
+        let is_reset = response.events().first().is_some_and(|event| event["type"] == "reset");
+        if is_first {
+            self.last_told = 0;
+            self.transcript.clear();
+        }
+        if is_first || is_reset {
+            self.pending = Some(response);
+        } else {
+            self.go_on(&response, now);
+        }
+    }
+
+    /// Deals with an answer, and only then moves on.
+    fn go_on(&mut self, answer: &Response, now: u64) {
+        for event in answer.events() {
+            self.view.apply(event);
+            match event["type"].as_str() {
+                Some("message") => {
+                    let message = &event["message"];
+                    let new = id(&message["id"]);
+                    let last = self.last_told;
+                    assert!(last < new, "each message comes once, in order: {new} after {last}");
+                    self.last_told = new;
+                    let conversation = id(&message["conversation_id"]);
+                    show(self.transcript.entry(conversation).or_default(), message);
+                }
+                Some("conversation") => {
+                    self.transcript.entry(id(&event["conversation"]["id"])).or_default();
+                }
+                _ => {}
+            }
+        }
+        let before = self.cursor.take();
+        self.cursor = cursor(&answer.body);
+        if let Some(retry_ms) = answer.body["retry_ms"].as_u64() {
+            self.pause_until = now + retry_ms * 1000;
+        } else if self.cursor == before {
+            self.pause_until = now + 100_000;
+        }
+        self.old_cursor = before;
+    }
+}
+
+/// What a tab shows of a message never changes.
+fn show(shown: &mut BTreeMap<i64, String>, message: &Value) {
+    let body = message["body"].as_str().expect("a body");
+    let other = shown.insert(id(&message["id"]), body.to_owned());
+    assert!(other.is_none_or(|other| other == body), "a message is what it was: {message}");
+}
+
+fn cursor(body: &Value) -> Option<Rc<str>> {
+    body["cursor"].as_str().map(Rc::from)
+}
+
+/// Whether this is what was on its way there; it no longer is.
+fn take(sent: &mut Option<Sent>, link: LinkId) -> bool {
+    sent.take_if(|sent| sent.link == link).is_some()
+}

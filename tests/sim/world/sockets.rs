@@ -1,0 +1,283 @@
+//! Moves bytes between the network and the server, as `event_loop.rs` does between sockets and the
+//! server, in the same order and with the same care for numbers that are free again.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use lovejoy::comet::ConnectionId;
+use lovejoy::connection::Then;
+use lovejoy::server::{Input, Output};
+
+use super::World;
+use crate::network::{Given, LinkId};
+use crate::wire::Response;
+
+impl World {
+    pub(super) fn accept(&mut self, gently: bool) {
+        while let Some(id) = self.network.backlog.pop_front() {
+            let number = self.free.pop().unwrap_or_else(|| {
+                self.sockets.push(None);
+                u32::try_from(self.sockets.len() - 1).expect("few links")
+            });
+            self.sockets[number as usize] = Some(id);
+            let connection = ConnectionId(number);
+            self.network.link(id).number = Some(connection);
+            self.trace.line(|| format!("  -> #{id} connects as {number}"));
+            let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            self.input(Input::Accepted { connection, peer });
+            if !gently && self.random.chance(self.plan.delay) {
+                break;
+            }
+        }
+    }
+
+    /// The socket may have room again.
+    pub(super) fn flush(&mut self, id: LinkId) {
+        let now = self.now;
+        let link = self.network.link(id);
+        let Some(connection) = link.number else { return };
+        if link.taken == link.written || link.stalled_until > now {
+            return;
+        }
+        if !self.random.chance(700) {
+            let link = self.network.link(id);
+            link.taken += 1;
+            if link.taken < link.written {
+                return self.input(Input::Blocked { connection });
+            }
+        }
+        let link = self.network.link(id);
+        link.taken = link.written;
+        let then = link.then;
+        self.taken(id, then, true);
+    }
+
+    pub(super) fn read(&mut self, id: LinkId, gently: bool) {
+        loop {
+            let link = self.network.link(id);
+            let Some(connection) = link.number else { return };
+            if link.broken {
+                // Before it breaks, the end may have been read.
+                if !link.end_told && self.random.chance(500) {
+                    self.network.link(id).end_told = true;
+                    self.input(Input::Ended { connection });
+                }
+                return self.gone(id);
+            }
+            if link.paused {
+                return;
+            }
+            let left = link.up.len() - link.told;
+            if left == 0 {
+                if link.ended && !link.end_told {
+                    link.end_told = true;
+                    self.trace.count("connections half-closed");
+                    self.trace.line(|| format!("  -> #{id} ends"));
+                    self.input(Input::Ended { connection });
+                }
+                return;
+            }
+            let whole = gently || !self.random.chance(self.plan.split);
+            let count = if whole { left } else { self.random.index(left) + 1 };
+            let link = self.network.link(id);
+            let bytes = link.up[link.told..link.told + count].to_vec();
+            link.told += count;
+            self.trace.line(|| format!("  -> #{id} {count} of {left} bytes"));
+            self.input(Input::Received { connection, bytes: &bytes });
+            // A pause is obeyed at once.
+            if self.outputs.list.last() == Some(&Output::Pause { connection }) {
+                self.network.link(id).paused = true;
+            }
+            if count < left && self.random.chance(500) {
+                return;
+            }
+        }
+    }
+
+    /// From now on the server owes an answer to what it has got: to the first request of each
+    /// connection in this turn. The others may follow in the same turn.
+    pub(super) fn give(&mut self) {
+        let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
+        self.exact = true;
+        for &id in &self.network.alive.clone() {
+            let link = self.network.link(id);
+            if link.number.is_none() || link.shut {
+                continue;
+            }
+            let (told, is_free) = (link.told, link.taken == link.written);
+            for (place, next) in link.unanswered.iter_mut().enumerate() {
+                if told < next.end {
+                    break;
+                }
+                if !next.has_come {
+                    next.has_come = true;
+                    self.checks.given(&next.request, self.turn);
+                }
+                self.exact &= place == 0;
+                if place == 0 && is_free && next.given.is_none() {
+                    next.given = Some(given);
+                }
+                // Behind others it may be held and gone again within the turn.
+                if next.request.poll().is_some() {
+                    self.may_have_polled[next.request.person] = Some(self.now);
+                    self.leaving[next.request.person] = Some(self.now);
+                }
+            }
+        }
+    }
+
+    /// What stood behind a request that was answered in this turn is the server's to answer, too.
+    pub(super) fn give_next(&mut self) {
+        let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
+        for &id in &self.network.alive.clone() {
+            let link = self.network.link(id);
+            // Within a turn the next one is read before the socket is known to be full.
+            let is_free = link.taken == link.written || link.answered_in == given.turn;
+            if is_free
+                && link.number.is_some()
+                && !link.shut
+                && let Some(first) = link.unanswered.front_mut()
+                && first.end <= link.told
+                && first.has_come
+            {
+                first.given.get_or_insert(given);
+            }
+        }
+    }
+
+    pub(super) fn carry_out(&mut self) {
+        while !self.outputs.list.is_empty() {
+            let outputs = std::mem::take(&mut self.outputs);
+            for output in outputs.list {
+                match output {
+                    Output::Write { connection, bytes, tail, then } => {
+                        let bytes = [&outputs.bytes[bytes], tail].concat();
+                        self.write(connection, &bytes, then);
+                    }
+                    Output::Close { connection } => self.close(connection),
+                    Output::Pause { connection } => {
+                        self.trace.count("connections paused");
+                        self.set_paused(connection, true);
+                    }
+                    Output::Resume { connection } => self.set_paused(connection, false),
+                }
+            }
+        }
+    }
+
+    fn set_paused(&mut self, connection: ConnectionId, paused: bool) {
+        if let Some(id) = self.sockets[connection.0 as usize] {
+            self.network.link(id).paused = paused;
+        }
+    }
+
+    /// The server writes an answer, or several.
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8], then: Then) {
+        self.trace.hash(bytes);
+        let Some(id) = self.sockets[connection.0 as usize] else {
+            panic!("nothing is written to a connection that is no more");
+        };
+        let link = self.network.link(id);
+        assert!(!link.shut, "nothing follows a last answer");
+        let was_full = link.taken < link.written;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (response, len) = Response::read(rest).unwrap_or_else(|error| panic!("{error}"));
+            rest = &rest[len..];
+            let then = if rest.is_empty() { then } else { Then::Keep };
+            self.answer(id, &response, len, then);
+        }
+        let link = self.network.link(id);
+        if was_full || link.stalled_until > self.now {
+            self.trace.count("answers stalled");
+            return self.input(Input::Blocked { connection });
+        }
+        link.taken = link.written;
+        self.taken(id, then, false);
+    }
+
+    /// One answer: to the first request that has none.
+    fn answer(&mut self, id: LinkId, response: &Response, len: usize, then: Then) {
+        self.written += 1;
+        self.trace.line(|| format!("<-   #{id} {response}"));
+        let circumstances = self.circumstances();
+        let newest = self.checks.newest_before;
+        let late = Given { at: self.now, turn: self.turn, newest };
+        let link = self.network.link(id);
+        let asked = link.unanswered.pop_front();
+        let asked = asked.unwrap_or_else(|| panic!("an answer without a request: {response}"));
+        assert!(asked.end <= link.told, "{} is not at an end", asked.request);
+        let given = asked.given.unwrap_or(late);
+        assert_eq!(response.closes, link_closes(response, then, link.ended), "{response} {then:?}");
+        link.then = then;
+        link.answered_in = late.turn;
+        link.write(response.clone(), len);
+        if then != Then::Keep {
+            // What is still behind it will not be answered.
+            link.unanswered.clear();
+        }
+        if asked.request.poll().is_some() && response.status == 200 {
+            self.has_polled(asked.request.person);
+        }
+        self.checks.answered(&asked.request, given, response, circumstances);
+    }
+
+    /// The socket has taken everything.
+    fn taken(&mut self, id: LinkId, then: Then, was_blocked: bool) {
+        match then {
+            Then::Keep => {}
+            Then::Linger => self.network.link(id).shut = true,
+            Then::Close => return self.gone(id),
+        }
+        let link = self.network.link(id);
+        if was_blocked && let Some(connection) = link.number {
+            self.input(Input::Flushed { connection });
+        }
+    }
+
+    /// The socket is broken, or closed behind the last answer.
+    fn gone(&mut self, id: LinkId) {
+        let Some(connection) = self.network.link(id).number else { return };
+        self.trace.count("connections broken");
+        self.trace.line(|| format!("  -> #{id} is gone"));
+        self.input(Input::Gone { connection });
+        self.let_go(id, connection);
+    }
+
+    /// The server closes a connection. It must have a reason if somebody waits for an answer there.
+    fn close(&mut self, connection: ConnectionId) {
+        // It may have broken before the turn came to closing it.
+        let Some(id) = self.sockets[connection.0 as usize] else { return };
+        self.trace.line(|| format!("<-   #{id} is closed"));
+        let early_max = self.config.pipelined_bytes_max;
+        let (turn, draining) = (self.turn, self.drained_by.is_some());
+        let link = self.network.link(id);
+        if let Some(first) = link.unanswered.front()
+            && let Some(given) = first.given
+        {
+            self.trace.count("connections closed while a request waits");
+            // What came early, and was not yet looked at when the server was told to stop.
+            let is_too_late = draining && given.turn == turn;
+            let is_poll = first.request.poll().is_some();
+            let half_closed = is_poll && link.end_told;
+            let too_much = is_poll && link.told - first.end > early_max;
+            let why = half_closed || too_much || is_too_late || link.taken < link.written;
+            assert!(why, "#{id} is closed while {} waits", first.request);
+        }
+        self.let_go(id, connection);
+    }
+
+    fn let_go(&mut self, id: LinkId, connection: ConnectionId) {
+        self.sockets[connection.0 as usize] = None;
+        self.free.push(connection.0);
+        self.network.close(id, &mut self.random);
+    }
+}
+
+/// An answer says that it is the last one, unless the client has said so before.
+fn link_closes(response: &Response, then: Then, ended: bool) -> bool {
+    match then {
+        Then::Linger => true,
+        Then::Keep => false,
+        Then::Close => response.closes || !ended,
+    }
+}

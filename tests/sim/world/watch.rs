@@ -1,0 +1,107 @@
+//! Compares the server with what it should be, at the end of each turn.
+
+use super::World;
+use crate::checks::{Circumstances, GRACE};
+use crate::people::NAMES;
+
+/// How often an inbox is looked after.
+const INBOX_TIME: u64 = 300_000_000;
+
+impl World {
+    pub(super) fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            now: self.now,
+            turn: self.turn,
+            exact: self.exact,
+            start: self.starts,
+            full: self.was_full,
+            draining: self.drained_by.is_some(),
+            events_page_max: self.config.events_page_max,
+            hashing_is_bounded: self.config.hashing_max < 10,
+            polled: self.polled,
+            may_have_polled: self.may_have_polled,
+            inbox_is_bounded: self.config.live_events_per_user_max < 10,
+        }
+    }
+
+    /// What one would see of a turn that had a reason.
+    pub(super) fn activity(&mut self) -> (u64, usize, usize) {
+        (self.written, self.held(), self.server.connections())
+    }
+
+    /// A server that sleeps is woken when there is something to do. What cannot be seen from here
+    /// is a slice of hashing, somebody without friends who is gone for good, and the inboxes, each
+    /// of which is looked after once in a while.
+    pub(super) fn woken(&mut self, due: u64, for_nothing: bool) {
+        self.trace.count("woken");
+        let mut gone = false;
+        for ended_at in &mut self.leaving {
+            gone |= ended_at.take_if(|at| *at + GRACE <= self.now).is_some();
+        }
+        if !for_nothing || gone || due == self.started_at {
+            return;
+        }
+        self.trace.count("woken for nothing");
+        self.trace.line(|| "**   woken for nothing that can be seen".into());
+        self.unseen += 1;
+        let rounds = (self.now - self.started_at) / INBOX_TIME + 1;
+        let most = NAMES.len() as u64 * rounds;
+        assert!(self.unseen <= most, "the server is woken {} times for nothing", self.unseen);
+    }
+
+    pub(super) fn has_polled(&mut self, person: usize) {
+        self.polled[person] = Some(self.now);
+        self.leaving[person] = Some(self.now);
+        self.may_have_polled[person] = Some(self.now);
+    }
+
+    /// Those who wait are there.
+    pub(super) fn look_around(&mut self) {
+        let polls = self.network.accepted().filter_map(|(_, link)| {
+            let first = link.unanswered.front().filter(|first| first.given.is_some())?;
+            first.request.poll().map(|_| first.request.person)
+        });
+        for person in polls.collect::<Vec<_>>() {
+            self.has_polled(person);
+        }
+    }
+
+    /// Compares the server with what it should be at the end of a turn.
+    pub(super) fn look(&mut self) {
+        let mut held = 0;
+        let mut of_person = [0; NAMES.len()];
+        for (id, link) in self.network.accepted() {
+            let first = link.unanswered.front();
+            if link.paused && !link.shut && link.taken == link.written {
+                let is_busy = first.is_some_and(|first| first.end <= link.told);
+                assert!(is_busy, "#{id} is read again when there is nothing to answer");
+            }
+            let Some(first) = first else { continue };
+            let Some(given) = first.given else { continue };
+            let Some(poll) = first.request.poll() else {
+                let took = self.turn - given.turn;
+                let may_take = if first.request.is_slow() { 500 } else { 0 };
+                assert!(took <= may_take, "{} is answered in its turn", first.request);
+                continue;
+            };
+            held += 1;
+            of_person[first.request.person] += 1;
+            assert!(!link.end_told, "#{id}: one who has closed their side is not waited for");
+            let early = link.told - first.end;
+            let early_max = self.config.pipelined_bytes_max;
+            assert!(early <= early_max, "#{id}: {early} bytes wait behind a poll");
+            self.checks.held(&first.request, poll, given, self.now);
+        }
+        let most = of_person.into_iter().max().unwrap_or(0);
+        assert!(most <= self.config.polls_per_user_max, "one user holds {most} polls");
+        assert_eq!(held, self.server.handler().held(), "as many polls are held as clients wait");
+        let sockets = self.sockets.iter().flatten().count();
+        assert_eq!(sockets, self.server.connections(), "a connection for each socket");
+        // Whoever is to be answered in time has to be thought of.
+        self.at_once = match self.server.next_deadline() {
+            Some(at) if at.0 + self.started_at <= self.now => self.at_once + 1,
+            _ => 0,
+        };
+        assert!(self.at_once < 500, "the server goes in circles");
+    }
+}
