@@ -5,9 +5,12 @@
 -- the conversations with their members, so that a group is no special case; the sessions; and two
 -- small tables by which a cursor is judged.
 
--- Who this database is, so that a cursor from another one is refused. One row, written once.
+-- What this database is; one row. Its id is written once, so that a cursor from another database is
+-- refused. Up to `marked_id` the read marks in `members` include what follows from sending (one has
+-- read what came before one's own message); for later messages that is made up for at the next start.
 CREATE TABLE identity (
-    database_id BLOB NOT NULL
+    database_id BLOB NOT NULL,
+    marked_id   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- One row for each start of a server on this database, with the newest message id of that moment.

@@ -393,12 +393,10 @@ impl<H: Handler> Server<H> {
         match connection.state {
             State::Reading => connection.state = State::Writing(Then::Keep),
             State::Lingering => connection.state = State::Writing(Then::Linger),
-            // It took a little, so it has time again.
-            State::Writing(_) => {}
             State::Streaming(hold) => self.handler.blocked(hold, true),
-            // What it did not take came before this request: an interim response, or the answer to
-            // the request that this one was pipelined behind.
-            State::Deciding | State::Held(_) => {}
+            // It took a little, so it has time again. Or what it did not take came before its present
+            // request: an interim response, or the answer to another that this one was behind.
+            State::Writing(_) | State::Deciding | State::Held(_) => {}
         }
         self.set_timer(now, id, Timer::Write);
     }

@@ -515,6 +515,23 @@ fn an_idle_server_sleeps_until_the_next_expiry() {
     assert!(sleep >= 25 * SECOND && sleep <= 25 * SECOND + Duration::from_millis(50), "{sleep:?}");
 }
 
+#[test]
+fn a_crash_does_not_take_back_that_one_has_read_what_one_answered() {
+    let mut world = World::new();
+    let (anna, ben, conversation) = world.friends();
+    world.say(&anna, conversation, "how are you?");
+    world.turn();
+    world.say(&ben, conversation, "fine");
+    world.turn();
+    let unread = |world: &mut World| {
+        let conversations = world.get("/api/conversations", &ben);
+        conversations.body["conversations"][0]["unread"].clone()
+    };
+    assert_eq!(unread(&mut world), 0);
+    world.restart();
+    assert_eq!(unread(&mut world), 0);
+}
+
 // What was wrong once.
 
 /// A client may send the head with `Expect: 100-continue` and its body so fast that both are read in

@@ -137,6 +137,26 @@ impl Store {
         .map(drop)
     }
 
+    /// Up to this message the marks include what follows from sending.
+    pub fn set_marked(&mut self, newest: MessageId) -> Result<(), StoreError> {
+        self.write("UPDATE identity SET marked_id = ?1 WHERE marked_id <> ?1", [newest.0]).map(drop)
+    }
+
+    /// Moves the marks of all who have said something since they were last complete.
+    pub(super) fn mark_own_messages_read(&mut self) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE members
+             SET read_id = own.newest_id, delivered_id = max(delivered_id, own.newest_id)
+             FROM (SELECT conversation_id, sender_id, max(id) AS newest_id FROM messages
+                   WHERE id > (SELECT marked_id FROM identity) AND changes IS NULL
+                   GROUP BY conversation_id, sender_id) AS own
+             WHERE members.conversation_id = own.conversation_id
+                   AND members.user_id = own.sender_id AND members.read_id < own.newest_id",
+            [],
+        )
+        .map(drop)
+    }
+
     /// Notes that a member has read, and so received, everything up to a message. Marks never go
     /// back; the answer says whether this one moved.
     pub fn set_read(

@@ -53,9 +53,12 @@ impl Store {
             .and_then(|connection| Self::set_up(connection, path, Durability::Full, 1))
     }
 
-    /// Notes that a server begins its work, and returns the new epoch.
+    /// Notes that a server begins its work, and returns the new epoch. Makes up for the read marks
+    /// that the last one had not written yet.
     pub fn begin_epoch(&mut self, mark: u32, now: Timestamp) -> Result<Epoch, StoreError> {
         let newest_id = self.newest_id()?;
+        self.mark_own_messages_read()?;
+        self.set_marked(newest_id)?;
         let id = self.insert(
             "INSERT INTO epochs (mark, newest_id, started_at) VALUES (?1, ?2, ?3)",
             (mark, newest_id.0, now.0),
@@ -167,7 +170,8 @@ fn migrate(connection: &Connection, step: i64, sql: &str, seed: u64) -> rusqlite
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(sql)?;
     if step == 0 {
-        transaction.execute("INSERT INTO identity VALUES (?1)", [seed.to_le_bytes()])?;
+        transaction
+            .execute("INSERT INTO identity (database_id) VALUES (?1)", [seed.to_le_bytes()])?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     transaction.pragma_update(None, "user_version", step + 1)?;

@@ -191,8 +191,8 @@ impl Logic {
     pub fn commit(&mut self, now: Now) -> Result<Published, StoreError> {
         if self.store.is_writing() {
             let due = self.notes.are_due(now.mono);
-            let Self { notes, store, .. } = self;
-            let noted = if due { notes.write(store) } else { Ok(()) };
+            let Self { notes, store, newest_id, .. } = self;
+            let noted = if due { notes.write(store, *newest_id) } else { Ok(()) };
             if let Err(error) = noted.and_then(|()| store.commit()) {
                 self.roll_back();
                 return Err(error);
@@ -239,8 +239,8 @@ impl Logic {
         for (user, seen_at) in self.presence.online() {
             self.notes.last_seen(user, seen_at);
         }
-        let Self { notes, store, .. } = self;
-        if let Err(error) = notes.write(store).and_then(|()| store.commit()) {
+        let Self { notes, store, newest_id, .. } = self;
+        if let Err(error) = notes.write(store, *newest_id).and_then(|()| store.commit()) {
             log::warn!("when users were last seen could not be written: {error}");
             store.roll_back();
         }

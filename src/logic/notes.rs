@@ -16,7 +16,8 @@ pub(super) struct Notes {
     seen: BTreeMap<UserId, Timestamp>,
     used: BTreeMap<SessionId, Timestamp>,
     delivered: BTreeMap<(ConversationId, UserId), MessageId>,
-    /// Only what follows from sending: a mark that a reader sets is a write of its own.
+    /// Only what follows from sending, and so from what is stored: a crash loses nothing of it. A
+    /// mark that a reader sets is a write of its own.
     read: BTreeMap<(ConversationId, UserId), MessageId>,
     /// Not to be written again before.
     due: Mono,
@@ -76,8 +77,9 @@ impl Notes {
         now >= self.due
     }
 
-    /// Puts everything into the turn's transaction.
-    pub(super) fn write(&self, store: &mut Store) -> Result<(), StoreError> {
+    /// Puts everything into the turn's transaction. `newest` is the newest message that was
+    /// committed, and so the newest that these notes know of.
+    pub(super) fn write(&self, store: &mut Store, newest: MessageId) -> Result<(), StoreError> {
         for (&user, &at) in &self.seen {
             store.set_last_seen(user, at)?;
         }
@@ -90,6 +92,7 @@ impl Notes {
         for (&(conversation_id, user), &message_id) in &self.read {
             store.set_read(conversation_id, user, message_id)?;
         }
+        store.set_marked(newest)?;
         Ok(())
     }
 
