@@ -126,6 +126,12 @@ pub struct Config {
     pub fields_max: usize,
     /// Bytes of a request's body. The longest message, each byte escaped as `\u00xx`, takes 48 KiB.
     pub body_bytes_max: usize,
+    /// Bytes of the line before a chunk of a body: a size needs 18, and nobody sends extensions.
+    pub chunk_line_bytes_max: usize,
+    /// Bytes of all such extensions in a body, as RFC 9112, section 7.1.1, asks for.
+    pub chunk_extension_bytes_max: usize,
+    /// Bytes of the fields behind a chunked body, which are read and thrown away.
+    pub trailer_bytes_max: usize,
     /// Bytes that may follow a request that is held or not yet answered, kept unread otherwise.
     pub pipelined_bytes_max: usize,
     /// Members of a group: each message is pushed to all of them within one turn.
@@ -171,7 +177,9 @@ impl Config {
             head_bytes_max: self.head_bytes_max,
             fields_max: self.fields_max,
             body_bytes_max: self.body_bytes_max,
-            ..Limits::default()
+            chunk_line_bytes_max: self.chunk_line_bytes_max,
+            chunk_extension_bytes_max: self.chunk_extension_bytes_max,
+            trailer_bytes_max: self.trailer_bytes_max,
         }
     }
 }
@@ -217,6 +225,9 @@ impl Default for Config {
             request_line_bytes_max: 8 * 1024,
             fields_max: 100,
             body_bytes_max: 64 * 1024,
+            chunk_line_bytes_max: 256,
+            chunk_extension_bytes_max: 4 * 1024,
+            trailer_bytes_max: 4 * 1024,
             pipelined_bytes_max: 16 * 1024,
             group_members_max: 256,
             history_page_default: 50,
