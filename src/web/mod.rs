@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | framing | 400 414 417 431 501 505 | `http` |
 //! | path and method | 404 405 | [`route()`] |
-//! | the server stops | 503 | `server` |
+//! | the server stops | 503 | `chat` |
 //! | token | 401 | [`bearer_token`], then the logic |
 //! | rate | 429 | [`Route::limited`], then the logic; that of passwords after the body, for the name |
 //! | body, then parameters | 413 415 400 406 422 | [`read_call`] |
