@@ -3,10 +3,12 @@
 //!
 //! ```text
 //! GET  /            a page
-//! POST /post        the body, byte for byte, up to 1 MiB
+//! POST /            the body, byte for byte, up to 1 MiB; at /post too
 //! GET  /echo        the field lines of the request, as text (POST too)
 //! GET  /poll?wait=N held for N seconds (25 unless given, at most 60), then 200 with an empty list
 //! ```
+//!
+//! HEAD is GET without the body, and never held; OPTIONS tells what a path has.
 //!
 //! `cargo run --release --example echo -- --listen 127.0.0.1:8081`; the other options are those of
 //! `lovejoy`.
@@ -61,6 +63,10 @@ impl Echo {
 
     /// How long a request is to be held.
     fn wait(&self, request: &Request<'_>) -> Duration {
+        // Nobody waits for the head of an answer.
+        if request.method == Method::Head {
+            return Duration::ZERO;
+        }
         let given = request.target.query_pairs().find(|(name, _)| name == "wait");
         let wait = given.and_then(|(_, value)| value.parse().ok()).map(Duration::from_secs);
         wait.unwrap_or(self.config.wait_default).min(self.config.wait_max)
@@ -95,12 +101,12 @@ impl Handler for Echo {
             },
             ("/", Method::Get | Method::Head) => page(),
             ("/echo", Method::Get | Method::Head | Method::Post) => fields(request),
-            ("/post", Method::Post) => body(request),
-            ("*", Method::Options) => Response::new(204).with("Allow", "GET, HEAD, POST, OPTIONS"),
-            ("/" | "/poll", _) => Response::new(405).with("Allow", "GET, HEAD"),
-            ("/echo", _) => Response::new(405).with("Allow", "GET, HEAD, POST"),
-            ("/post", _) => Response::new(405).with("Allow", "POST"),
-            _ => text(404, "There is nothing here.\n"),
+            ("/" | "/post", Method::Post) => body(request),
+            (path, method) => match allow(path) {
+                Some(allow) if method == Method::Options => Response::new(204).with("Allow", allow),
+                Some(allow) => text(405, "This cannot be done here.\n").with("Allow", allow),
+                None => text(404, "There is nothing here.\n"),
+            },
         };
         self.turn.push((client.connection, response));
         Decision::Later
@@ -154,6 +160,16 @@ impl Handler for Echo {
     }
 
     fn finish(&mut self, _: Now) {}
+}
+
+/// The methods of a path, if it is one.
+fn allow(path: &str) -> Option<&'static str> {
+    match path {
+        "/poll" => Some("GET, HEAD, OPTIONS"),
+        "/post" => Some("POST, OPTIONS"),
+        "*" | "/" | "/echo" => Some("GET, HEAD, POST, OPTIONS"),
+        _ => None,
+    }
 }
 
 fn page() -> Response {

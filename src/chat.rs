@@ -129,7 +129,7 @@ impl Chat {
         }
         match matched.route {
             Route::Health => return Ok(Considered::Answer(web::health())),
-            Route::Options => return Ok(Considered::Answer(web::options())),
+            Route::Options => return Ok(Considered::Answer(web::options(request))),
             _ => {}
         }
         let address = client_address(client.peer, request, &self.config.trusted_proxy);

@@ -122,6 +122,10 @@ fn methods_that_a_path_has_not_are_refused_with_those_it_has() {
         let allowed: Vec<&str> = refused.field("Allow").expect(line).split(", ").collect();
         assert!(allow.split(", ").all(|method| allowed.contains(&method)), "{line}: {allowed:?}");
     }
+    let path = answer("OPTIONS /api/users HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!((path.status, path.field("Allow")), (204, Some("POST, OPTIONS")));
+    assert_eq!((path.then, path.field("Content-Length")), (Then::Keep, None));
+    assert_eq!(answer("OPTIONS /nowhere HTTP/1.1\r\nHost: h\r\n\r\n").status, 404);
     let whole = answer("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!((whole.status, whole.field("Content-Length")), (204, None));
     assert!(whole.field("Allow").is_some_and(|allow| allow.contains("POST")));

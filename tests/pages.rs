@@ -140,7 +140,9 @@ fn head_is_get_without_the_body() {
     assert!(head.body.is_empty());
     assert_eq!(head.field("Accept-Ranges"), Some("bytes"));
     let post = ask(&folder.pages(), "POST /", "");
-    assert_eq!((post.status, post.field("Allow")), (405, Some("GET, HEAD")));
+    assert_eq!((post.status, post.field("Allow")), (405, Some("GET, HEAD, OPTIONS")));
+    let options = ask(&folder.pages(), "OPTIONS /", "");
+    assert_eq!((options.status, options.field("Allow")), (204, Some("GET, HEAD, OPTIONS")));
 }
 
 #[test]

@@ -111,10 +111,12 @@ impl Pages {
 }
 
 impl Page {
-    /// The answer to a GET or HEAD for this page, conditions and ranges judged; 405 to all else.
+    /// The answer to a GET or HEAD for this page, conditions and ranges judged; OPTIONS is told what
+    /// there is, and all else 405.
     pub fn respond(self, request: &Request<'_>) -> Response {
         if !matches!(request.method, Method::Get | Method::Head) {
-            return Response::new(405).with("Allow", "GET, HEAD");
+            let status = if request.method == Method::Options { 204 } else { 405 };
+            return Response::new(status).with("Allow", "GET, HEAD, OPTIONS");
         }
         let has_variants = self.gzip.is_some();
         let plain_only = request.field("range").is_some() || !request.accepts_gzip();

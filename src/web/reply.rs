@@ -67,11 +67,6 @@ pub fn health() -> Response {
         .body("text/plain; charset=utf-8", Payload::Static(b"ok\n"))
 }
 
-/// What can be done with the server as a whole (RFC 9110, section 9.3.7).
-pub fn options() -> Response {
-    Response::new(204).with("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
-}
-
 fn events(object: &mut Object<'_>, batch: &Batch) {
     object.array("events", &batch.events, |out, (event, _)| json::event(out, event));
     object.text("cursor", &batch.behind.display(batch.tag).to_string());

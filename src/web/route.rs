@@ -1,7 +1,7 @@
 //! Knows every path of the web service, and which methods each has.
 
 use super::Problem;
-use crate::http::{Method, Request};
+use crate::http::{Method, Request, Response};
 use crate::logic::Limited;
 
 /// What a path and a method together ask for.
@@ -72,19 +72,27 @@ const PAGE: Methods = &[(Get, Route::Page)];
 /// Refuses what no page can be asked for.
 pub fn check_page_method(method: Method) -> Result<(), Problem> {
     match method {
-        Get | Method::Head => Ok(()),
+        Get | Method::Head | Method::Options => Ok(()),
         _ => Err(Problem::method_not_allowed(allow(PAGE))),
     }
+}
+
+/// What can be done with the target of OPTIONS, a path of the web service or the server as a whole
+/// (RFC 9110, section 9.3.7).
+pub fn options(request: &Request<'_>) -> Response {
+    let allow = match find(&request.target.decoded_path()) {
+        Some((_, methods)) => allow(methods),
+        None => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned(),
+    };
+    Response::new(204).with("Allow", &allow)
 }
 
 /// Finds the route of a request. Whatever is not named here is a page, perhaps one that does not
 /// exist.
 pub fn route(request: &Request<'_>) -> Result<Match, Problem> {
     let path = request.target.decoded_path();
-    let found =
-        ROUTES.iter().find_map(|(pattern, methods)| Some((matches(pattern, &path)?, methods)));
-    let (id, methods) = match found {
-        Some((id, methods)) => (id, *methods),
+    let (id, methods) = match find(&path) {
+        Some(found) => found,
         None if path.starts_with("/api/") || path == "/api" => return Err(Problem::not_found()),
         None if request.target.is_asterisk() => return Ok(Match { route: Route::Options, id: 0 }),
         // Which pages there are is not known here, nor so whether a method is wrong or the path.
@@ -94,6 +102,7 @@ pub fn route(request: &Request<'_>) -> Result<Match, Problem> {
     let method = if request.method == Method::Head { Get } else { request.method };
     match methods.iter().find(|(allowed, _)| *allowed == method) {
         Some(&(_, route)) => Ok(Match { route, id }),
+        None if method == Method::Options => Ok(Match { route: Route::Options, id }),
         None => Err(Problem::method_not_allowed(allow(methods))),
     }
 }
@@ -139,6 +148,11 @@ impl Route {
     }
 }
 
+/// The id in a path of the web service, and the methods that it has.
+fn find(path: &str) -> Option<(i64, Methods)> {
+    ROUTES.iter().find_map(|&(pattern, methods)| Some((matches(pattern, path)?, methods)))
+}
+
 /// The id in the path (0 where the pattern has none), if the path is of this pattern. What stands
 /// in place of `{id}` must be an integer, written plainly.
 fn matches(pattern: &str, path: &str) -> Option<i64> {
@@ -160,6 +174,7 @@ fn allow(methods: Methods) -> String {
             names.push(Method::Head.as_str());
         }
     }
+    names.push(Method::Options.as_str());
     names.join(", ")
 }
 
@@ -179,8 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn head_is_allowed_where_get_is() {
-        assert_eq!(allow(&[(Get, Route::Friends), (Post, Route::AskFriend)]), "GET, HEAD, POST");
-        assert_eq!(allow(&[(Put, Route::MarkRead)]), "PUT");
+    fn head_is_allowed_where_get_is_and_options_everywhere() {
+        assert_eq!(allow(&[(Get, Route::Friends), (Post, Route::AskFriend)]), "GET, HEAD, POST, OPTIONS");
+        assert_eq!(allow(&[(Put, Route::MarkRead)]), "PUT, OPTIONS");
     }
 }

@@ -8,23 +8,23 @@ use super::{HERE, assert_done, assert_refused, assert_wrong};
 
 /// Every path of the web service, with the methods it has.
 const PATHS: &[(&str, &str)] = &[
-    ("/api/server", "GET, HEAD"),
-    ("/api/users", "POST"),
-    ("/api/sessions", "GET, HEAD, POST"),
-    ("/api/sessions/current", "DELETE"),
-    ("/api/sessions/1", "DELETE"),
-    ("/api/me", "GET, HEAD, PATCH"),
-    ("/api/me/password", "PUT"),
-    ("/api/friends", "GET, HEAD, POST"),
-    ("/api/friends/1", "DELETE"),
-    ("/api/friends/1/accept", "POST"),
-    ("/api/conversations", "GET, HEAD"),
-    ("/api/conversations/1/messages", "GET, HEAD, POST"),
-    ("/api/conversations/1/read", "PUT"),
-    ("/api/state", "GET, HEAD"),
-    ("/api/events", "GET, HEAD"),
-    ("/healthz", "GET, HEAD"),
-    ("/", "GET, HEAD"),
+    ("/api/server", "GET, HEAD, OPTIONS"),
+    ("/api/users", "POST, OPTIONS"),
+    ("/api/sessions", "GET, HEAD, POST, OPTIONS"),
+    ("/api/sessions/current", "DELETE, OPTIONS"),
+    ("/api/sessions/1", "DELETE, OPTIONS"),
+    ("/api/me", "GET, HEAD, PATCH, OPTIONS"),
+    ("/api/me/password", "PUT, OPTIONS"),
+    ("/api/friends", "GET, HEAD, POST, OPTIONS"),
+    ("/api/friends/1", "DELETE, OPTIONS"),
+    ("/api/friends/1/accept", "POST, OPTIONS"),
+    ("/api/conversations", "GET, HEAD, OPTIONS"),
+    ("/api/conversations/1/messages", "GET, HEAD, POST, OPTIONS"),
+    ("/api/conversations/1/read", "PUT, OPTIONS"),
+    ("/api/state", "GET, HEAD, OPTIONS"),
+    ("/api/events", "GET, HEAD, OPTIONS"),
+    ("/healthz", "GET, HEAD, OPTIONS"),
+    ("/", "GET, HEAD, OPTIONS"),
 ];
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
@@ -50,6 +50,8 @@ fn every_path_tells_which_methods_it_has() {
             }
             assert_eq!(answer.field("Allow"), Some(allow), "{method} {path}");
         }
+        let options = world.call("OPTIONS", path, "", None);
+        assert_eq!((options.status, options.field("Allow")), (204, Some(allow)), "{path}");
     }
 }
 
