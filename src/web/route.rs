@@ -195,7 +195,10 @@ mod tests {
 
     #[test]
     fn head_is_allowed_where_get_is_and_options_everywhere() {
-        assert_eq!(allow(&[(Get, Route::Friends), (Post, Route::AskFriend)]), "GET, HEAD, POST, OPTIONS");
+        assert_eq!(
+            allow(&[(Get, Route::Friends), (Post, Route::AskFriend)]),
+            "GET, HEAD, POST, OPTIONS"
+        );
         assert_eq!(allow(&[(Put, Route::MarkRead)]), "PUT, OPTIONS");
     }
 }
