@@ -29,18 +29,22 @@ pub(super) fn prefers<'a>(
     judged.max().map(|(_, _, std::cmp::Reverse(index))| index)
 }
 
-/// Whether gzip is welcome. Where the field is missing, so is proof that the peer can read it.
+/// Whether gzip is welcome, and no less than the plain bytes where those are named. Where the field
+/// is missing, so is proof that the peer can read it.
 pub(super) fn accepts_gzip<'a>(accept_encoding: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut any = None;
     let mut gzip = None;
+    let mut identity = None;
     for (coding, weight) in accept_encoding.flat_map(scan::list).map(weighted) {
         if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip") {
             gzip = gzip.max(Some(weight));
+        } else if coding.eq_ignore_ascii_case(b"identity") {
+            identity = Some(weight);
         } else if coding == b"*" {
             any = Some(weight);
         }
     }
-    gzip.or(any).is_some_and(|weight| weight > 0)
+    gzip.or(any).is_some_and(|weight| weight > 0 && identity.is_none_or(|plain| plain <= weight))
 }
 
 /// An element without its parameters, and its weight.
@@ -118,13 +122,14 @@ mod tests {
 
     #[test]
     fn gzip_is_for_those_who_ask() {
-        let yes =
-            ["gzip", "GZIP", "x-gzip", "br, gzip;q=0.2", "*", "identity;q=0, *", "gzip, *;q=0"];
-        let no = ["", "br", "gzip;q=0", "gzip;q=0, *", "*;q=0", "gzipped", "gzip;q=0.000"];
-        for field in yes {
+        let yes = "gzip|GZIP|x-gzip|br, gzip;q=0.2|*|identity;q=0, *|gzip, *;q=0|gzip, identity|\
+                   identity;q=0.5, gzip;q=0.6";
+        let no = "|br|gzip;q=0|gzip;q=0, *|*;q=0|gzipped|gzip;q=0.000|identity|\
+                  gzip;q=0.1, identity;q=0.5|Identity, *;q=0.5";
+        for field in yes.split('|') {
             assert!(accepts_gzip([field.as_bytes()].into_iter()), "{field}");
         }
-        for field in no {
+        for field in no.split('|') {
             assert!(!accepts_gzip([field.as_bytes()].into_iter()), "{field}");
         }
         assert!(!accepts_gzip(std::iter::empty()));
