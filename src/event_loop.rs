@@ -43,6 +43,10 @@ pub struct EventLoop<H> {
     sockets: Slab<Socket>,
     /// Sockets that may have more to read, though no edge will say so.
     unread: Vec<ConnectionId>,
+    /// Sockets that were full when last tried.
+    full: Vec<ConnectionId>,
+    /// When to try those again, if there are any.
+    full_at: Mono,
     accepting: Accepting,
     /// Accepting has failed, and has not worked since.
     cannot_accept: bool,
@@ -64,6 +68,8 @@ struct Socket {
     paused: bool,
     /// It is in the list of those that may have more to read.
     unread: bool,
+    /// It is in the list of those that did not take all they were to be sent.
+    full: bool,
 }
 
 /// What is still to be written.
@@ -127,6 +133,8 @@ impl<H: Handler> EventLoop<H> {
             signals,
             sockets: Slab::new(),
             unread: Vec::new(),
+            full: Vec::new(),
+            full_at: Mono(0),
             accepting: Accepting::Idle,
             cannot_accept: false,
             drained_by: None,
@@ -172,6 +180,7 @@ impl<H: Handler> EventLoop<H> {
                     self.read(now, id, true);
                 }
             }
+            self.retry_full(now);
             self.server.handle(now, Input::EndOfTurn, &mut self.outputs);
             self.carry_out(now);
             if self.is_drained(now) {
@@ -226,7 +235,13 @@ impl<H: Handler> EventLoop<H> {
                         continue;
                     }
                     let connection = connection_id(entry.key());
-                    entry.insert(Socket { stream, rest: None, paused: false, unread: false });
+                    entry.insert(Socket {
+                        stream,
+                        rest: None,
+                        paused: false,
+                        unread: false,
+                        full: false,
+                    });
                     let input = Input::Accepted { connection, peer: peer.ip().to_canonical() };
                     self.server.handle(now, input, &mut self.outputs);
                 }
@@ -333,6 +348,9 @@ impl<H: Handler> EventLoop<H> {
             let bytes = bytes[sent.min(bytes.len())..].to_vec();
             let tail = &tail[sent_tail..];
             socket.rest = Some(Box::new(Rest { bytes, sent: 0, tail, then }));
+            if !std::mem::replace(&mut socket.full, true) {
+                self.full.push(id);
+            }
         }
         match progress {
             Progress::Done => self.written(now, id, then, false),
@@ -361,6 +379,25 @@ impl<H: Handler> EventLoop<H> {
             Progress::Blocked { moved: false } => {}
             Progress::Broken => self.gone(now, id),
         }
+    }
+
+    /// Tries full sockets again, before anybody is given up. The selector tells of room once a third
+    /// of a socket's buffer is free; that is megabytes, and a slow reader has taken some of it long
+    /// before.
+    fn retry_full(&mut self, now: Now) {
+        if self.full.is_empty() || now.mono < self.full_at {
+            return;
+        }
+        self.full_at = now.mono.plus(self.config.write_time_max / 4);
+        let mut full = std::mem::take(&mut self.full);
+        full.retain(|&id| {
+            self.flush(now, id);
+            let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return false };
+            socket.full = socket.rest.is_some();
+            socket.full
+        });
+        full.append(&mut self.full);
+        self.full = full;
     }
 
     /// An answer is with the system.
