@@ -6,12 +6,23 @@ use super::{check, get, line, read};
 
 #[test]
 fn request_lines() {
-    use ParseError::{MethodUnknown, RequestLine, Target, Version, VersionUnsupported};
+    use ParseError::{
+        MethodUnknown, RequestLine, Target, TargetDotSegment, Version, VersionUnsupported,
+    };
     check(&[
         ("simplest", line("GET / HTTP/1.1"), Ok("GET / 1.1 open")),
         ("query", line("GET /a/b?c=d&e HTTP/1.1"), Ok("GET /a/b?c=d&e 1.1 open")),
         ("absolute form", line("GET http://x:80/a?b HTTP/1.1"), Ok("GET /a?b 1.1 open")),
         ("absolute form without path", line("GET http://x HTTP/1.1"), Ok("GET / 1.1 open")),
+        (
+            "bytes that browsers send bare",
+            line("GET //a;b=c/|{}[]^`?|{}[]^`'?/ HTTP/1.1"),
+            Ok("GET //a;b=c/|{}[]^`?|{}[]^`'?/ 1.1 open"),
+        ),
+        ("a URI in a path", line("GET /http://x/ HTTP/1.1"), Ok("GET /http://x/ 1.1 open")),
+        ("absolute form for OPTIONS", line("OPTIONS http://x HTTP/1.1"), Ok("OPTIONS / 1.1 open")),
+        ("dot segment behind a double slash", line("GET //../x HTTP/1.1"), Err(TargetDotSegment)),
+        ("form feed", line("GET\x0c/ HTTP/1.1"), Err(RequestLine)),
         ("asterisk", line("OPTIONS * HTTP/1.1"), Ok("OPTIONS * 1.1 open")),
         ("asterisk is for OPTIONS", line("GET * HTTP/1.1"), Err(Target)),
         ("trace is known", line("TRACE / HTTP/1.1"), Ok("TRACE / 1.1 open")),
