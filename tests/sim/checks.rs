@@ -38,6 +38,11 @@ pub struct Checks {
     /// And who is now, and was at the beginning of the turn.
     friends: BTreeSet<(i64, i64)>,
     friends_before: BTreeSet<(i64, i64)>,
+    /// Who wants in this turn to be whose friend, and who no longer.
+    befriending: BTreeSet<(i64, i64)>,
+    parting: BTreeSet<(i64, i64)>,
+    /// Who may have been friends for a moment between two commits.
+    friends_briefly: BTreeSet<(i64, i64)>,
     /// For each cursor that was handed out, what it stands for.
     places: BTreeMap<String, Place>,
     /// What has become of what was said, by its text, which is said once.
@@ -124,6 +129,9 @@ impl Checks {
             friends_ever: BTreeSet::new(),
             friends: BTreeSet::new(),
             friends_before: BTreeSet::new(),
+            befriending: BTreeSet::new(),
+            parting: BTreeSet::new(),
+            friends_briefly: BTreeSet::new(),
             places: BTreeMap::new(),
             sayings: BTreeMap::new(),
             nonces: BTreeMap::new(),
@@ -138,10 +146,23 @@ impl Checks {
         match &request.what {
             What::Send { body, .. } => self.sayings.entry(body.clone()).or_default().given += 1,
             What::LogOut => drop(self.ending.entry(Rc::clone(&request.token)).or_insert(turn)),
-            What::Accept { .. } | What::AskFriend { .. } | What::Unfriend { .. } => {
-                self.friends_changed = true;
+            What::Accept { user } => self.friendship_given(request, Some(*user), false),
+            What::AskFriend { name } => {
+                let other = NAMES.iter().position(|known| known == name).expect("a person");
+                let other = self.ids.get(&other).copied();
+                self.friendship_given(request, other, false);
             }
+            What::Unfriend { user } => self.friendship_given(request, Some(*user), true),
             _ => {}
+        }
+    }
+
+    fn friendship_given(&mut self, request: &Request, other: Option<i64>, parts: bool) {
+        self.friends_changed = true;
+        let me = self.ids.get(&request.person).copied();
+        if let (Some(me), Some(other)) = (me, other) {
+            let pairs = if parts { &mut self.parting } else { &mut self.befriending };
+            pairs.extend([(me, other), (other, me)]);
         }
     }
 
@@ -157,6 +178,10 @@ impl Checks {
             self.members.insert(next, members.into_iter().map(|member| member.user.id.0).collect());
         }
         self.friends_before.clone_from(&self.friends);
+        let parting = std::mem::take(&mut self.parting);
+        self.friends_briefly = std::mem::take(&mut self.befriending);
+        self.friends_briefly.retain(|pair| parting.contains(pair));
+        self.friends_ever.extend(&self.friends_briefly);
         if std::mem::take(&mut self.friends_changed) {
             self.friends.clear();
             for &user in self.ids.values() {
@@ -342,7 +367,8 @@ impl Checks {
             let mut others = self.members[conversation].iter().filter(|id| **id != entry.sender);
             let are_friends = others.all(|&other| {
                 let pair = (entry.sender, other);
-                self.friends.contains(&pair) || self.friends_before.contains(&pair)
+                let sets = [&self.friends, &self.friends_before, &self.friends_briefly];
+                sets.iter().any(|friends| friends.contains(&pair))
             });
             assert!(are_friends, "only friends may write to each other: {entry:?}");
         } else {
