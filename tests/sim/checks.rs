@@ -41,8 +41,9 @@ pub struct Checks {
     /// Who wants in this turn to be whose friend, and who no longer.
     befriending: BTreeSet<(i64, i64)>,
     parting: BTreeSet<(i64, i64)>,
-    /// Who may have been friends for a moment between two commits.
+    /// Who may have been friends for a moment between two commits, and who may not have been.
     friends_briefly: BTreeSet<(i64, i64)>,
+    parted: BTreeSet<(i64, i64)>,
     /// For each cursor that was handed out, what it stands for.
     places: BTreeMap<String, Place>,
     /// What has become of what was said, by its text, which is said once.
@@ -132,6 +133,7 @@ impl Checks {
             befriending: BTreeSet::new(),
             parting: BTreeSet::new(),
             friends_briefly: BTreeSet::new(),
+            parted: BTreeSet::new(),
             places: BTreeMap::new(),
             sayings: BTreeMap::new(),
             nonces: BTreeMap::new(),
@@ -178,9 +180,9 @@ impl Checks {
             self.members.insert(next, members.into_iter().map(|member| member.user.id.0).collect());
         }
         self.friends_before.clone_from(&self.friends);
-        let parting = std::mem::take(&mut self.parting);
+        self.parted = std::mem::take(&mut self.parting);
         self.friends_briefly = std::mem::take(&mut self.befriending);
-        self.friends_briefly.retain(|pair| parting.contains(pair));
+        self.friends_briefly.retain(|pair| self.parted.contains(pair));
         self.friends_ever.extend(&self.friends_briefly);
         if std::mem::take(&mut self.friends_changed) {
             self.friends.clear();
@@ -274,7 +276,8 @@ impl Checks {
     fn failed(&self, request: &Request, response: &Response, c: Circumstances) {
         self.trace.count("answers 503");
         assert_eq!(response.code(), "unavailable");
-        let may_write = request.poll().is_none();
+        // A poll only reads; but that its session has ended, too, may not have been committed.
+        let may_write = request.poll().is_none() || self.ending.contains_key(&request.token);
         let busy = request.is_slow() && c.hashing_is_bounded;
         let reason = c.draining || (c.full && may_write) || busy;
         assert!(reason, "{request} is answered with {response} for no reason");
@@ -291,6 +294,17 @@ impl Checks {
             _ => &[],
         };
         assert!(allowed.contains(&response.code()), "{request} is answered with {response}");
+        if let What::Send { conversation, .. } = &request.what
+            && response.code() == "not_friends"
+        {
+            let me = self.user(request);
+            let mut pairs = self.members[conversation].iter().map(|&other| (me, other));
+            let may_be_refused = pairs.any(|pair| {
+                let were = self.friends_before.contains(&pair) && self.friends.contains(&pair);
+                pair.0 != pair.1 && (!were || self.parted.contains(&pair))
+            });
+            assert!(may_be_refused, "friends may write to each other: {request}");
+        }
         if let What::Send { conversation, body, nonce } = &request.what
             && response.code() == "nonce_reused"
         {

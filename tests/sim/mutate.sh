@@ -26,6 +26,15 @@ mkdir -p "$copy"
 touch "$copy/src/lib.rs"
 
 cd "$copy"
+# The seeds of the simulator that are tried; what they say is in the log.
+simulate() {
+    cargo test -q --test sim whatever > "$scratch/log" 2>&1
+}
+if ! simulate; then
+    echo "BROKEN  the sources fail without any planted bug:"
+    grep -m1 -a 'fails: ' "$scratch/log" || tail -20 "$scratch/log"
+    exit 1
+fi
 failed=0
 for name; do
     patch="$root/tests/sim/mutations/$name.patch"
@@ -35,17 +44,13 @@ for name; do
         continue
     fi
     patch -p1 -s --no-backup-if-mismatch < "$patch"
-    if ! cargo test -q --test sim --no-run > "$scratch/log" 2>&1; then
-        echo "BROKEN  $name: does not compile"
-        tail -20 "$scratch/log"
-        failed=1
-    elif cargo test -q --test sim whatever > "$scratch/log" 2>&1; then
+    if simulate; then
         echo "MISSED  $name"
         failed=1
     elif why=$(grep -m1 -a 'fails: ' "$scratch/log"); then
         echo "found   $name: $why" | cut -c1-160
     else
-        echo "BROKEN  $name: fails, and says nothing"
+        echo "BROKEN  $name: does not compile, or says nothing"
         tail -20 "$scratch/log"
         failed=1
     fi

@@ -291,12 +291,14 @@ impl People {
                 self.trace.line(|| format!("     #{link} takes nothing for {time} us"));
             }
             // What stands behind an answer that does not leave is a matter of its own.
-            let often = if stalls { 10 } else { 1 };
+            let mut often = if stalls { 10 } else { 1 };
             if self.random.chance(self.plan.pipeline * often) && network.is_usable(link) {
+                // So is what stands before the end.
+                often = 10;
                 for _ in 0..self.random.pick(&[1, 1, 2, 8]) {
                     let what = match self.random.below(4) {
                         0 => self.repetition_or_me(tab),
-                        1 => self.probe(tab, 2),
+                        1 | 2 => self.probe(tab, 2),
                         _ => What::Me,
                     };
                     // More than the server answers in one turn is another matter.
