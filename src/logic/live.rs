@@ -39,7 +39,7 @@ struct Inbox {
     /// Oldest first; at most one for each subject. A box, since most of those who wait have none.
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 where there are none")]
     events: Option<Box<VecDeque<Entry>>>,
-    /// Its user was away when it was last looked after.
+    /// Its user was away when it was last looked after, and did not come back since.
     away: bool,
     /// Nothing newer than this is stored for the user; there may be less.
     stored: MessageId,
@@ -76,11 +76,13 @@ impl Live {
 
     /// From now on the user's events are remembered. `stored` is the newest number in the store.
     pub(super) fn open(&mut self, user: UserId, stored: MessageId, now: Mono) {
-        self.inboxes.entry(user).or_insert_with(|| {
+        let inbox = self.inboxes.entry(user).or_insert_with(|| {
             self.retiring.push_back((now.plus(KEPT), user));
             let arrived = MessageId(0);
             Inbox { floor: self.newest, events: None, away: false, stored, arrived }
         });
+        // Away before and away again is not away all the time.
+        inbox.away = false;
     }
 
     /// Puts something into a user's inbox. Without an inbox nobody could come back for it.
@@ -222,6 +224,18 @@ mod tests {
         let told = Since::Events(vec![(1, presence(2, true))]);
         assert_eq!(live.since(ANNA, 0, Some(Ticket(8))), told);
         assert_eq!(live.since(ANNA, 0, None), told);
+    }
+
+    #[test]
+    fn who_came_back_between_two_looks_was_not_away() {
+        let mut live = live(8);
+        let look = |times| Mono(0).plus(times * KEPT);
+        live.retire(look(1), |_| false);
+        live.open(ANNA, MessageId(0), look(1).plus(KEPT / 2));
+        live.retire(look(2), |_| false);
+        assert_eq!(live.since(ANNA, 0, None), Since::Events(vec![]));
+        live.retire(look(3), |_| false);
+        assert_eq!(live.since(ANNA, 0, None), Since::Missed);
     }
 
     #[test]

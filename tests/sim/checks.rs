@@ -38,6 +38,12 @@ pub struct Checks {
     /// And who is now, and was at the beginning of the turn.
     friends: BTreeSet<(i64, i64)>,
     friends_before: BTreeSet<(i64, i64)>,
+    /// Who wants in this turn to be whose friend, and who no longer.
+    befriending: BTreeSet<(i64, i64)>,
+    parting: BTreeSet<(i64, i64)>,
+    /// Who may have been friends for a moment between two commits, and who may not have been.
+    friends_briefly: BTreeSet<(i64, i64)>,
+    parted: BTreeSet<(i64, i64)>,
     /// For each cursor that was handed out, what it stands for.
     places: BTreeMap<String, Place>,
     /// What has become of what was said, by its text, which is said once.
@@ -124,6 +130,10 @@ impl Checks {
             friends_ever: BTreeSet::new(),
             friends: BTreeSet::new(),
             friends_before: BTreeSet::new(),
+            befriending: BTreeSet::new(),
+            parting: BTreeSet::new(),
+            friends_briefly: BTreeSet::new(),
+            parted: BTreeSet::new(),
             places: BTreeMap::new(),
             sayings: BTreeMap::new(),
             nonces: BTreeMap::new(),
@@ -138,10 +148,23 @@ impl Checks {
         match &request.what {
             What::Send { body, .. } => self.sayings.entry(body.clone()).or_default().given += 1,
             What::LogOut => drop(self.ending.entry(Rc::clone(&request.token)).or_insert(turn)),
-            What::Accept { .. } | What::AskFriend { .. } | What::Unfriend { .. } => {
-                self.friends_changed = true;
+            What::Accept { user } => self.friendship_given(request, Some(*user), false),
+            What::AskFriend { name } => {
+                let other = NAMES.iter().position(|known| known == name).expect("a person");
+                let other = self.ids.get(&other).copied();
+                self.friendship_given(request, other, false);
             }
+            What::Unfriend { user } => self.friendship_given(request, Some(*user), true),
             _ => {}
+        }
+    }
+
+    fn friendship_given(&mut self, request: &Request, other: Option<i64>, parts: bool) {
+        self.friends_changed = true;
+        let me = self.ids.get(&request.person).copied();
+        if let (Some(me), Some(other)) = (me, other) {
+            let pairs = if parts { &mut self.parting } else { &mut self.befriending };
+            pairs.extend([(me, other), (other, me)]);
         }
     }
 
@@ -157,6 +180,10 @@ impl Checks {
             self.members.insert(next, members.into_iter().map(|member| member.user.id.0).collect());
         }
         self.friends_before.clone_from(&self.friends);
+        self.parted = std::mem::take(&mut self.parting);
+        self.friends_briefly = std::mem::take(&mut self.befriending);
+        self.friends_briefly.retain(|pair| self.parted.contains(pair));
+        self.friends_ever.extend(&self.friends_briefly);
         if std::mem::take(&mut self.friends_changed) {
             self.friends.clear();
             for &user in self.ids.values() {
@@ -249,7 +276,8 @@ impl Checks {
     fn failed(&self, request: &Request, response: &Response, c: Circumstances) {
         self.trace.count("answers 503");
         assert_eq!(response.code(), "unavailable");
-        let may_write = request.poll().is_none();
+        // A poll only reads; but that its session has ended, too, may not have been committed.
+        let may_write = request.poll().is_none() || self.ending.contains_key(&request.token);
         let busy = request.is_slow() && c.hashing_is_bounded;
         let reason = c.draining || (c.full && may_write) || busy;
         assert!(reason, "{request} is answered with {response} for no reason");
@@ -266,6 +294,17 @@ impl Checks {
             _ => &[],
         };
         assert!(allowed.contains(&response.code()), "{request} is answered with {response}");
+        if let What::Send { conversation, .. } = &request.what
+            && response.code() == "not_friends"
+        {
+            let me = self.user(request);
+            let mut pairs = self.members[conversation].iter().map(|&other| (me, other));
+            let may_be_refused = pairs.any(|pair| {
+                let were = self.friends_before.contains(&pair) && self.friends.contains(&pair);
+                pair.0 != pair.1 && (!were || self.parted.contains(&pair))
+            });
+            assert!(may_be_refused, "friends may write to each other: {request}");
+        }
         if let What::Send { conversation, body, nonce } = &request.what
             && response.code() == "nonce_reused"
         {
@@ -342,7 +381,8 @@ impl Checks {
             let mut others = self.members[conversation].iter().filter(|id| **id != entry.sender);
             let are_friends = others.all(|&other| {
                 let pair = (entry.sender, other);
-                self.friends.contains(&pair) || self.friends_before.contains(&pair)
+                let sets = [&self.friends, &self.friends_before, &self.friends_briefly];
+                sets.iter().any(|friends| friends.contains(&pair))
             });
             assert!(are_friends, "only friends may write to each other: {entry:?}");
         } else {

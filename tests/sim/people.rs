@@ -291,12 +291,14 @@ impl People {
                 self.trace.line(|| format!("     #{link} takes nothing for {time} us"));
             }
             // What stands behind an answer that does not leave is a matter of its own.
-            let often = if stalls { 10 } else { 1 };
+            let mut often = if stalls { 10 } else { 1 };
             if self.random.chance(self.plan.pipeline * often) && network.is_usable(link) {
-                for _ in 0..self.random.pick(&[1, 1, 2, 6]) {
+                // So is what stands before the end.
+                often = 10;
+                for _ in 0..self.random.pick(&[1, 1, 2, 8]) {
                     let what = match self.random.below(4) {
                         0 => self.repetition_or_me(tab),
-                        1 => self.probe(tab, 2),
+                        1 | 2 => self.probe(tab, 2),
                         _ => What::Me,
                     };
                     // More than the server answers in one turn is another matter.
@@ -322,9 +324,11 @@ impl People {
         }
     }
 
-    /// A poll that asks what was asked before.
-    fn probe(&self, tab: usize, wait: u64) -> What {
-        match &self.tabs[tab].old_cursor {
+    /// A poll that asks what was asked before, or what is being asked: that one most likely waits.
+    fn probe(&mut self, tab: usize, wait: u64) -> What {
+        let waits = self.random.chance(500);
+        let me = &self.tabs[tab];
+        match if waits { &me.cursor } else { &me.old_cursor } {
             Some(cursor) => What::Poll(Poll {
                 cursor: Some(Rc::clone(cursor)),
                 wait: Some(wait),

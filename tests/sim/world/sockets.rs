@@ -77,7 +77,15 @@ impl World {
                 return;
             }
             let whole = gently || !self.random.chance(self.plan.split);
-            let count = if whole { left } else { self.random.index(left) + 1 };
+            // Between two requests is a place of its own.
+            let at_an_end = !whole && self.random.chance(300);
+            let link = self.network.link(id);
+            let mut ends = link.unanswered.iter().map(|next| next.end);
+            let count = match ends.find(|&end| end > link.told) {
+                _ if whole => left,
+                Some(end) if at_an_end => end - link.told,
+                _ => self.random.index(left) + 1,
+            };
             let link = self.network.link(id);
             let bytes = link.up[link.told..link.told + count].to_vec();
             link.told += count;
