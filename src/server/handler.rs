@@ -6,7 +6,7 @@ use crate::comet::{ConnectionId, HoldId};
 use crate::http::{ParseError, Request, Response};
 use crate::system::{Mono, Now};
 
-/// What is done with requests. All else about a connection is done by the [`Server`].
+/// What is done with requests. All else about a connection is done by the [`Server`](super::Server).
 pub trait Handler {
     /// A request has come.
     fn decide(&mut self, now: Now, client: Client, request: &Request<'_>) -> Decision;
