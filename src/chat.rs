@@ -33,6 +33,8 @@ pub struct Chat {
     pages: Pages,
     comet: Comet,
     draining: bool,
+    /// A turn could not be committed, and none has been since.
+    cannot_write: bool,
     /// Streams for which there is more already than one piece.
     unfinished: Vec<HoldId>,
     turn: Turn,
@@ -91,6 +93,7 @@ impl Chat {
             pages,
             comet: Comet::new(Wheel::new(TICK, TICKS)),
             draining: false,
+            cannot_write: false,
             unfinished: Vec::new(),
             turn: Turn::default(),
         })
@@ -128,7 +131,7 @@ impl Chat {
             return Ok(Considered::Answer(page.respond(request)));
         }
         match matched.route {
-            Route::Health => return Ok(Considered::Answer(web::health())),
+            Route::Health => return self.health().map(Considered::Answer),
             Route::Options => return Ok(Considered::Answer(web::options(request))),
             _ => {}
         }
@@ -143,6 +146,12 @@ impl Chat {
             }
             Err(refusal) => Err(self.refused(refusal)),
         }
+    }
+
+    /// Whether the server can do all that it is for. Where it could not, it tries again.
+    fn health(&mut self) -> Result<Response, Problem> {
+        self.cannot_write = self.cannot_write && !self.logic.can_write();
+        if self.cannot_write { Err(Problem::not_committed()) } else { Ok(web::health()) }
     }
 
     /// Finds out who it is, and whether they may do this now. Nothing else was looked at before.
@@ -230,11 +239,16 @@ impl Chat {
         if std::mem::take(&mut self.turn.failed) {
             self.logic.roll_back();
         } else {
+            let is_writing = self.logic.is_writing();
             match self.logic.commit(now) {
-                Ok(published) => return published,
+                Ok(published) => {
+                    self.cannot_write &= !is_writing;
+                    return published;
+                }
                 Err(error) => log::error!("a turn was not committed: {error}"),
             }
         }
+        self.cannot_write = true;
         for pending in &mut self.turn.answers {
             if pending.depends_on_commit {
                 pending.answer = Answer::Whole(Problem::not_committed().respond());

@@ -432,6 +432,9 @@ fn a_turn_that_is_not_committed_answers_503_and_pushes_nothing() {
     let history = world.get(&format!("/api/conversations/{conversation}/messages"), &ben);
     assert_eq!(history.body["messages"], serde_json::json!([]), "reading goes on");
 
+    let health = world.call("GET", "/healthz", "", None);
+    assert_eq!(health.status, 200, "the disk takes something again");
+
     world.chat().store().set_pages_max(None);
     let post = world.say(&anna, conversation, "again");
     assert_eq!(

@@ -74,6 +74,18 @@ impl Store {
         self.writing = false;
     }
 
+    /// Finds out whether the disk takes something, by writing what is there already. Not within a turn
+    /// that writes: then its commit will tell.
+    pub fn try_write(&mut self) -> Result<(), StoreError> {
+        assert!(!self.writing, "a turn's transaction is its own");
+        let written = self.write("UPDATE identity SET marked_id = marked_id", []);
+        if let Err(error) = written.and_then(|_| self.commit()) {
+            self.roll_back();
+            return Err(error);
+        }
+        Ok(())
+    }
+
     /// Bounds the size of the database, in pages (of 4 KiB): beyond it writing fails as on a full
     /// disk, and reading goes on. A bound below the present size is taken as that size.
     pub fn set_pages_max(&mut self, pages: Option<u32>) {
@@ -200,6 +212,19 @@ mod tests {
         store.roll_back();
         assert!(store.account_by_key("a").unwrap().is_some());
         assert!(store.account_by_key("b").unwrap().is_none());
+    }
+
+    #[test]
+    fn trying_to_write_changes_nothing() {
+        let mut store = store();
+        account(&mut store, "a");
+        store.commit().unwrap();
+        store.try_write().unwrap();
+        assert!(!store.is_writing());
+        store.connection.pragma_update(None, "query_only", true).unwrap();
+        assert!(store.try_write().is_err());
+        assert!(!store.is_writing());
+        assert!(store.account_by_key("a").unwrap().is_some());
     }
 
     #[test]

@@ -282,6 +282,11 @@ impl Logic {
         [self.presence.next_deadline(), self.live.next_deadline()].into_iter().flatten().min()
     }
 
+    /// Whether the store takes what is written, as far as can be told now.
+    pub fn can_write(&mut self) -> bool {
+        self.store.is_writing() || self.store.try_write().is_ok()
+    }
+
     /// The store, for what is done to it as a whole.
     pub fn store(&mut self) -> &mut Store {
         &mut self.store
