@@ -7,7 +7,8 @@
 //! 1. *Read until there is nothing left, or remember that you stopped early* (`unread`). A read that
 //!    does not fill the buffer has emptied the socket, and what comes later is a new edge; only
 //!    where the peer has closed, the end is still to be read.
-//! 2. *Write until the socket is full, and keep the rest*; the edge says when there is room.
+//! 2. *Write until the socket is full, and keep the rest*; the edge says when there is much room, and
+//!    full sockets are tried again now and then, for those who read slowly.
 //! 3. *A readiness may be false.* Reading or writing then finds nothing, and that is all.
 //! 4. *A number is free when its socket is closed*, and connections are accepted only after all
 //!    outputs of the turn are carried out: no output meets a newer connection than it was meant for.

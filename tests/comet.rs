@@ -359,6 +359,22 @@ fn the_cursor_of_somebody_else_is_refused() {
 }
 
 #[test]
+fn a_cursor_beyond_what_there_is_is_reset_and_misses_nothing() {
+    let mut world = World::new();
+    let (anna, ben, conversation) = world.friends();
+    let cursor = world.cursor(&ben);
+    let parts: Vec<&str> = cursor.split('-').collect();
+    let beyond = format!("{}-{}-1000-{}", parts[0], parts[1], parts[3]);
+    let poll = world.poll(&ben, &beyond, 25);
+    let answers = world.turn();
+    assert_eq!(told(&answers), [(poll, 200, strings(["reset"]))]);
+    world.say(&anna, conversation, "hello");
+    world.turn();
+    world.poll(&ben, &answers[0].cursor(), 25);
+    assert_eq!(world.turn()[0].events(), [r#"message "hello""#]);
+}
+
+#[test]
 fn logging_out_answers_the_polls_of_that_session_alone() {
     let mut world = World::new();
     let (anna, ben, conversation) = world.friends();

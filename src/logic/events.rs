@@ -43,8 +43,7 @@ impl Logic {
         ticket: Option<Ticket>,
     ) -> Result<Cursor, Refusal> {
         let cursor = Cursor::parse(text, self.cursor_tag(user)).map_err(|_| Refusal::BadCursor)?;
-        let (_, stored) = self.live_part(user, cursor, ticket)?;
-        self.arrived(user, stored, ticket)?;
+        self.arrived(user, self.stored_behind(cursor)?, ticket)?;
         Ok(cursor)
     }
 
@@ -56,7 +55,7 @@ impl Logic {
         cursor: Cursor,
         ticket: Ticket,
     ) -> Result<Option<Batch>, StoreError> {
-        let (mut events, stored) = self.live_part(user, cursor, Some(ticket))?;
+        let (mut events, stored) = self.live_part(user, cursor, ticket)?;
         let mut behind = self.current_cursor();
         let mut more = false;
         if self.live.may_be_stored_after(user, stored) {
@@ -160,22 +159,37 @@ impl Logic {
         &self,
         user: UserId,
         cursor: Cursor,
-        ticket: Option<Ticket>,
+        ticket: Ticket,
     ) -> Result<(Vec<(Event, Cursor)>, MessageId), StoreError> {
-        let Cursor { epoch, mark, stored, live } = cursor;
+        let stored = self.stored_behind(cursor)?;
         let current = self.current_cursor();
-        let reset = |stored| (vec![(Event::Reset, Cursor { stored, ..current })], stored);
-        if (epoch, mark) != (current.epoch, current.mark) {
-            return Ok(reset(self.store.common_past(epoch, mark, stored)?));
-        }
-        Ok(match self.live.since(user, live, ticket) {
-            Since::Missed => reset(stored),
+        let since = if self.is_of_this_epoch(cursor) && stored == cursor.stored {
+            self.live.since(user, cursor.live, Some(ticket))
+        } else {
+            Since::Missed
+        };
+        let events = match since {
+            Since::Missed => vec![(Event::Reset, Cursor { stored, ..current })],
             Since::Events(events) => {
                 let place = |live| Cursor { stored, live, ..current };
-                let placed = events.into_iter().map(|(live, event)| (event, place(live)));
-                (placed.collect(), stored)
+                events.into_iter().map(|(live, event)| (event, place(live))).collect()
             }
-        })
+        };
+        Ok((events, stored))
+    }
+
+    /// Up to which number a cursor's client really has what is stored here: not beyond what there
+    /// is, nor beyond what its epoch has in common with this one.
+    fn stored_behind(&self, cursor: Cursor) -> Result<MessageId, StoreError> {
+        let Cursor { epoch, mark, stored, .. } = cursor;
+        if self.is_of_this_epoch(cursor) {
+            return Ok(stored.min(self.newest_id));
+        }
+        self.store.common_past(epoch, mark, stored)
+    }
+
+    fn is_of_this_epoch(&self, cursor: Cursor) -> bool {
+        (cursor.epoch, cursor.mark) == (self.epoch.id, self.epoch.mark)
     }
 
     /// The place behind everything.
