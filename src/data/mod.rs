@@ -154,11 +154,12 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_000);
 
-    pub(super) fn store() -> Store {
+    fn store() -> Store {
         Store::in_memory().expect("a database in memory")
     }
 
-    fn account(store: &mut Store, name: &str) -> crate::entity::UserId {
+    /// Writes an account.
+    fn try_account(store: &mut Store, name: &str) -> Result<(), StoreError> {
         let new = NewAccount {
             name,
             name_key: name,
@@ -167,7 +168,11 @@ mod tests {
             iterations: 1,
             password: &[0; 32],
         };
-        store.add_account(&new, NOW).expect("written")
+        store.add_account(&new, NOW).map(drop)
+    }
+
+    fn account(store: &mut Store, name: &str) {
+        try_account(store, name).expect("written");
     }
 
     #[test]
@@ -198,16 +203,7 @@ mod tests {
         account(&mut store, "a");
         store.commit().unwrap();
         store.set_pages_max(Some(1));
-        let long = "x".repeat(100_000);
-        let new = NewAccount {
-            name: &long,
-            name_key: &long,
-            display_name: &long,
-            salt: &[0; 16],
-            iterations: 1,
-            password: &[0; 32],
-        };
-        assert!(store.add_account(&new, NOW).is_err());
+        assert!(try_account(&mut store, &"x".repeat(100_000)).is_err());
         account(&mut store, "b");
         store.roll_back();
         assert!(store.account_by_key("a").unwrap().is_some());
@@ -233,22 +229,8 @@ mod tests {
         account(&mut store, "a");
         store.commit().unwrap();
         store.set_pages_max(Some(1));
-        let mut failed = false;
-        for number in 0..1000 {
-            let name = format!("{number:0>1000}");
-            let new = NewAccount {
-                name: &name,
-                name_key: &name,
-                display_name: &name,
-                salt: &[0; 16],
-                iterations: 1,
-                password: &[0; 32],
-            };
-            if store.add_account(&new, NOW).is_err() {
-                failed = true;
-                break;
-            }
-        }
+        let mut names = (0..1000).map(|number| format!("{number:0>1000}"));
+        let failed = names.any(|name| try_account(&mut store, &name).is_err());
         assert!(failed, "the disk was never full");
         store.roll_back();
         assert!(store.account_by_key("a").unwrap().is_some());

@@ -4,6 +4,9 @@
 //! answer can take fails the test.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+#[path = "../support/request.rs"]
+mod request;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,6 +16,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+pub use request::request;
 
 /// Longer than everything that a test waits for: it fails a test instead of hanging it.
 const SILENCE_MAX: Duration = Duration::from_secs(50);
@@ -335,22 +340,6 @@ impl Answer {
         };
         events.iter().map(summary).collect()
     }
-}
-
-/// The bytes of a request.
-pub fn request(method: &str, path: &str, token: &str, body: Option<&Value>) -> String {
-    let authorization = match token {
-        "" => String::new(),
-        token => format!("Authorization: Bearer {token}\r\n"),
-    };
-    let content = match body.map(Value::to_string) {
-        Some(body) => {
-            let length = body.len();
-            format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
-        }
-        None => "\r\n".to_owned(),
-    };
-    format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{authorization}{content}")
 }
 
 pub fn poll_path(cursor: &str, wait: u32) -> String {

@@ -2,6 +2,8 @@
 //! database in a folder of its own. Everything that happens is what the test says, in its order.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+mod request;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -19,6 +21,8 @@ use lovejoy::http::Pages;
 use lovejoy::server::{Input, Output, Outputs, Server};
 use lovejoy::system::{Entropy, Mono, Now};
 use serde_json::{Value, json};
+
+pub use request::request;
 
 /// A server, its network and its clock.
 pub struct World {
@@ -356,22 +360,6 @@ impl Drop for World {
         self.server = None;
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-/// The bytes of a request.
-pub fn request(method: &str, path: &str, token: &str, body: Option<&Value>) -> String {
-    let authorization = match token {
-        "" => String::new(),
-        token => format!("Authorization: Bearer {token}\r\n"),
-    };
-    let content = match body.map(Value::to_string) {
-        Some(body) => {
-            let length = body.len();
-            format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
-        }
-        None => "\r\n".to_owned(),
-    };
-    format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{authorization}{content}")
 }
 
 fn person(answer: &Answer) -> Person {
