@@ -300,7 +300,7 @@ impl Chat {
         if hold.blocked {
             return;
         }
-        match self.logic.ask(hold.caller.user_id, hold.cursor, ticket(hold.connection)) {
+        match self.logic.ask(now, hold.caller.user_id, hold.cursor, ticket(hold.connection)) {
             Ok(Some(batch)) if hold.manner == Manner::Poll => {
                 let response = web::respond(&reply(&hold, batch, None, false));
                 self.leave(now, id, Left::News, Answer::Whole(response));
@@ -380,7 +380,7 @@ impl Chat {
         let released = left == Left::Released;
         let answer = if hold.manner == Manner::Poll {
             let user = hold.caller.user_id;
-            let batch = self.logic.ask_last(user, hold.cursor, ticket(hold.connection));
+            let batch = self.logic.ask_last(now, user, hold.cursor, ticket(hold.connection));
             Answer::Whole(web::respond(&reply(&hold, batch, retry, released)))
         } else {
             let code = if released { "released" } else { "draining" };

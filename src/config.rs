@@ -114,6 +114,8 @@ pub struct Config {
     pub messages_per_second_max: u32,
     /// Messages of one user at once: what an outbox has collected without a network.
     pub messages_burst_max: u32,
+    /// How often a second one user says that they are typing; clients say so every few seconds.
+    pub typing_per_second_max: u32,
     /// Users or addresses remembered for each limit on a rate; past it the one who waits least is
     /// forgotten. At some 200 bytes each, 3 MiB if somebody tries hard.
     pub rate_limit_entries_max: usize,
@@ -220,6 +222,7 @@ impl Default for Config {
             friend_requests_max: 30,
             messages_per_second_max: 10,
             messages_burst_max: 50,
+            typing_per_second_max: 1,
             rate_limit_entries_max: 16 * 1024,
             head_bytes_max: 16 * 1024,
             request_line_bytes_max: 8 * 1024,

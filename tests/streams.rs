@@ -105,6 +105,42 @@ fn lines_are_one_event_each_with_its_cursor() {
 }
 
 #[test]
+fn typing_reaches_a_stream_at_once_and_not_too_late() {
+    let mut world = World::new();
+    let (anna, ben, conversation) = world.friends();
+    world.poll(&anna, "", 25);
+    world.turn();
+    let path = format!("/api/conversations/{conversation}/typing");
+    let streams = [
+        stream(&mut world, &ben, "application/x-ndjson", "", ""),
+        stream(&mut world, &ben, "text/event-stream", "", ""),
+    ];
+    world.turn();
+    world.ask("POST", &path, &anna.token, None);
+    let answers = world.turn();
+    let lines = only(answers.clone(), streams[0]);
+    let mut event = objects(text(&lines)).remove(0);
+    let cursor = event["cursor"].take();
+    let typing = json!({ "type": "typing", "conversation_id": conversation, "user_id": anna.id });
+    event.as_object_mut().expect("an object").remove("cursor");
+    assert_eq!(event, typing);
+    let piece = only(answers, streams[1]);
+    let (cursor, typing) = (cursor.as_str().expect("a cursor"), typing.to_string());
+    let (id, rest) = text(&piece).split_once('\n').expect("an id");
+    assert_eq!(id, format!("id: {cursor}"));
+    let data = rest.strip_prefix("event: typing\ndata: ").expect("its type");
+    assert_eq!(data.parse::<Value>().unwrap().to_string(), typing);
+
+    // A reader that was slow meanwhile is told of what is still true.
+    world.input(Input::Blocked { connection: streams[0] });
+    world.pass(SECOND);
+    world.ask("POST", &path, &anna.token, None);
+    world.pass(6 * SECOND);
+    world.input(Input::Flushed { connection: streams[0] });
+    assert!(world.turn().is_empty(), "too late");
+}
+
+#[test]
 fn a_silent_stream_gives_signs_of_life() {
     let mut world = World::new();
     let (_, ben, _) = world.friends();

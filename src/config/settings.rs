@@ -111,6 +111,7 @@ const LIMITS: &[Setting] = &[
     setting!(friend_requests_max, 1..=MILLION, "friend requests per user and hour"),
     setting!(messages_per_second_max, 1..=MILLION, "messages per user and second"),
     setting!(messages_burst_max, 1..=MILLION, "messages per user at once"),
+    setting!(typing_per_second_max, 1..=MILLION, "signs of typing per user and second"),
     setting!(rate_limit_entries_max, 64..=MILLION, "places for each of these"),
     setting!(head_bytes_max, 1_024..=MIB, "bytes of a request's head"),
     setting!(request_line_bytes_max, 256..=MIB, "bytes of its first line"),

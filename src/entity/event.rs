@@ -37,6 +37,13 @@ pub enum Event {
         /// The newest that was read.
         message_id: MessageId,
     },
+    /// A member is writing something.
+    Typing {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Who.
+        user_id: UserId,
+    },
     /// A friend came or went.
     Presence {
         /// Who.
@@ -63,6 +70,8 @@ pub enum Subject {
     Delivered(ConversationId, UserId),
     /// How far a member has read.
     Read(ConversationId, UserId),
+    /// Whether a member is writing.
+    Typing(ConversationId, UserId),
     /// Whether a user is there.
     Presence(UserId),
     /// What a user is to the one who is told.
@@ -82,6 +91,7 @@ impl Event {
             Self::MessageUpdated(_) => "message_updated",
             Self::Delivered { .. } => "delivered",
             Self::Read { .. } => "read",
+            Self::Typing { .. } => "typing",
             Self::Presence { .. } => "presence",
             Self::Friend(_) => "friend",
             Self::FriendRemoved(_) => "friend_removed",
@@ -100,6 +110,9 @@ impl Event {
             }
             Self::Read { conversation_id, user_id, .. } => {
                 Subject::Read(*conversation_id, *user_id)
+            }
+            Self::Typing { conversation_id, user_id } => {
+                Subject::Typing(*conversation_id, *user_id)
             }
             Self::Presence { user_id, .. } => Subject::Presence(*user_id),
             Self::Friend(friend) => Subject::Friend(friend.user.id),

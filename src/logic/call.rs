@@ -105,6 +105,11 @@ pub enum Call {
         /// The newest that was read.
         message_id: MessageId,
     },
+    /// I am writing something.
+    Type {
+        /// Where.
+        conversation_id: ConversationId,
+    },
     /// Everything, as it is at this moment.
     State,
     /// I have got everything up to here.

@@ -57,6 +57,19 @@ impl Logic {
         Ok(Reply::Done)
     }
 
+    /// The other members hear of it now or never: it is stored nowhere.
+    pub(super) fn type_in(&mut self, me: UserId, id: ConversationId) -> Result<Reply, Refusal> {
+        let room = self.room(id)?.ok_or(Refusal::NotFound)?;
+        room.after(me).ok_or(Refusal::NotFound)?;
+        if !room.is_open {
+            return Err(Refusal::NotFriends);
+        }
+        for &(user, _) in room.members.iter().filter(|(user, _)| *user != me) {
+            self.tell(user, Event::Typing { conversation_id: id, user_id: me });
+        }
+        Ok(Reply::Done)
+    }
+
     /// The caller's place in a conversation. What one is not in, does not exist.
     pub(super) fn member(&self, me: UserId, id: ConversationId) -> Result<MemberRow, Refusal> {
         self.store.membership(id, me)?.ok_or(Refusal::NotFound)

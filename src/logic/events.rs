@@ -51,11 +51,12 @@ impl Logic {
     /// it is not told of what it has said itself.
     pub fn ask(
         &self,
+        now: Now,
         user: UserId,
         cursor: Cursor,
         ticket: Ticket,
     ) -> Result<Option<Batch>, StoreError> {
-        let (mut events, stored) = self.live_part(user, cursor, ticket)?;
+        let (mut events, stored) = self.live_part(now, user, cursor, ticket)?;
         let mut behind = self.current_cursor();
         let mut more = false;
         if self.live.may_be_stored_after(user, stored) {
@@ -77,8 +78,8 @@ impl Logic {
     }
 
     /// What to say to a poll that has to leave now, whether or not something came.
-    pub fn ask_last(&self, user: UserId, cursor: Cursor, ticket: Ticket) -> Batch {
-        let behind = match self.ask(user, cursor, ticket) {
+    pub fn ask_last(&self, now: Now, user: UserId, cursor: Cursor, ticket: Ticket) -> Batch {
+        let behind = match self.ask(now, user, cursor, ticket) {
             Ok(Some(batch)) => return batch,
             Ok(None) => self.current_cursor(),
             Err(error) => {
@@ -157,6 +158,7 @@ impl Logic {
     /// store is to be asked.
     fn live_part(
         &self,
+        now: Now,
         user: UserId,
         cursor: Cursor,
         ticket: Ticket,
@@ -164,7 +166,7 @@ impl Logic {
         let stored = self.stored_behind(cursor)?;
         let current = self.current_cursor();
         let since = if self.is_of_this_epoch(cursor) && stored == cursor.stored {
-            self.live.since(user, cursor.live, Some(ticket))
+            self.live.since(user, cursor.live, Some(ticket), now.mono)
         } else {
             Since::Missed
         };

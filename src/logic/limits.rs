@@ -1,4 +1,4 @@
-//! Slows down whoever does too much: guesses passwords, makes accounts, asks for friends, talks.
+//! Slows down whoever does too much: guesses passwords, makes accounts, asks for friends, talks, types.
 //!
 //! Knows how often what is allowed to whom, and nothing of what it is good for; the moment is an
 //! argument. Rules:
@@ -31,6 +31,8 @@ pub enum Limited {
     /// Per address. Only what comes so far that a password is hashed takes a token: who mistypes
     /// is not punished.
     Registration,
+    /// Per user.
+    Typing,
 }
 
 /// The buckets of everybody.
@@ -41,6 +43,7 @@ pub(super) struct RateLimits {
     friend_requests: Buckets<UserId>,
     messages: Buckets<UserId>,
     registrations: Buckets<Network>,
+    typing: Buckets<UserId>,
 }
 
 /// For which account and from where a password was tried: so nobody can lock another one out from
@@ -58,7 +61,7 @@ impl RateLimits {
         let places = config.rate_limit_entries_max;
         let messages = Rate {
             burst: config.messages_burst_max,
-            ..buckets(config.messages_per_second_max, Duration::from_secs(1))
+            ..buckets(config.messages_per_second_max, SECOND)
         };
         Self {
             enabled: config.rate_limits,
@@ -69,6 +72,7 @@ impl RateLimits {
             friend_requests: Buckets::new(buckets(config.friend_requests_max, HOUR), places),
             messages: Buckets::new(messages, places),
             registrations: Buckets::new(buckets(config.registrations_max, HOUR), places),
+            typing: Buckets::new(buckets(config.typing_per_second_max, SECOND), places),
         }
     }
 
@@ -86,11 +90,12 @@ impl RateLimits {
         match (what, user) {
             (Limited::FriendRequest, Some(user)) => self.friend_requests.take(now, user),
             (Limited::Message, Some(user)) => self.messages.take(now, user),
+            (Limited::Typing, Some(user)) => self.typing.take(now, user),
             (Limited::Registration, _) => {
                 self.registrations.look(now, &Network::of(origin.address))
             }
             // Nobody is let in without a caller; nothing is there to be counted.
-            (Limited::FriendRequest | Limited::Message, None) => Ok(()),
+            (Limited::FriendRequest | Limited::Message | Limited::Typing, None) => Ok(()),
         }
     }
 
@@ -202,6 +207,8 @@ impl<K: Clone + Ord> Buckets<K> {
 
 /// In which as many passwords as the limit says may be wrong.
 const FAILED_PASSWORDS_TIME: Duration = Duration::from_secs(300);
+
+const SECOND: Duration = Duration::from_secs(1);
 
 const HOUR: Duration = Duration::from_secs(3600);
 

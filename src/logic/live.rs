@@ -5,6 +5,9 @@
 //! of several events about one subject only the newest. Each live event takes the next number of
 //! one counter, which a cursor carries beside the number of the newest stored message.
 //!
+//! That somebody is typing is news for some seconds only. Such an event leaves by itself: whoever
+//! comes later is not told, and has missed nothing.
+//!
 //! A user has an inbox from the first snapshot or poll on, until some minutes after going offline.
 //! An inbox knows from which number on it is complete (its floor). A cursor below the floor has
 //! missed something that nobody remembers, and is answered with `reset`: everything that is not a
@@ -20,6 +23,9 @@ use crate::system::Mono;
 /// How long an inbox at least outlives its user's presence: a short loss of the network costs no
 /// reload. It is looked after once in this time, and dropped when its user was away twice.
 const KEPT: Duration = Duration::from_secs(300);
+
+/// How long it is news that somebody is typing.
+const TYPING: Duration = Duration::from_secs(5);
 
 /// The inboxes of all who are around.
 #[derive(Debug)]
@@ -53,6 +59,8 @@ struct Entry {
     event: Event,
     /// Who has caused it and is not told.
     except: Option<Ticket>,
+    /// Nobody is told after this.
+    until: Mono,
 }
 
 /// What an inbox says to a cursor.
@@ -86,14 +94,18 @@ impl Live {
     }
 
     /// Puts something into a user's inbox. Without an inbox nobody could come back for it.
-    pub(super) fn publish(&mut self, user: UserId, notice: Notice) {
+    pub(super) fn publish(&mut self, user: UserId, notice: Notice, now: Mono) {
         let Notice { event, except } = notice;
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
         let subject = event.subject();
         let events = inbox.events.get_or_insert_default();
-        events.retain(|older| older.event.subject() != subject);
-        events.push_back(Entry { number: self.newest, event, except });
+        events.retain(|older| older.event.subject() != subject && now <= older.until);
+        let until = match event {
+            Event::Typing { .. } => now.plus(TYPING),
+            _ => Mono(u64::MAX),
+        };
+        events.push_back(Entry { number: self.newest, event, except, until });
         if events.len() > self.events_max
             && let Some(dropped) = events.pop_front()
         {
@@ -109,7 +121,7 @@ impl Live {
     }
 
     /// What came for the user after a number of this epoch, and was not caused by the asker.
-    pub(super) fn since(&self, user: UserId, live: u64, asker: Option<Ticket>) -> Since {
+    pub(super) fn since(&self, user: UserId, live: u64, asker: Option<Ticket>, now: Mono) -> Since {
         let Some(inbox) = self.inboxes.get(&user) else { return Since::Missed };
         if live < inbox.floor || live > self.newest {
             return Since::Missed;
@@ -117,7 +129,9 @@ impl Live {
         let Some(events) = &inbox.events else { return Since::Events(Vec::new()) };
         let newer = events.iter().rev().take_while(|entry| entry.number > live).count();
         let events = events.iter().skip(events.len() - newer);
-        let told = events.filter(|entry| entry.except.is_none() || entry.except != asker);
+        let told = events
+            .filter(|entry| entry.except.is_none() || entry.except != asker)
+            .filter(|entry| now <= entry.until);
         Since::Events(told.map(|entry| (entry.number, entry.event.clone())).collect())
     }
 
@@ -163,7 +177,7 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{LastSeen, Timestamp};
+    use crate::entity::{ConversationId, LastSeen, Timestamp};
 
     const ANNA: UserId = UserId(1);
 
@@ -185,45 +199,71 @@ mod tests {
     #[test]
     fn what_came_after_the_cursor_is_there_and_again_the_second_time() {
         let mut live = live(8);
-        live.publish(ANNA, told(presence(2, true)));
-        live.publish(ANNA, told(presence(3, true)));
+        live.publish(ANNA, told(presence(2, true)), Mono(0));
+        live.publish(ANNA, told(presence(3, true)), Mono(0));
         for _ in 0..2 {
-            assert_eq!(live.since(ANNA, 1, None), Since::Events(vec![(2, presence(3, true))]));
+            assert_eq!(
+                live.since(ANNA, 1, None, Mono(0)),
+                Since::Events(vec![(2, presence(3, true))])
+            );
         }
-        assert_eq!(live.since(ANNA, 2, None), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 2, None, Mono(0)), Since::Events(vec![]));
     }
 
     #[test]
     fn of_one_subject_only_the_newest_is_kept() {
         let mut live = live(8);
-        live.publish(ANNA, told(presence(2, true)));
-        live.publish(ANNA, told(presence(2, false)));
-        assert_eq!(live.since(ANNA, 0, None), Since::Events(vec![(2, presence(2, false))]));
+        live.publish(ANNA, told(presence(2, true)), Mono(0));
+        live.publish(ANNA, told(presence(2, false)), Mono(0));
+        assert_eq!(
+            live.since(ANNA, 0, None, Mono(0)),
+            Since::Events(vec![(2, presence(2, false))])
+        );
     }
 
     #[test]
     fn a_cursor_from_before_the_inbox_or_its_oldest_event_has_missed_something() {
         let mut live = live(2);
-        assert_eq!(live.since(UserId(9), 0, None), Since::Missed, "no inbox");
+        assert_eq!(live.since(UserId(9), 0, None, Mono(0)), Since::Missed, "no inbox");
         for friend in 2..6 {
-            live.publish(ANNA, told(presence(friend, true)));
+            live.publish(ANNA, told(presence(friend, true)), Mono(0));
         }
-        assert_eq!(live.since(ANNA, 1, None), Since::Missed);
+        assert_eq!(live.since(ANNA, 1, None, Mono(0)), Since::Missed);
         assert_eq!(
-            live.since(ANNA, 2, None),
+            live.since(ANNA, 2, None, Mono(0)),
             Since::Events(vec![(3, presence(4, true)), (4, presence(5, true))])
         );
-        assert_eq!(live.since(ANNA, 99, None), Since::Missed, "a number that was never given");
+        assert_eq!(
+            live.since(ANNA, 99, None, Mono(0)),
+            Since::Missed,
+            "a number that was never given"
+        );
     }
 
     #[test]
     fn who_has_caused_an_event_is_not_told_and_others_are() {
         let mut live = live(8);
-        live.publish(ANNA, Notice { event: presence(2, true), except: Some(Ticket(7)) });
-        assert_eq!(live.since(ANNA, 0, Some(Ticket(7))), Since::Events(vec![]));
+        live.publish(ANNA, Notice { event: presence(2, true), except: Some(Ticket(7)) }, Mono(0));
+        assert_eq!(live.since(ANNA, 0, Some(Ticket(7)), Mono(0)), Since::Events(vec![]));
         let told = Since::Events(vec![(1, presence(2, true))]);
-        assert_eq!(live.since(ANNA, 0, Some(Ticket(8))), told);
-        assert_eq!(live.since(ANNA, 0, None), told);
+        assert_eq!(live.since(ANNA, 0, Some(Ticket(8)), Mono(0)), told);
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), told);
+    }
+
+    #[test]
+    fn that_somebody_types_is_news_for_five_seconds() {
+        let typing = |of| Event::Typing { conversation_id: ConversationId(1), user_id: UserId(of) };
+        let mut live = live(8);
+        live.publish(ANNA, told(typing(2)), Mono(0));
+        live.publish(ANNA, told(presence(3, true)), Mono(0));
+        let both = vec![(1, typing(2)), (2, presence(3, true))];
+        let end = Mono(0).plus(TYPING);
+        assert_eq!(live.since(ANNA, 0, None, end), Since::Events(both));
+        let later = Mono(end.0 + 1);
+        let rest = Since::Events(vec![(2, presence(3, true))]);
+        assert_eq!(live.since(ANNA, 0, None, later), rest);
+        live.publish(ANNA, told(typing(4)), later);
+        assert_eq!(live.inboxes[&ANNA].events.as_ref().unwrap().len(), 2, "it left");
     }
 
     #[test]
@@ -233,9 +273,9 @@ mod tests {
         live.retire(look(1), |_| false);
         live.open(ANNA, MessageId(0), look(1).plus(KEPT / 2));
         live.retire(look(2), |_| false);
-        assert_eq!(live.since(ANNA, 0, None), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Events(vec![]));
         live.retire(look(3), |_| false);
-        assert_eq!(live.since(ANNA, 0, None), Since::Missed);
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Missed);
     }
 
     #[test]
@@ -244,11 +284,11 @@ mod tests {
         let later = Mono(0).plus(KEPT);
         assert_eq!(live.next_deadline(), Some(later));
         live.retire(later, |_| true);
-        assert_eq!(live.since(ANNA, 0, None), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Events(vec![]));
         live.retire(later.plus(KEPT), |_| false);
-        assert_eq!(live.since(ANNA, 0, None), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Events(vec![]));
         live.retire(later.plus(2 * KEPT), |_| false);
-        assert_eq!(live.since(ANNA, 0, None), Since::Missed);
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Missed);
         assert_eq!(live.next_deadline(), None);
     }
 }

@@ -173,6 +173,7 @@ impl Logic {
             Call::MarkRead { conversation_id, message_id } => {
                 self.mark_read(me, conversation_id, message_id)?
             }
+            Call::Type { conversation_id } => self.type_in(me, conversation_id)?,
             Call::Acknowledge { cursor } => {
                 self.acknowledged(me, &cursor, None)?;
                 Reply::Done
@@ -214,7 +215,7 @@ impl Logic {
             self.tail.push(entry);
         }
         for (user, notice) in self.outbox.drain(..) {
-            self.live.publish(user, notice);
+            self.live.publish(user, notice, now.mono);
             woken.push(user);
         }
         woken.sort_unstable();

@@ -213,6 +213,10 @@ pub(super) fn event_members(object: &mut Object<'_>, event: &Event) {
             object.integer("user_id", user_id.0);
             object.integer("message_id", message_id.0);
         }
+        Event::Typing { conversation_id, user_id } => {
+            object.integer("conversation_id", conversation_id.0);
+            object.integer("user_id", user_id.0);
+        }
         Event::Presence { user_id, last_seen } => {
             object.integer("user_id", user_id.0);
             presence(object, *last_seen);

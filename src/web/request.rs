@@ -58,6 +58,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::Server => Call::Server,
         Route::Sessions => Call::Sessions,
         Route::State => Call::State,
+        Route::Type => Call::Type { conversation_id },
         Route::UpdateMe => update_me(&members()?)?,
     })
 }

@@ -30,6 +30,7 @@ pub enum Route {
     Server,
     Sessions,
     State,
+    Type,
     UpdateMe,
 }
 
@@ -60,6 +61,7 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/api/conversations", &[(Get, Route::Conversations)]),
     ("/api/conversations/{id}/messages", &[(Get, Route::History), (Post, Route::Send)]),
     ("/api/conversations/{id}/read", &[(Put, Route::MarkRead)]),
+    ("/api/conversations/{id}/typing", &[(Post, Route::Type)]),
     ("/api/state", &[(Get, Route::State)]),
     ("/api/events", &[(Get, Route::Events)]),
     ("/api/events/ack", &[(Post, Route::Acknowledge)]),
@@ -114,6 +116,7 @@ impl Route {
             Self::AskFriend => Some(Limited::FriendRequest),
             Self::Register => Some(Limited::Registration),
             Self::Send => Some(Limited::Message),
+            Self::Type => Some(Limited::Typing),
             _ => None,
         }
     }
@@ -143,6 +146,7 @@ impl Route {
             | Self::Send
             | Self::Sessions
             | Self::State
+            | Self::Type
             | Self::UpdateMe => true,
         }
     }

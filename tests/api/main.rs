@@ -13,6 +13,7 @@ mod own;
 mod refusals;
 #[path = "../support/mod.rs"]
 mod support;
+mod typing;
 
 use std::net::{IpAddr, Ipv4Addr};
 

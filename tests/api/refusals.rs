@@ -21,6 +21,7 @@ const PATHS: &[(&str, &str)] = &[
     ("/api/conversations", "GET, HEAD, OPTIONS"),
     ("/api/conversations/1/messages", "GET, HEAD, POST, OPTIONS"),
     ("/api/conversations/1/read", "PUT, OPTIONS"),
+    ("/api/conversations/1/typing", "POST, OPTIONS"),
     ("/api/state", "GET, HEAD, OPTIONS"),
     ("/api/events", "GET, HEAD, OPTIONS"),
     ("/healthz", "GET, HEAD, OPTIONS"),
