@@ -28,6 +28,7 @@ CREATE TABLE users (
     name         TEXT NOT NULL,           -- as shown (NFC); '' once the account is deleted
     name_key     TEXT UNIQUE,             -- NFKC and lower case; NULL once the account is deleted
     display_name TEXT NOT NULL,
+    display_key  TEXT,                    -- the same in NFKC and lower case; NULL once it is deleted
     salt         BLOB NOT NULL,           -- 16 random bytes
     iterations   INTEGER NOT NULL,        -- of PBKDF2-HMAC-SHA256
     password     BLOB NOT NULL,           -- the derived 32 bytes
@@ -35,6 +36,8 @@ CREATE TABLE users (
     last_seen_at INTEGER,
     deleted_at   INTEGER
 ) STRICT;
+-- Users are looked up by the beginning of either name.
+CREATE INDEX users_by_display_key ON users (display_key) WHERE display_key IS NOT NULL;
 
 -- A session is a login. Its token is known to the client alone.
 CREATE TABLE sessions (

@@ -138,6 +138,10 @@ pub struct Config {
     pub pipelined_bytes_max: usize,
     /// Members of a group: each message is pushed to all of them within one turn.
     pub group_members_max: usize,
+    /// Users that are found where no number is asked for: a screen.
+    pub users_page_default: usize,
+    /// Users that are found at most: whoever sees more has to type more of the name.
+    pub users_page_max: usize,
     /// Messages of history that are given where no number is asked for: some screens.
     pub history_page_default: usize,
     /// Messages of history in one answer.
@@ -233,6 +237,8 @@ impl Default for Config {
             trailer_bytes_max: 4 * 1024,
             pipelined_bytes_max: 16 * 1024,
             group_members_max: 256,
+            users_page_default: 20,
+            users_page_max: 50,
             history_page_default: 50,
             history_page_max: 200,
             events_page_max: 200,

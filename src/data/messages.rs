@@ -208,7 +208,7 @@ const HISTORY_FORWARD: &str = concat!(
 );
 
 /// Limits are small; SQL wants them signed.
-fn sql_limit(limit: usize) -> i64 {
+pub(super) fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 

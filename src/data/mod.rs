@@ -164,6 +164,7 @@ mod tests {
             name,
             name_key: name,
             display_name: name,
+            display_key: name,
             salt: &[0; 16],
             iterations: 1,
             password: &[0; 32],

@@ -2,8 +2,9 @@
 
 use rusqlite::Row;
 
+use super::messages::sql_limit;
 use super::{Store, StoreError};
-use crate::entity::{Timestamp, User, UserId};
+use crate::entity::{DisplayName, NamePrefix, Timestamp, User, UserId};
 
 /// An account with what only the server may know of it.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct NewAccount<'a> {
     pub name_key: &'a str,
     /// As shown to others.
     pub display_name: &'a str,
+    /// As looked up.
+    pub display_key: &'a str,
     /// Random.
     pub salt: &'a [u8; 16],
     /// Of the derivation.
@@ -55,12 +58,13 @@ impl Store {
     ) -> Result<UserId, StoreError> {
         self.insert(
             "INSERT INTO users
-                 (name, name_key, display_name, salt, iterations, password, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                 (name, name_key, display_name, display_key, salt, iterations, password, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             (
                 new.name,
                 new.name_key,
                 new.display_name,
+                new.display_key,
                 new.salt,
                 new.iterations,
                 new.password,
@@ -81,8 +85,37 @@ impl Store {
     }
 
     /// Changes how a user is shown.
-    pub fn set_display_name(&mut self, id: UserId, new: &str) -> Result<(), StoreError> {
-        self.write("UPDATE users SET display_name = ?2 WHERE id = ?1", (id.0, new)).map(drop)
+    pub fn set_display_name(&mut self, id: UserId, new: &DisplayName) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE users SET display_name = ?2, display_key = ?3 WHERE id = ?1",
+            (id.0, new.as_str(), new.key()),
+        )
+        .map(drop)
+    }
+
+    /// Empties an account. Its row stays, since its messages do.
+    pub fn delete_account(&mut self, id: UserId, now: Timestamp) -> Result<(), StoreError> {
+        self.write(
+            "UPDATE users SET name = '', name_key = NULL, display_name = '', display_key = NULL,
+                    salt = x'', iterations = 0, password = x'', last_seen_at = NULL, deleted_at = ?2
+             WHERE id = ?1",
+            (id.0, now.0),
+        )
+        .map(drop)
+    }
+
+    /// At most so many users other than `asker` of whose names one begins so: first those whose
+    /// name does, then those whose display name does, each in the order of names. Costs two short
+    /// walks along an index, however many users there are.
+    pub fn find_users(
+        &self,
+        asker: UserId,
+        prefix: &NamePrefix,
+        limit: usize,
+    ) -> Result<Vec<User>, StoreError> {
+        // The last code point is in no key, and text is compared byte by byte.
+        let end = format!("{}{}", prefix.as_str(), char::MAX);
+        self.all(FIND_USERS, (prefix.as_str(), end, asker.0, sql_limit(limit)), |row| user(row, 0))
     }
 
     /// Changes what proves a user.
@@ -118,9 +151,24 @@ impl Store {
 
     /// Notes when a user was last seen.
     pub fn set_last_seen(&mut self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
-        self.write("UPDATE users SET last_seen_at = ?2 WHERE id = ?1", (id.0, at.0)).map(drop)
+        self.write(
+            "UPDATE users SET last_seen_at = ?2 WHERE id = ?1 AND deleted_at IS NULL",
+            (id.0, at.0),
+        )
+        .map(drop)
     }
 }
+
+const FIND_USERS: &str = "
+    SELECT id, name, display_name, deleted_at IS NOT NULL FROM users WHERE id IN (
+        SELECT id FROM (
+            SELECT id FROM users WHERE name_key >= ?1 AND name_key < ?2 AND id <> ?3
+            ORDER BY name_key LIMIT ?4)
+        UNION ALL
+        SELECT id FROM (
+            SELECT id FROM users WHERE display_key >= ?1 AND display_key < ?2 AND id <> ?3
+            ORDER BY display_key LIMIT ?4))
+    ORDER BY name_key < ?1 OR name_key >= ?2, name_key LIMIT ?4";
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
@@ -139,4 +187,22 @@ pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
         display_name: row.get(first + 2)?,
         deleted: row.get(first + 3)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_for_users_walks_along_two_indexes() {
+        let store = Store::in_memory().expect("a database in memory");
+        let plan =
+            store.all(&format!("EXPLAIN QUERY PLAN {FIND_USERS}"), ("a", "b", 1, 20), |row| {
+                row.get::<_, String>(3)
+            });
+        let plan = plan.expect("a plan").join("\n");
+        assert!(plan.contains("(name_key>? AND name_key<?)"), "{plan}");
+        assert!(plan.contains("(display_key>? AND display_key<?)"), "{plan}");
+        assert!(!plan.contains("SCAN users"), "{plan}");
+    }
 }

@@ -88,6 +88,11 @@ impl Store {
             .map(drop)
     }
 
+    /// A user has to do with nobody any more.
+    pub fn clear_relations(&mut self, user: UserId) -> Result<(), StoreError> {
+        self.write("DELETE FROM relations WHERE user_id = ?1 OR other_id = ?1", [user.0]).map(drop)
+    }
+
     /// Everybody with whom a user has to do.
     pub fn relations(&self, user_id: UserId) -> Result<Vec<Relation>, StoreError> {
         self.all(

@@ -17,4 +17,4 @@ pub use event::{Event, Subject};
 pub use ids::{ConversationId, MessageId, SessionId, Timestamp, UserId};
 pub use people::{Friend, FriendState, LastSeen, Session, User};
 pub use talk::{Conversation, Kind, Member, Message, Role};
-pub use text::{DisplayName, MessageBody, Nonce, Password, TextError, Title, UserName};
+pub use text::{DisplayName, MessageBody, NamePrefix, Nonce, Password, TextError, Title, UserName};

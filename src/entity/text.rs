@@ -92,6 +92,13 @@ impl DisplayName {
     }
 }
 
+impl DisplayName {
+    /// What it is found by: in the form of a [`UserName::key`].
+    pub fn key(&self) -> String {
+        fold(&self.0)
+    }
+}
+
 impl From<&UserName> for DisplayName {
     /// Who gives no other is shown under their name; every name obeys the rules of display names
     /// too.
@@ -131,6 +138,23 @@ fn parse_label(text: &str, label: Label) -> Result<String, TextError> {
         return Err(TextError::LabelInvisible(label));
     }
     Ok(text)
+}
+
+/// What somebody has typed of a name that they look for, in the form of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamePrefix(String);
+
+impl NamePrefix {
+    /// `None` where nothing was typed: not everybody is meant by it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let key = fold(text.trim_start());
+        if key.is_empty() { None } else { Some(Self(key)) }
+    }
+
+    /// What the keys begin with.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A password, until it is hashed: NFC, otherwise as typed, white space included.
@@ -395,6 +419,15 @@ mod tests {
                 assert_eq!(once, fold(&once), "{text:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_prefix_is_folded_as_keys_are() {
+        let prefix = |text: &str| NamePrefix::parse(text).map(|prefix| prefix.0);
+        assert_eq!(prefix(" ＡＮＮ"), Some("ann".to_owned()));
+        assert_eq!(prefix("Anna "), Some("anna ".to_owned()), "a display name may go on");
+        assert_eq!(prefix("漠"), Some("漠".to_owned()));
+        assert_eq!((prefix(""), prefix(" \u{3000}")), (None, None));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::limits::Guess;
 use super::passwords::{Derivation, equal_in_constant_time};
 use super::{Answer, Caller, DemoAccount, Logic, Refusal, Reply, Ticket};
 use crate::config::Registration;
-use crate::data::{NewAccount, SessionRow, Stance, StoreError};
+use crate::data::{Account, NewAccount, SessionRow, Stance, StoreError};
 use crate::entity::{DisplayName, Password, TextError, Timestamp, User, UserId, UserName};
 use crate::system::Now;
 
@@ -137,7 +137,7 @@ impl Logic {
             Task::LogIn { account, guess, user_agent } => {
                 self.limits.guess(now.mono, &guess)?;
                 match account {
-                    Some(account) if equal_in_constant_time(&account.password, key) => {
+                    Some(account) if self.is_proved(&account, key)? => {
                         self.begin_session(now, account.user, &user_agent)
                     }
                     _ => {
@@ -151,6 +151,14 @@ impl Logic {
             }
             Task::ProvePassword(_) => unreachable!("it has no answer of its own"),
         }
+    }
+
+    /// Whether a key proves an account, which may have another password since the derivation began,
+    /// or be gone.
+    pub(super) fn is_proved(&self, account: &Account, key: &[u8; 32]) -> Result<bool, StoreError> {
+        let right = equal_in_constant_time(&account.password, key);
+        let current = self.store.account(account.user.id)?;
+        Ok(right && current.is_some_and(|current| current.password == account.password))
     }
 
     pub(super) fn log_out(&mut self, caller: Caller) -> Result<Reply, StoreError> {
@@ -201,6 +209,7 @@ impl Logic {
             name: sign_up.name.as_str(),
             name_key: &sign_up.name.key(),
             display_name: sign_up.display_name.as_str(),
+            display_key: &sign_up.display_name.key(),
             salt,
             iterations,
             password,

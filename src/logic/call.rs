@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
     Conversation, ConversationId, Cursor, CursorTag, DisplayName, Event, Friend, Message,
-    MessageBody, MessageId, Nonce, Password, Session, SessionId, Timestamp, User, UserId, UserName,
+    MessageBody, MessageId, NamePrefix, Nonce, Password, Session, SessionId, Timestamp, User,
+    UserId, UserName,
 };
 
 /// Somebody whose token was good.
@@ -61,6 +62,18 @@ pub enum Call {
     },
     /// Let me prove myself with another password.
     ChangePassword(Box<PasswordChange>),
+    /// Let me be gone.
+    DeleteMe {
+        /// For proof.
+        password: Typed,
+    },
+    /// Who is called like this?
+    FindUsers {
+        /// Nobody, where it is missing.
+        prefix: Option<NamePrefix>,
+        /// At most so many.
+        limit: usize,
+    },
     /// Friends, requests and blocks.
     Friends,
     /// Would that user be my friend?
@@ -76,6 +89,16 @@ pub enum Call {
     /// No, or no more.
     RemoveFriend {
         /// Whose friendship or request.
+        user_id: UserId,
+    },
+    /// I want to hear nothing of that user.
+    Block {
+        /// Who is not told.
+        user_id: UserId,
+    },
+    /// I do not mind that user any more.
+    Unblock {
+        /// Who is not told either.
         user_id: UserId,
     },
     /// In which conversations am I?
@@ -226,6 +249,8 @@ pub enum Reply {
     Sessions(Vec<Session>),
     /// The caller.
     Me(User),
+    /// Some users.
+    Users(Vec<User>),
     /// Friends, requests and blocks.
     Friends(Vec<Friend>),
     /// What two users are to each other now.

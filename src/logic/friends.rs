@@ -14,14 +14,15 @@
 use super::{Logic, Refusal, Reply};
 use crate::data::{Relation, Stance, StoreError};
 use crate::entity::{
-    ConversationId, Event, Friend, FriendState, LastSeen, Timestamp, User, UserId, UserName,
+    ConversationId, Event, Friend, FriendState, LastSeen, NamePrefix, Timestamp, User, UserId,
+    UserName,
 };
 use crate::system::Now;
 
-type Stances = (Option<Stance>, Option<Stance>);
+pub(super) type Stances = (Option<Stance>, Option<Stance>);
 
 /// The table above.
-fn seen_state((mine, theirs): Stances) -> Option<FriendState> {
+pub(super) fn seen_state((mine, theirs): Stances) -> Option<FriendState> {
     match (mine, theirs) {
         (Some(Stance::Blocked), _) => Some(FriendState::Blocked),
         (Some(Stance::Friend), _) => Some(FriendState::Friends),
@@ -32,6 +33,19 @@ fn seen_state((mine, theirs): Stances) -> Option<FriendState> {
 }
 
 impl Logic {
+    /// Whoever blocks is found like anybody, also by those who are blocked: they are not told.
+    pub(super) fn find_users(
+        &self,
+        me: UserId,
+        prefix: Option<&NamePrefix>,
+        limit: usize,
+    ) -> Result<Reply, StoreError> {
+        Ok(Reply::Users(match prefix {
+            Some(prefix) => self.store.find_users(me, prefix, limit)?,
+            None => Vec::new(),
+        }))
+    }
+
     pub(super) fn friends(&self, me: UserId) -> Result<Vec<Friend>, StoreError> {
         let mut friends = Vec::new();
         for Relation { other, mine, theirs } in self.store.relations(me)? {
@@ -59,10 +73,13 @@ impl Logic {
             (Some(Stance::Friend), _) => return Err(Refusal::AlreadyFriends),
             (Some(Stance::Asked), _) => return self.friend_reply(me, other, false),
             (None, Some(Stance::Asked)) => self.befriend(now, me, other)?,
-            (None, Some(Stance::Friend | Stance::Blocked) | None) => {
+            (None, theirs) => {
                 self.store.set_stance(me, other, Stance::Asked, now.wall)?;
                 self.tell_friend(me, other)?;
-                self.tell_friend(other, me)?;
+                // One who blocks sees no request.
+                if theirs != Some(Stance::Blocked) {
+                    self.tell_friend(other, me)?;
+                }
             }
         }
         self.friend_reply(me, other, true)
@@ -170,9 +187,8 @@ impl Logic {
     }
 
     /// Tells `user` what `other` is to them now, if there is anything to know.
-    fn tell_friend(&mut self, user: UserId, other: UserId) -> Result<(), StoreError> {
-        let state = seen_state(self.store.stances(user, other)?);
-        if let Some(state) = state.filter(|state| *state != FriendState::Blocked)
+    pub(super) fn tell_friend(&mut self, user: UserId, other: UserId) -> Result<(), StoreError> {
+        if let Some(state) = seen_state(self.store.stances(user, other)?)
             && let Some(known) = self.store.user(other)?
         {
             let friend = self.friend(user, known, state)?;

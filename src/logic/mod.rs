@@ -8,6 +8,7 @@
 //! [`Logic::commit`] has made the turn's writes durable: nobody hears of what might not be.
 
 mod accounts;
+mod blocks;
 mod cache;
 mod call;
 mod conversations;
@@ -153,16 +154,22 @@ impl Logic {
             Call::ChangePassword(change) => {
                 return self.change_password(now, origin.address, caller, *change, ticket);
             }
+            Call::DeleteMe { password } => {
+                return self.delete_me(now, origin.address, caller, &password, ticket);
+            }
             Call::Server | Call::Register(_) | Call::LogIn(_) => unreachable!("see above"),
             Call::LogOut => self.log_out(caller)?,
             Call::Sessions => self.sessions(now, caller)?,
             Call::EndSession { session_id } => self.end_session(caller, session_id)?,
             Call::UpdateMe { display_name } => self.update_me(me, display_name.as_ref())?,
             Call::Me => Reply::Me(self.user(me)?),
+            Call::FindUsers { prefix, limit } => self.find_users(me, prefix.as_ref(), limit)?,
             Call::Friends => Reply::Friends(self.friends(me)?),
             Call::AskFriend { name } => self.ask_friend(now, me, &name)?,
             Call::AcceptFriend { user_id } => self.accept_friend(now, me, user_id)?,
             Call::RemoveFriend { user_id } => self.remove_friend(me, user_id)?,
+            Call::Block { user_id } => self.block(now, me, user_id)?,
+            Call::Unblock { user_id } => self.unblock(me, user_id)?,
             Call::Conversations => Reply::Conversations(self.conversations(me)?),
             Call::History { conversation_id, page, limit } => {
                 self.history(me, conversation_id, page, limit)?
@@ -253,8 +260,8 @@ impl Logic {
         let (ticket, task, key) = self.hashing.work()?;
         match task {
             Task::ProvePassword(proof) => {
-                let proved = self.proved(now, ticket, *proof, &key);
-                proved.err().map(|refusal| (ticket, Err(refusal)))
+                let proved = self.proved(now, ticket, *proof, &key).transpose()?;
+                Some((ticket, proved))
             }
             task => Some((ticket, self.signed(now, task, &key))),
         }

@@ -1,22 +1,26 @@
-//! Lets users change what is their own: how they are shown, their password, their sessions.
+//! Lets users change what is their own: how they are shown, their password, their sessions; and
+//! whether they have an account at all.
 //!
 //! A new password costs two derivations, one after the other: first the present one is proved, then
-//! the new one is made (see `hashing`). What happened in between counts: a session that ended
-//! meanwhile changes nothing any more.
+//! the new one is made (see `hashing`). To delete the account the first is enough. What happened in
+//! between counts: a session that ended meanwhile changes nothing any more.
+//!
+//! A deleted account leaves a tombstone, so that what its user has said keeps a sender: the row of
+//! the user, without names, password, friends or sessions.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::call::PasswordChange;
+use super::call::{PasswordChange, Typed};
 use super::hashing::Task;
 use super::limits::Guess;
-use super::passwords::{Derivation, equal_in_constant_time};
+use super::passwords::Derivation;
 use super::{Answer, Caller, Logic, Refusal, Reply, Ticket};
 use crate::data::{Account, StoreError};
 use crate::entity::{DisplayName, Event, Password, Session, SessionId, UserId, UserName};
 use crate::system::Now;
 
-/// Who wants another password, and proves the present one first.
+/// Who wants something that needs their password besides their token.
 #[derive(Debug)]
 pub(super) struct Proof {
     caller: Caller,
@@ -24,7 +28,16 @@ pub(super) struct Proof {
     guess: Guess,
     /// No password at all: it has to be refused, and costs the same.
     hopeless: bool,
-    new: Password,
+    purpose: Purpose,
+}
+
+/// What it is that they want.
+#[derive(Debug)]
+enum Purpose {
+    /// This as their password from now on.
+    ChangePassword(Password),
+    /// To be gone.
+    DeleteAccount,
 }
 
 impl Logic {
@@ -36,7 +49,7 @@ impl Logic {
         let mut user = self.user(me)?;
         if let Some(new) = display_name.filter(|new| new.as_str() != user.display_name) {
             new.as_str().clone_into(&mut user.display_name);
-            self.store.set_display_name(me, &user.display_name)?;
+            self.store.set_display_name(me, new)?;
             for other in self.acquaintances(me)? {
                 self.tell(other, Event::UserUpdated(Box::new(user.clone())));
             }
@@ -53,38 +66,71 @@ impl Logic {
         ticket: Ticket,
     ) -> Result<Answer, Refusal> {
         let PasswordChange { current, new } = change;
+        self.prove(now, address, caller, &current, Purpose::ChangePassword(new), ticket)
+    }
+
+    pub(super) fn delete_me(
+        &mut self,
+        now: Now,
+        address: IpAddr,
+        caller: Caller,
+        password: &Typed,
+        ticket: Ticket,
+    ) -> Result<Answer, Refusal> {
+        self.prove(now, address, caller, password, Purpose::DeleteAccount, ticket)
+    }
+
+    /// Begins to prove what somebody has typed as their password.
+    fn prove(
+        &mut self,
+        now: Now,
+        address: IpAddr,
+        caller: Caller,
+        typed: &Typed,
+        purpose: Purpose,
+        ticket: Ticket,
+    ) -> Result<Answer, Refusal> {
         let account = self.store.account(caller.user_id)?.ok_or(Refusal::Unauthorized)?;
         let guess = Guess::new(UserName::parse(&account.user.name).ok().as_ref(), address);
         self.limits.guess(now.mono, &guess)?;
         self.look_for_room()?;
-        let current = Password::parse(&current.0).ok();
-        let typed = current.as_ref().map_or("", Password::as_str);
+        let password = Password::parse(&typed.0).ok();
+        let typed = password.as_ref().map_or("", Password::as_str);
         let derivation = Derivation::new(typed.as_bytes(), &account.salt, account.iterations);
-        let hopeless = current.is_none();
-        let proof = Proof { caller, account, guess, hopeless, new };
+        let hopeless = password.is_none();
+        let proof = Proof { caller, account, guess, hopeless, purpose };
         self.hashing.begin(ticket, derivation, Task::ProvePassword(Box::new(proof)));
         Ok(Answer::Later)
     }
 
-    /// The present password's key is there. Goes on with the new one if it is right.
+    /// The present password's key is there. If it is right, does what it was asked for; `None`
+    /// where that takes another derivation.
     pub(super) fn proved(
         &mut self,
         now: Now,
         ticket: Ticket,
         proof: Proof,
         key: &[u8; 32],
-    ) -> Result<(), Refusal> {
-        let Proof { caller, account, guess, hopeless, new } = proof;
+    ) -> Result<Option<Reply>, Refusal> {
+        let Proof { caller, account, guess, hopeless, purpose } = proof;
         self.limits.guess(now.mono, &guess)?;
-        if hopeless || !equal_in_constant_time(&account.password, key) {
+        if hopeless || !self.is_proved(&account, key)? {
             self.limits.guessed_wrong(now.mono, guess);
             return Err(Refusal::WrongPassword);
         }
+        let new = match purpose {
+            Purpose::ChangePassword(new) => new,
+            Purpose::DeleteAccount => {
+                self.check_session(caller)?;
+                self.remove_account(now, caller.user_id)?;
+                return Ok(Some(Reply::Done));
+            }
+        };
         let salt = self.entropy.bytes();
         let iterations = self.config.password_iterations;
         let derivation = Derivation::new(new.as_str().as_bytes(), &salt, iterations);
         self.hashing.begin(ticket, derivation, Task::SetPassword { caller, salt, iterations });
-        Ok(())
+        Ok(None)
     }
 
     /// The new password's key is there, too.
@@ -95,15 +141,30 @@ impl Logic {
         iterations: u32,
         key: &[u8; 32],
     ) -> Result<Reply, Refusal> {
-        let sessions = self.store.sessions(caller.user_id)?;
-        if !sessions.iter().any(|session| session.id == caller.session_id) {
-            return Err(Refusal::Unauthorized);
-        }
+        self.check_session(caller)?;
         self.store.set_password(caller.user_id, salt, iterations, key)?;
-        for session in sessions.into_iter().filter(|session| session.id != caller.session_id) {
-            self.end(Caller { session_id: session.id, ..caller })?;
-        }
+        self.end_sessions(caller.user_id, Some(caller.session_id))?;
         Ok(Reply::Done)
+    }
+
+    /// Refuses what somebody wants whose session has ended since they asked.
+    fn check_session(&self, caller: Caller) -> Result<(), Refusal> {
+        self.store.session(caller.session_id)?.map(drop).ok_or(Refusal::Unauthorized)
+    }
+
+    /// Makes an account a tombstone, and tells all who may know.
+    pub(super) fn remove_account(&mut self, now: Now, me: UserId) -> Result<(), StoreError> {
+        let fellows = self.fellow_members(me)?;
+        self.remove_relations(me)?;
+        self.end_sessions(me, None)?;
+        self.store.delete_account(me, now.wall)?;
+        self.cache.forget_rooms();
+        if let Some(tombstone) = self.store.user(me)? {
+            for fellow in fellows {
+                self.tell(fellow, Event::UserUpdated(Box::new(tombstone.clone())));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn sessions(&self, now: Now, caller: Caller) -> Result<Reply, StoreError> {
@@ -130,6 +191,20 @@ impl Logic {
         Ok(Reply::Done)
     }
 
+    /// Ends all sessions of a user but perhaps one.
+    pub(super) fn end_sessions(
+        &mut self,
+        user_id: UserId,
+        except: Option<SessionId>,
+    ) -> Result<(), StoreError> {
+        for Session { id: session_id, .. } in self.store.sessions(user_id)? {
+            if Some(session_id) != except {
+                self.end(Caller { user_id, session_id })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends a session, and with it its polls.
     pub(super) fn end(&mut self, session: Caller) -> Result<(), StoreError> {
         self.store.remove_session(session.session_id)?;
@@ -138,10 +213,15 @@ impl Logic {
         Ok(())
     }
 
-    /// Those who may know what becomes of a user: friends, and all with whom they share a
-    /// conversation.
+    /// Those who may know how a user is shown: friends, and all with whom they share a conversation.
     fn acquaintances(&self, me: UserId) -> Result<BTreeSet<UserId>, StoreError> {
-        let mut known = BTreeSet::from_iter(self.store.friend_ids(me)?);
+        let mut known = self.fellow_members(me)?;
+        known.extend(self.store.friend_ids(me)?);
+        Ok(known)
+    }
+
+    fn fellow_members(&self, me: UserId) -> Result<BTreeSet<UserId>, StoreError> {
+        let mut known = BTreeSet::new();
         for place in self.store.memberships(me)? {
             let members = self.store.members_after(place.conversation_id)?;
             known.extend(members.into_iter().map(|(member, _)| member));

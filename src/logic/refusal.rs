@@ -39,6 +39,8 @@ pub enum Refusal {
     NotFriends,
     /// Nobody is their own friend.
     Oneself,
+    /// Nobody escapes themselves.
+    BlockOneself,
     /// Too much in too short a time.
     RateLimited {
         /// When the next is allowed.
@@ -66,6 +68,7 @@ impl fmt::Display for Refusal {
             Self::AlreadyFriends => "You are friends already.",
             Self::BadCredentials => "There is no account with this name and password.",
             Self::BadCursor => "This cursor is not one that this server has given to you.",
+            Self::BlockOneself => "You cannot block yourself.",
             Self::Blocked => "You have blocked this user.",
             Self::Busy { .. } => "Too many people are signing in. Try again in a moment.",
             Self::NameTaken { name } => return write!(f, "The name {name} is taken."),

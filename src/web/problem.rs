@@ -154,6 +154,7 @@ impl From<Refusal> for Problem {
             Refusal::AlreadyFriends => (409, "already_friends"),
             Refusal::BadCredentials => (401, "bad_credentials"),
             Refusal::BadCursor => (400, "bad_cursor"),
+            Refusal::BlockOneself => return Self::parameter("user_id", detail),
             Refusal::Blocked => (409, "blocked"),
             Refusal::Busy { retry } => return Self::unavailable(&detail, retry),
             Refusal::NameTaken { .. } => (409, "name_taken"),

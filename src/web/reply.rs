@@ -22,6 +22,7 @@ pub fn respond(reply: &Reply) -> Response {
         }
         Reply::Sessions(sessions) => object.array("sessions", sessions, json::session),
         Reply::Me(user) => json::user(object.member("user"), user),
+        Reply::Users(users) => object.array("users", users, json::user),
         Reply::Friends(friends) => object.array("friends", friends, json::friend),
         Reply::Friend { friend, created } => {
             status = if *created { 201 } else { 200 };

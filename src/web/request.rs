@@ -7,8 +7,8 @@ use super::{Match, Problem, Route};
 use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
-    ConversationId, DisplayName, MessageBody, MessageId, Nonce, Password, SessionId, UserId,
-    UserName,
+    ConversationId, DisplayName, MessageBody, MessageId, NamePrefix, Nonce, Password, SessionId,
+    UserId, UserName,
 };
 use crate::http::{Body, Method, Request};
 use crate::logic::{Call, Credentials, Manner, PasswordChange, SignUp, Typed};
@@ -38,10 +38,15 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::Acknowledge => Call::Acknowledge { cursor: members()?.text("cursor")?.to_owned() },
         Route::AcceptFriend => Call::AcceptFriend { user_id },
         Route::AskFriend => Call::AskFriend { name: members()?.text("name")?.to_owned() },
+        Route::Block => Call::Block { user_id },
         Route::ChangePassword => change_password(&members()?)?,
         Route::Conversations => Call::Conversations,
+        Route::DeleteMe => {
+            Call::DeleteMe { password: Typed(members()?.text("password")?.to_owned()) }
+        }
         Route::EndSession => Call::EndSession { session_id: SessionId(matched.id) },
         Route::Events => events(request, config)?,
+        Route::FindUsers => find_users(request, config)?,
         Route::Friends => Call::Friends,
         Route::Health | Route::Options | Route::Page => unreachable!("no matter of the logic"),
         Route::History => history(conversation_id, request, config)?,
@@ -59,6 +64,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::Sessions => Call::Sessions,
         Route::State => Call::State,
         Route::Type => Call::Type { conversation_id },
+        Route::Unblock => Call::Unblock { user_id },
         Route::UpdateMe => update_me(&members()?)?,
     })
 }
@@ -98,6 +104,12 @@ fn change_password(members: &Members) -> Result<Call, Problem> {
     Ok(Call::ChangePassword(Box::new(PasswordChange { current, new })))
 }
 
+fn find_users(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
+    let limit = page_limit(request, config.users_page_default, config.users_page_max)?;
+    let prefix = parameter(request, "q").and_then(|text| NamePrefix::parse(&text));
+    Ok(Call::FindUsers { prefix, limit })
+}
+
 fn send(conversation_id: ConversationId, members: &Members) -> Result<Call, Problem> {
     let body = MessageBody::parse(members.text("body")?)
         .map_err(|error| Problem::text("invalid_body", "body", error))?;
@@ -117,16 +129,19 @@ fn history(
 ) -> Result<Call, Problem> {
     let before = number(request, "before")?;
     let after = number(request, "after")?;
-    let limit = number(request, "limit")?;
+    let limit = page_limit(request, config.history_page_default, config.history_page_max)?;
     let page = match (after, before) {
         (Some(id), _) => HistoryPage::After(MessageId(id)),
         (None, Some(id)) => HistoryPage::Before(MessageId(id)),
         (None, None) => HistoryPage::Newest,
     };
-    let limit = limit.map_or(config.history_page_default, |limit| {
-        usize::try_from(limit.max(1)).unwrap_or(usize::MAX).min(config.history_page_max)
-    });
     Ok(Call::History { conversation_id, page, limit })
+}
+
+/// How many of something a request wants to have: one at least.
+fn page_limit(request: &Request<'_>, default: usize, max: usize) -> Result<usize, Problem> {
+    let limit = number(request, "limit")?;
+    Ok(limit.map_or(default, |limit| usize::try_from(limit.max(1)).unwrap_or(usize::MAX)).min(max))
 }
 
 /// ```text

@@ -11,10 +11,13 @@ pub enum Route {
     AcceptFriend,
     Acknowledge,
     AskFriend,
+    Block,
     ChangePassword,
     Conversations,
+    DeleteMe,
     EndSession,
     Events,
+    FindUsers,
     Friends,
     Health,
     History,
@@ -31,6 +34,7 @@ pub enum Route {
     Sessions,
     State,
     Type,
+    Unblock,
     UpdateMe,
 }
 
@@ -49,15 +53,17 @@ use Method::{Delete, Get, Patch, Post, Put};
 
 const ROUTES: &[(&str, Methods)] = &[
     ("/api/server", &[(Get, Route::Server)]),
-    ("/api/users", &[(Post, Route::Register)]),
+    ("/api/users", &[(Get, Route::FindUsers), (Post, Route::Register)]),
     ("/api/sessions", &[(Get, Route::Sessions), (Post, Route::LogIn)]),
     ("/api/sessions/current", &[(Delete, Route::LogOut)]),
     ("/api/sessions/{id}", &[(Delete, Route::EndSession)]),
     ("/api/me", &[(Get, Route::Me), (Patch, Route::UpdateMe)]),
     ("/api/me/password", &[(Put, Route::ChangePassword)]),
+    ("/api/me/delete", &[(Post, Route::DeleteMe)]),
     ("/api/friends", &[(Get, Route::Friends), (Post, Route::AskFriend)]),
     ("/api/friends/{id}", &[(Delete, Route::RemoveFriend)]),
     ("/api/friends/{id}/accept", &[(Post, Route::AcceptFriend)]),
+    ("/api/blocks/{id}", &[(Put, Route::Block), (Delete, Route::Unblock)]),
     ("/api/conversations", &[(Get, Route::Conversations)]),
     ("/api/conversations/{id}/messages", &[(Get, Route::History), (Post, Route::Send)]),
     ("/api/conversations/{id}/read", &[(Put, Route::MarkRead)]),
@@ -133,10 +139,13 @@ impl Route {
             Self::AcceptFriend
             | Self::Acknowledge
             | Self::AskFriend
+            | Self::Block
             | Self::ChangePassword
             | Self::Conversations
+            | Self::DeleteMe
             | Self::EndSession
             | Self::Events
+            | Self::FindUsers
             | Self::Friends
             | Self::History
             | Self::LogOut
@@ -147,6 +156,7 @@ impl Route {
             | Self::Sessions
             | Self::State
             | Self::Type
+            | Self::Unblock
             | Self::UpdateMe => true,
         }
     }

@@ -4,10 +4,13 @@
 //! there and no others.
 
 mod accounts;
+mod blocks;
 mod conversations;
+mod deletion;
 mod events;
 mod friends;
 mod limits;
+mod lookup;
 mod messages;
 mod own;
 mod refusals;
