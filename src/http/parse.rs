@@ -92,8 +92,16 @@ impl HeadParser {
         Ok(None)
     }
 
-    /// Refuses a line that is too long, complete or not.
+    /// Refuses what can become no line, complete or not: one that is too long, or one where a method
+    /// should begin and does not. Who speaks TLS to this port hears it at once.
     pub(super) fn fits(&self, line: &[u8], limits: &Limits) -> Result<(), ParseError> {
+        if self.request_line.is_none() {
+            match line {
+                [] | [b'\n' | b'\r'] | [b'\r', b'\n', ..] => {}
+                [first, ..] if scan::is_token(&[*first]) => {}
+                _ => return Err(ParseError::RequestLine),
+            }
+        }
         if self.request_line.is_none() && line.len() > limits.request_line_bytes_max {
             // The target is to blame if one has begun; else it is a method longer than any there is
             // (RFC 9112 section 3), or no request line.

@@ -57,7 +57,9 @@ fn request_lines() {
         ("two digits", line("GET / HTTP/1.10"), Err(Version)),
         ("lower case", line("GET / http/1.1"), Err(Version)),
         ("another protocol", line("GET / ICAP/1.0"), Err(Version)),
-        ("TLS", "\x16\x03\x01\x02\0\x01\0\x01\n".into(), Err(ParseError::BareLineFeed)),
+        ("TLS", "\x16\x03\x01\x02\0\x01\0\x01\n".into(), Err(RequestLine)),
+        ("TLS without an LF", "\x16\x03\x01\x02\0\x01\0\x01".into(), Err(RequestLine)),
+        ("bare CR first", "\rGET".into(), Err(RequestLine)),
     ]);
 }
 
