@@ -49,7 +49,7 @@ pub struct Config {
     /// Whether failed passwords, registrations and messages are limited in rate. Off is for
     /// networks in which everybody is trusted, and for measuring.
     pub rate_limits: bool,
-    /// Rounds of PBKDF2 for new passwords; old ones keep theirs. 600,000 of HMAC-SHA256 is what
+    /// Rounds of PBKDF2 for new passwords; old ones follow when they are next used. 600,000 is what
     /// OWASP recommends, and takes a processor with SHA extensions about a tenth of a second.
     pub password_iterations: u32,
     /// When a message counts as written.
@@ -102,6 +102,9 @@ pub struct Config {
     /// Password hashes in progress; past it logging in is 503. At a tenth of a second each, who is
     /// the last of 64 waits some seconds.
     pub hashing_max: usize,
+    /// Of them for one address, so that none takes all places. Who speaks for others, a proxy on this
+    /// machine say, has no such bound.
+    pub hashing_per_address_max: usize,
     /// Wrong passwords for one account from one address in five minutes. A person has tried all
     /// they know by then; who guesses gets through less than three thousand a day.
     pub failed_passwords_max: u32,
@@ -156,6 +159,9 @@ pub struct Config {
     pub tail_messages_max: usize,
     /// Tokens, and conversations, that are remembered between requests: some hundred bytes each.
     pub cache_entries_max: usize,
+    /// Things that are worth a note but no write of their own, and wait for one (who was last seen
+    /// when, how far a message has come): at some 50 bytes each 400 KiB. Past it they are written.
+    pub notes_max: usize,
     /// Reads from one connection in a turn, before the others have theirs.
     pub reads_per_turn_max: usize,
     /// Connections accepted in a turn, before those that are there are served.
@@ -221,6 +227,7 @@ impl Default for Config {
             polls_per_user_max: 16,
             live_events_per_user_max: 1024,
             hashing_max: 64,
+            hashing_per_address_max: 16,
             failed_passwords_max: 10,
             registrations_max: 20,
             friend_requests_max: 30,
@@ -245,6 +252,7 @@ impl Default for Config {
             events_page_bytes_max: 256 * 1024,
             tail_messages_max: 1024,
             cache_entries_max: 4096,
+            notes_max: 8192,
             reads_per_turn_max: 16,
             accepts_per_turn_max: 64,
         }

@@ -106,6 +106,7 @@ const LIMITS: &[Setting] = &[
     setting!(polls_per_user_max, 1..=1_000_000, "polls and streams of one user"),
     setting!(live_events_per_user_max, 1..=1_000_000, "unstored events kept for one user"),
     setting!(hashing_max, 1..=10_000, "passwords being hashed"),
+    setting!(hashing_per_address_max, 1..=10_000, "of them for one address"),
     setting!(failed_passwords_max, 1..=MILLION, "wrong passwords in five minutes"),
     setting!(registrations_max, 1..=MILLION, "new accounts per address and hour"),
     setting!(friend_requests_max, 1..=MILLION, "friend requests per user and hour"),
@@ -130,6 +131,7 @@ const LIMITS: &[Setting] = &[
     setting!(events_page_bytes_max, 1..=16_777_216, "bytes of them"),
     setting!(tail_messages_max, 0..=1_000_000, "newest messages kept in memory"),
     setting!(cache_entries_max, 1..=10_000_000, "tokens, and conversations, remembered"),
+    setting!(notes_max, 0..=10_000_000, "notes that wait for a write"),
     setting!(reads_per_turn_max, 1..=1_000, "reads from a connection in a turn"),
     setting!(accepts_per_turn_max, 1..=10_000, "connections accepted in a turn"),
 ];

@@ -1,5 +1,6 @@
 //! Queries about sessions, that is, logins.
 
+use super::messages::sql_limit;
 use super::{Store, StoreError};
 use crate::entity::{Session, SessionId, Timestamp, UserId};
 
@@ -70,6 +71,25 @@ impl Store {
     /// Ends a session.
     pub fn remove_session(&mut self, id: SessionId) -> Result<(), StoreError> {
         self.write("DELETE FROM sessions WHERE id = ?1", [id.0]).map(drop)
+    }
+
+    /// Looks at so many sessions, from the one after `after` on, and removes those that were not used
+    /// after `used_up_to`. Returns where to go on; `None` at the end.
+    pub fn remove_expired_sessions(
+        &mut self,
+        after: SessionId,
+        used_up_to: Timestamp,
+        count: usize,
+    ) -> Result<Option<SessionId>, StoreError> {
+        let looked_at = self.all(
+            "SELECT id, user_id, last_used_at FROM sessions WHERE id > ?1 ORDER BY id LIMIT ?2",
+            (after.0, sql_limit(count)),
+            session_row,
+        )?;
+        for session in looked_at.iter().filter(|session| session.last_used_at <= used_up_to) {
+            self.remove_session(session.id)?;
+        }
+        Ok(looked_at.last().filter(|_| looked_at.len() == count).map(|session| session.id))
     }
 
     /// Notes when a session was last used.

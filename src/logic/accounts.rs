@@ -12,12 +12,14 @@ use sha2::{Digest, Sha256};
 
 use super::call::{Credentials, SignUp};
 use super::hashing::Task;
-use super::limits::Guess;
+use super::limits::{Guess, Network};
 use super::passwords::{Derivation, equal_in_constant_time};
 use super::{Answer, Caller, DemoAccount, Logic, Refusal, Reply, Ticket};
 use crate::config::Registration;
 use crate::data::{Account, NewAccount, SessionRow, Stance, StoreError};
-use crate::entity::{DisplayName, Password, TextError, Timestamp, User, UserId, UserName};
+use crate::entity::{
+    DisplayName, Password, SessionId, TextError, Timestamp, User, UserId, UserName,
+};
 use crate::system::Now;
 
 /// The accounts that `--demo` makes, friends of each other; those of 2013.
@@ -29,6 +31,9 @@ pub const DEMO_ACCOUNTS: [DemoAccount; 2] = [
 /// How exactly a session's last use is known, as a part of its lifetime: of 30 days, to the hour.
 /// The time costs a write at most so often, and what is not known goes in favour of the user.
 const LAST_USED_STEPS: i64 = 720;
+
+/// Of how many sessions it is asked at once whether they have expired.
+const SWEPT_AT_ONCE: usize = 32;
 
 /// How much is kept of what a client says it is.
 const USER_AGENT_CHARS_MAX: usize = 256;
@@ -78,13 +83,13 @@ impl Logic {
         if self.store.account_by_key(&sign_up.name.key())?.is_some() {
             return Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() });
         }
-        self.look_for_room()?;
+        self.look_for_room(address)?;
         self.limits.registration(now.mono, address)?;
         let salt = self.entropy.bytes();
         let iterations = self.config.password_iterations;
         let derivation = Derivation::new(sign_up.password.as_str().as_bytes(), &salt, iterations);
         let task = Task::Register { sign_up: Box::new(sign_up), salt, iterations };
-        self.hashing.begin(ticket, derivation, task);
+        self.hashing.begin(ticket, Network::of(address), derivation, task);
         Ok(Answer::Later)
     }
 
@@ -99,8 +104,9 @@ impl Logic {
         let name = UserName::parse(&name).ok();
         let guess = Guess::new(name.as_ref(), address);
         self.limits.guess(now.mono, &guess)?;
-        self.look_for_room()?;
-        let account = match name {
+        self.look_for_room(address)?;
+        let password = Password::parse(&password.0).ok();
+        let account = match name.filter(|_| password.is_some()) {
             Some(name) => self.store.account_by_key(&name.key())?,
             None => None,
         };
@@ -109,48 +115,87 @@ impl Logic {
             Some(account) => (account.salt, account.iterations),
             None => ([0; 16], self.config.password_iterations),
         };
-        let (password, account) = match Password::parse(&password.0) {
-            Ok(password) => (password.as_str().to_owned(), account),
-            Err(_) => (String::new(), None),
-        };
-        let derivation = Derivation::new(password.as_bytes(), &salt, iterations);
-        let task = Task::LogIn { account: account.map(Box::new), guess, user_agent };
-        self.hashing.begin(ticket, derivation, task);
+        let typed = password.as_ref().map_or("", Password::as_str);
+        let derivation = Derivation::new(typed.as_bytes(), &salt, iterations);
+        let renewing = password.filter(|_| iterations < self.config.password_iterations);
+        let account = account.map(Box::new);
+        let task = Task::LogIn { account, guess, renewing, user_agent };
+        self.hashing.begin(ticket, Network::of(address), derivation, task);
         Ok(Answer::Later)
     }
 
-    /// Goes on where a key was waited for.
-    pub(super) fn signed(
+    /// Goes on where a key was waited for; `None` where there is no answer, or not yet.
+    pub(super) fn derived(
         &mut self,
         now: Now,
+        ticket: Ticket,
         task: Task,
         key: &[u8; 32],
-    ) -> Result<Reply, Refusal> {
-        match task {
+    ) -> Result<Option<Reply>, Refusal> {
+        let reply = match task {
             Task::Register { sign_up, salt, iterations } => {
                 if self.store.account_by_key(&sign_up.name.key())?.is_some() {
                     return Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() });
                 }
                 let user = self.add_account(now, &sign_up, &salt, iterations, key)?;
-                self.begin_session(now, user, &sign_up.user_agent)
+                self.begin_session(now, user, &sign_up.user_agent)?
             }
-            Task::LogIn { account, guess, user_agent } => {
+            Task::LogIn { account, guess, renewing, user_agent } => {
                 self.limits.guess(now.mono, &guess)?;
                 match account {
                     Some(account) if self.is_proved(&account, key)? => {
-                        self.begin_session(now, account.user, &user_agent)
+                        if let Some(password) = renewing {
+                            self.renew(ticket, &guess, &account, &password);
+                        }
+                        self.begin_session(now, account.user, &user_agent)?
                     }
-                    _ => {
-                        self.limits.guessed_wrong(now.mono, guess);
-                        Err(Refusal::BadCredentials)
-                    }
+                    account => return self.refuse_log_in(now, ticket, guess, account.as_deref()),
                 }
             }
-            Task::SetPassword { caller, salt, iterations } => {
-                self.set_password(caller, &salt, iterations, key)
+            Task::Refuse => return Err(Refusal::BadCredentials),
+            Task::Renew { user_id, old, salt, iterations } => {
+                if self.store.account(user_id)?.is_some_and(|account| account.password == old) {
+                    self.store.set_password(user_id, &salt, iterations, key)?;
+                }
+                return Ok(None);
             }
-            Task::ProvePassword(_) => unreachable!("it has no answer of its own"),
+            Task::ProvePassword(proof) => return self.proved(now, ticket, *proof, key),
+            Task::SetPassword { caller, salt, iterations } => {
+                self.set_password(caller, &salt, iterations, key)?
+            }
+        };
+        Ok(Some(reply))
+    }
+
+    /// A password was wrong. An account whose hash is cheaper than the setting has cost less than a
+    /// name that nobody has; the difference is made up for, or the time would tell them apart.
+    fn refuse_log_in(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        guess: Guess,
+        account: Option<&Account>,
+    ) -> Result<Option<Reply>, Refusal> {
+        let network = guess.network();
+        self.limits.guessed_wrong(now.mono, guess);
+        let done = account.map_or(u32::MAX, |account| account.iterations);
+        let left = self.config.password_iterations.saturating_sub(done);
+        if left == 0 {
+            return Err(Refusal::BadCredentials);
         }
+        let derivation = Derivation::new(b"", &[0; 16], left);
+        self.hashing.begin(ticket, network, derivation, Task::Refuse);
+        Ok(None)
+    }
+
+    /// Hashes a password that was right as often as the setting now asks. Nobody waits for it.
+    fn renew(&mut self, ticket: Ticket, guess: &Guess, account: &Account, password: &Password) {
+        let salt = self.entropy.bytes();
+        let iterations = self.config.password_iterations;
+        let derivation = Derivation::new(password.as_str().as_bytes(), &salt, iterations);
+        let (user_id, old) = (account.user.id, account.password);
+        let task = Task::Renew { user_id, old, salt, iterations };
+        self.hashing.begin(ticket, guess.network(), derivation, task);
     }
 
     /// Whether a key proves an account, which may have another password since the derivation began,
@@ -232,6 +277,16 @@ impl Logic {
         Ok(Reply::SignedIn { user, token, expires_at })
     }
 
+    /// Deletes some sessions that have expired, where the turn writes anyway: a few at a time, from
+    /// the oldest to the newest and round again. What the notes know of their use is written.
+    pub(super) fn sweep_sessions(&mut self, now: Now) -> Result<(), StoreError> {
+        let lifetime = self.token_lifetime_ms().saturating_add(self.last_used_step_ms());
+        let used_up_to = now.wall.plus_millis(lifetime.saturating_neg());
+        let swept = self.store.remove_expired_sessions(self.swept, used_up_to, SWEPT_AT_ONCE)?;
+        self.swept = swept.unwrap_or(SessionId(0));
+        Ok(())
+    }
+
     /// Whether a session that was last used then, as far as is known, is good no more.
     pub(super) fn has_expired(&self, now: Now, last_used_at: Timestamp) -> bool {
         let lifetime = self.token_lifetime_ms().saturating_add(self.last_used_step_ms());
@@ -242,8 +297,13 @@ impl Logic {
         self.token_lifetime_ms() / LAST_USED_STEPS
     }
 
-    pub(super) fn look_for_room(&self) -> Result<(), Refusal> {
-        if self.hashing.is_full() {
+    /// Whether another password can be hashed for somebody at this address. Those who speak for
+    /// others have all the room that there is.
+    pub(super) fn look_for_room(&self, address: IpAddr) -> Result<(), Refusal> {
+        let of_address = self.hashing.len_of(Network::of(address));
+        let is_greedy = of_address >= self.config.hashing_per_address_max
+            && !self.config.speaks_for_others(address);
+        if self.hashing.is_full() || is_greedy {
             return Err(Refusal::Busy { retry: BUSY_RETRY });
         }
         Ok(())

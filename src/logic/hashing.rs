@@ -1,16 +1,17 @@
 //! Spreads the hashing of passwords over many turns, so that a login delays nobody's poll.
 //!
 //! Each turn does one slice for one of those who wait, in rotation: with many logins at once each
-//! takes longer, and the turns do not.
+//! takes longer, and the turns do not. There are so many places, of which one address gets a part.
 
 use std::collections::VecDeque;
 
 use super::call::SignUp;
-use super::limits::Guess;
+use super::limits::{Guess, Network};
 use super::own::Proof;
 use super::passwords::{Derivation, ROUNDS_PER_SLICE};
 use super::{Caller, Ticket};
 use crate::data::Account;
+use crate::entity::{Password, UserId};
 
 /// The derivations in progress.
 #[derive(Debug)]
@@ -37,8 +38,23 @@ pub(super) enum Task {
         account: Option<Box<Account>>,
         /// What is counted if it was wrong.
         guess: Guess,
+        /// To be hashed anew if it is right, where the account's hash is cheaper than the setting.
+        renewing: Option<Password>,
         /// What the client says it is.
         user_agent: String,
+    },
+    /// Only for the time that it takes: the password was wrong.
+    Refuse,
+    /// To be stored in place of a hash that is cheaper than the setting.
+    Renew {
+        /// Whose password it is.
+        user_id: UserId,
+        /// The hash until now.
+        old: [u8; 32],
+        /// Of the derivation.
+        salt: [u8; 16],
+        /// Of the derivation.
+        iterations: u32,
     },
     /// To be compared, before [`Task::SetPassword`].
     ProvePassword(Box<Proof>),
@@ -56,6 +72,7 @@ pub(super) enum Task {
 #[derive(Debug)]
 struct Job {
     ticket: Ticket,
+    network: Network,
     derivation: Derivation,
     task: Task,
 }
@@ -73,10 +90,21 @@ impl Hashing {
         self.jobs.len() >= self.jobs_max
     }
 
+    /// How many are in progress for a network.
+    pub(super) fn len_of(&self, network: Network) -> usize {
+        self.jobs.iter().filter(|job| job.network == network).count()
+    }
+
     /// The caller has looked that there is room.
-    pub(super) fn begin(&mut self, ticket: Ticket, derivation: Derivation, task: Task) {
+    pub(super) fn begin(
+        &mut self,
+        ticket: Ticket,
+        network: Network,
+        derivation: Derivation,
+        task: Task,
+    ) {
         assert!(!self.is_full(), "more derivations than the limit");
-        self.jobs.push_back(Job { ticket, derivation, task });
+        self.jobs.push_back(Job { ticket, network, derivation, task });
     }
 
     /// One slice. Returns what it has finished.

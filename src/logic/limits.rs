@@ -124,6 +124,10 @@ impl RateLimits {
 }
 
 impl Guess {
+    pub(super) fn network(&self) -> Network {
+        self.network
+    }
+
     pub(super) fn new(name: Option<&UserName>, address: IpAddr) -> Self {
         let name_key = name.map(UserName::key).unwrap_or_default().into_boxed_str();
         Self { name_key, network: Network::of(address) }
@@ -132,10 +136,10 @@ impl Guess {
 
 /// Addresses that belong to one customer of a provider, as far as can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Network(IpAddr);
+pub(super) struct Network(IpAddr);
 
 impl Network {
-    fn of(address: IpAddr) -> Self {
+    pub(super) fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),
             IpAddr::V6(address) => {

@@ -37,11 +37,11 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::data::{Epoch, Store, StoreError};
-use crate::entity::{Event, MessageId, Timestamp, UserId};
+use crate::entity::{Event, MessageId, SessionId, Timestamp, UserId};
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
 use cache::Cache;
-use hashing::{Hashing, Task};
+use hashing::Hashing;
 use limits::RateLimits;
 use live::Live;
 use notes::Notes;
@@ -64,6 +64,8 @@ pub struct Logic {
     newest_id: MessageId,
     /// When the newest message was sent, or was to be: the next one is not sent earlier.
     newest_sent_at: Timestamp,
+    /// Up to which session it was asked whether they have expired.
+    swept: SessionId,
     /// The newest messages, for those who are not far behind.
     tail: Tail,
     cache: Cache,
@@ -110,6 +112,7 @@ impl Logic {
             limits: RateLimits::new(&config),
             newest_id: epoch.newest_id,
             newest_sent_at: store.newest_sent_at()?,
+            swept: SessionId(0),
             tail: Tail::new(epoch.newest_id, config.tail_messages_max),
             cache: Cache::new(config.cache_entries_max),
             written: Vec::new(),
@@ -197,11 +200,11 @@ impl Logic {
 
     /// Makes the turn's writes durable and then, and only then, publishes what it has to tell.
     pub fn commit(&mut self, now: Now) -> Result<Published, StoreError> {
+        self.bound_notes(now);
         if self.store.is_writing() {
             let due = self.notes.are_due(now.mono);
-            let Self { notes, store, newest_id, .. } = self;
-            let noted = if due { notes.write(store, *newest_id) } else { Ok(()) };
-            if let Err(error) = noted.and_then(|()| store.commit()) {
+            let noted = if due { self.write_notes(now) } else { Ok(()) };
+            if let Err(error) = noted.and_then(|()| self.store.commit()) {
                 self.roll_back();
                 return Err(error);
             }
@@ -230,6 +233,12 @@ impl Logic {
         Ok(Published { woken, ended: std::mem::take(&mut self.ended) })
     }
 
+    /// Puts into the turn's transaction what is only remembered, and clears away what nobody needs.
+    fn write_notes(&mut self, now: Now) -> Result<(), StoreError> {
+        self.notes.write(&mut self.store, self.newest_id)?;
+        self.sweep_sessions(now)
+    }
+
     /// Forgets the turn: nothing it wrote exists, and nobody will hear of it. Only what is no
     /// matter of the store is told all the same.
     pub fn roll_back(&mut self) {
@@ -240,6 +249,23 @@ impl Logic {
         self.written.clear();
         self.ended.clear();
         self.cache.forget();
+    }
+
+    /// Notes cost no write of their own; a few thousand of them do. Where they cannot be written, most
+    /// are forgotten, as by a crash.
+    fn bound_notes(&mut self, now: Now) {
+        if self.store.is_writing() || self.notes.len() <= self.config.notes_max {
+            return;
+        }
+        let noted = self.write_notes(now);
+        if let Err(error) = noted.and_then(|()| self.store.commit()) {
+            log::warn!("what was only remembered could not be written: {error}");
+            self.store.roll_back();
+            self.notes.forget(now.mono);
+        } else {
+            self.notes.clear(now.mono);
+        }
+        self.cache.forget_sessions();
     }
 
     /// Writes down what was only remembered; the server is about to stop.
@@ -258,13 +284,7 @@ impl Logic {
     /// Does a slice of whatever takes longer than a turn may last.
     pub fn work(&mut self, now: Now) -> Option<(Ticket, Result<Reply, Refusal>)> {
         let (ticket, task, key) = self.hashing.work()?;
-        match task {
-            Task::ProvePassword(proof) => {
-                let proved = self.proved(now, ticket, *proof, &key).transpose()?;
-                Some((ticket, proved))
-            }
-            task => Some((ticket, self.signed(now, task, &key))),
-        }
+        Some((ticket, self.derived(now, ticket, task, &key).transpose()?))
     }
 
     /// Whether there is such work.

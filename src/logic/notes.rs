@@ -72,6 +72,11 @@ impl Notes {
         self.read.get(&(at, user)).map_or(known, |&noted| noted.max(known))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.seen.len() + self.used.len() + self.delivered.len() + self.read.len()
+    }
+
     /// Whether it is time to write, if something is written anyway.
     pub(super) fn are_due(&self, now: Mono) -> bool {
         now >= self.due
@@ -94,6 +99,14 @@ impl Notes {
         }
         store.set_marked(newest)?;
         Ok(())
+    }
+
+    /// The disk does not take it, and there is too much of it. What follows from what is stored is
+    /// kept: it would be missing for good, and without a disk it does not grow.
+    pub(super) fn forget(&mut self, now: Mono) {
+        let read = std::mem::take(&mut self.read);
+        self.clear(now);
+        self.read = read;
     }
 
     /// The disk knows it now.

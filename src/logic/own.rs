@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use super::call::{PasswordChange, Typed};
 use super::hashing::Task;
-use super::limits::Guess;
+use super::limits::{Guess, Network};
 use super::passwords::Derivation;
 use super::{Answer, Caller, Logic, Refusal, Reply, Ticket};
 use crate::data::{Account, StoreError};
@@ -93,13 +93,14 @@ impl Logic {
         let account = self.store.account(caller.user_id)?.ok_or(Refusal::Unauthorized)?;
         let guess = Guess::new(UserName::parse(&account.user.name).ok().as_ref(), address);
         self.limits.guess(now.mono, &guess)?;
-        self.look_for_room()?;
+        self.look_for_room(address)?;
         let password = Password::parse(&typed.0).ok();
         let typed = password.as_ref().map_or("", Password::as_str);
         let derivation = Derivation::new(typed.as_bytes(), &account.salt, account.iterations);
         let hopeless = password.is_none();
         let proof = Proof { caller, account, guess, hopeless, purpose };
-        self.hashing.begin(ticket, derivation, Task::ProvePassword(Box::new(proof)));
+        let task = Task::ProvePassword(Box::new(proof));
+        self.hashing.begin(ticket, Network::of(address), derivation, task);
         Ok(Answer::Later)
     }
 
@@ -113,6 +114,7 @@ impl Logic {
         key: &[u8; 32],
     ) -> Result<Option<Reply>, Refusal> {
         let Proof { caller, account, guess, hopeless, purpose } = proof;
+        let network = guess.network();
         self.limits.guess(now.mono, &guess)?;
         if hopeless || !self.is_proved(&account, key)? {
             self.limits.guessed_wrong(now.mono, guess);
@@ -129,7 +131,8 @@ impl Logic {
         let salt = self.entropy.bytes();
         let iterations = self.config.password_iterations;
         let derivation = Derivation::new(new.as_str().as_bytes(), &salt, iterations);
-        self.hashing.begin(ticket, derivation, Task::SetPassword { caller, salt, iterations });
+        let task = Task::SetPassword { caller, salt, iterations };
+        self.hashing.begin(ticket, network, derivation, task);
         Ok(None)
     }
 

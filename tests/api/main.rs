@@ -13,6 +13,7 @@ mod limits;
 mod lookup;
 mod messages;
 mod own;
+mod passwords;
 mod refusals;
 #[path = "../support/mod.rs"]
 mod support;

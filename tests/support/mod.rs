@@ -138,6 +138,12 @@ impl World {
         self.start();
     }
 
+    /// The same with other settings from then on.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
+        change(Rc::make_mut(&mut self.config));
+        self.restart();
+    }
+
     fn start(&mut self) {
         self.starts += 1;
         let path = self.folder.join("lovejoy.db");
