@@ -83,10 +83,18 @@ CREATE TABLE members (
     after_id        INTEGER NOT NULL,     -- the newest message at joining: what came later is seen
     read_id         INTEGER NOT NULL DEFAULT 0,
     delivered_id    INTEGER NOT NULL DEFAULT 0,
-    joined_at       INTEGER NOT NULL,
+    place           INTEGER NOT NULL,     -- in the order of joining, whatever the clock did
+    has_said        INTEGER NOT NULL DEFAULT 0,   -- in a group: has ever said something there
     PRIMARY KEY (conversation_id, user_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_by_user ON members (user_id);
+
+-- Those who are in a group no more and have left messages behind.
+CREATE TABLE former_members (
+    conversation_id INTEGER NOT NULL REFERENCES conversations (id),
+    user_id         INTEGER NOT NULL REFERENCES users (id),
+    PRIMARY KEY (conversation_id, user_id)
+) STRICT, WITHOUT ROWID;
 
 -- The one sequence of all that is stored: AUTOINCREMENT, so that an id is never used twice, not even
 -- that of a row that is gone. A message takes a number when it is written, and a further row, whose
@@ -105,4 +113,6 @@ CREATE TABLE messages (
 ) STRICT;
 -- A rowid is part of every index: this one finds a conversation's messages in the order of ids.
 CREATE INDEX messages_by_conversation ON messages (conversation_id);
+-- Of the changes of one message only the last is noted.
+CREATE UNIQUE INDEX messages_by_change ON messages (changes) WHERE changes IS NOT NULL;
 CREATE UNIQUE INDEX messages_by_nonce ON messages (sender_id, nonce) WHERE nonce IS NOT NULL;

@@ -19,6 +19,19 @@ pub struct MemberRow {
     pub read_id: MessageId,
 }
 
+/// A member's place in a conversation, as far as it decides what they may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Whose.
+    pub user_id: UserId,
+    /// What they may do.
+    pub role: Role,
+    /// They see what came after this number.
+    pub after_id: MessageId,
+    /// Whether they have ever said something here; noted in groups alone.
+    pub has_said: bool,
+}
+
 /// The query for [`MemberRow`]s, with its condition.
 macro_rules! member_rows_where {
     ($condition:literal) => {
@@ -56,11 +69,11 @@ impl Store {
              VALUES ('direct', ?1, ?2, ?3)",
             (one.min(other).0, one.max(other).0, now.0),
         )?;
-        for user_id in [one, other] {
+        for (place, user_id) in [(1, one.min(other)), (2, one.max(other))] {
             self.write(
-                "INSERT INTO members (conversation_id, user_id, role, after_id, joined_at)
+                "INSERT INTO members (conversation_id, user_id, role, after_id, place)
                  VALUES (?1, ?2, 'member', 0, ?3)",
-                (id, user_id.0, now.0),
+                (id, user_id.0, place),
             )?;
         }
         Ok(ConversationId(id))
@@ -91,30 +104,35 @@ impl Store {
         })
     }
 
-    /// Who is in a conversation, and after which message they came.
-    pub fn members_after(
-        &self,
-        id: ConversationId,
-    ) -> Result<Vec<(UserId, MessageId)>, StoreError> {
+    /// The members of a conversation, the longest-standing first.
+    pub fn seats(&self, id: ConversationId) -> Result<Vec<Seat>, StoreError> {
         self.all(
-            "SELECT user_id, after_id FROM members WHERE conversation_id = ?1",
+            "SELECT user_id, role = 'owner', after_id, has_said FROM members
+             WHERE conversation_id = ?1 ORDER BY place",
             [id.0],
-            |row| Ok((UserId(row.get(0)?), MessageId(row.get(1)?))),
+            |row| {
+                Ok(Seat {
+                    user_id: UserId(row.get(0)?),
+                    role: role(row.get(1)?),
+                    after_id: MessageId(row.get(2)?),
+                    has_said: row.get(3)?,
+                })
+            },
         )
     }
 
-    /// The same, with all that members may know of each other, in the order of joining.
+    /// The same, with all that members may know of each other.
     pub fn members(&self, conversation_id: ConversationId) -> Result<Vec<Member>, StoreError> {
         self.all(
             "SELECT u.id, u.name, u.display_name, u.deleted_at IS NOT NULL,
                     m.role = 'owner', m.read_id, m.delivered_id
              FROM members AS m JOIN users AS u ON u.id = m.user_id
-             WHERE m.conversation_id = ?1 ORDER BY m.joined_at, u.id",
+             WHERE m.conversation_id = ?1 ORDER BY m.place",
             [conversation_id.0],
             |row| {
                 Ok(Member {
                     user: user(row, 0)?,
-                    role: if row.get(4)? { Role::Owner } else { Role::Member },
+                    role: role(row.get(4)?),
                     last_read_id: MessageId(row.get(5)?),
                     last_delivered_id: MessageId(row.get(6)?),
                 })
@@ -172,6 +190,10 @@ impl Store {
         )?;
         Ok(moved > 0)
     }
+}
+
+fn role(is_owner: bool) -> Role {
+    if is_owner { Role::Owner } else { Role::Member }
 }
 
 fn member_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<MemberRow> {

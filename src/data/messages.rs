@@ -78,6 +78,41 @@ impl Store {
         .map(MessageId)
     }
 
+    /// The message with this id.
+    pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.one(
+            concat!(
+                "SELECT ",
+                message_columns!(),
+                " FROM messages AS m WHERE id = ?1 AND changes IS NULL"
+            ),
+            [id.0],
+            |row| message(row, 0),
+        )
+    }
+
+    /// Writes what has become of a message, and takes the next number for that. An earlier change
+    /// need not be told any more, and gives its number up.
+    pub fn change_message(
+        &mut self,
+        changed: &Message,
+        now: Timestamp,
+    ) -> Result<MessageId, StoreError> {
+        let Message { id, conversation_id, sender_id, .. } = *changed;
+        let times = [changed.edited_at, changed.deleted_at].map(|at| at.map(|at| at.0));
+        self.write(
+            "UPDATE messages SET body = ?2, edited_at = ?3, deleted_at = ?4 WHERE id = ?1",
+            (id.0, &changed.body, times[0], times[1]),
+        )?;
+        self.write("DELETE FROM messages WHERE changes = ?1", [id.0])?;
+        self.insert(
+            "INSERT INTO messages (conversation_id, sender_id, body, sent_at, changes)
+             VALUES (?1, ?2, '', ?3, ?4)",
+            (conversation_id.0, sender_id.0, now.0, id.0),
+        )
+        .map(MessageId)
+    }
+
     /// What a sender wrote under this nonce.
     pub fn message_by_nonce(
         &self,
@@ -167,7 +202,7 @@ impl Store {
         self.all(
             "SELECT m.conversation_id, max(m.id) FROM members AS mine
              JOIN messages AS m ON m.conversation_id = mine.conversation_id
-                  AND m.id > max(?2, mine.delivered_id) AND m.id <= ?3
+                  AND m.id > max(?2, mine.after_id, mine.delivered_id) AND m.id <= ?3
              WHERE mine.user_id = ?1 AND m.sender_id <> ?1 AND m.changes IS NULL
              GROUP BY m.conversation_id",
             (user.0, after.0, up_to.0),

@@ -13,6 +13,7 @@
 
 mod conversations;
 mod error;
+mod groups;
 mod messages;
 mod open;
 mod people;
@@ -21,8 +22,9 @@ mod sessions;
 
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-pub use conversations::MemberRow;
+pub use conversations::{MemberRow, Seat};
 pub use error::{OpenError, StoreError};
+pub use groups::NewMember;
 pub use messages::{Change, HistoryPage, NewMessage};
 pub use open::Epoch;
 pub use people::{Account, NewAccount};

@@ -101,6 +101,17 @@ impl Event {
         }
     }
 
+    /// Whether an older event need not be told any more. Whoever has left a conversation is told
+    /// nothing of what was there before.
+    pub fn replaces(&self, older: &Self) -> bool {
+        match self {
+            Self::ConversationRemoved(id) => {
+                older.subject().is_some_and(|subject| subject.conversation() == Some(*id))
+            }
+            _ => self.subject() == older.subject(),
+        }
+    }
+
     /// The subject of an event that is stored nowhere; `None` for those the cursor finds again.
     pub fn subject(&self) -> Option<Subject> {
         Some(match self {
@@ -121,6 +132,19 @@ impl Event {
             Self::ConversationRemoved(id) => Subject::Conversation(*id),
             Self::UserUpdated(user) => Subject::User(user.id),
         })
+    }
+}
+
+impl Subject {
+    /// The conversation that it is about.
+    fn conversation(self) -> Option<ConversationId> {
+        match self {
+            Self::Delivered(id, _)
+            | Self::Read(id, _)
+            | Self::Typing(id, _)
+            | Self::Conversation(id) => Some(id),
+            Self::Presence(_) | Self::Friend(_) | Self::User(_) => None,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Describes conversations and the messages in them.
 
+use std::rc::Rc;
+
 use super::{ConversationId, MessageId, Timestamp, User, UserId};
 
 /// A chat message as stored; HTTP's messages are called requests and responses here.
@@ -75,9 +77,9 @@ pub struct Conversation {
     /// A group's title.
     pub title: Option<String>,
     /// Those who take part now, in the order of joining.
-    pub members: Vec<Member>,
+    pub members: Rc<[Member]>,
     /// Those who left messages behind.
-    pub former_members: Vec<User>,
+    pub former_members: Rc<[User]>,
     /// The newest message that the member may see.
     pub last_message: Option<Message>,
     /// Others' undeleted messages that the member has not read.

@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::access::Room;
 use crate::data::SessionRow;
-use crate::entity::{ConversationId, Kind, MessageId, UserId};
+use crate::entity::ConversationId;
 
 /// What was read from the store and has not changed since.
 #[derive(Debug)]
@@ -17,26 +18,6 @@ pub(super) struct Cache {
     sessions: BTreeMap<[u8; 32], SessionRow>,
     rooms: BTreeMap<ConversationId, Rc<Room>>,
     entries_max: usize,
-}
-
-/// A conversation, as far as sending to it needs to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Room {
-    /// Which.
-    pub(super) id: ConversationId,
-    /// Direct or group.
-    pub(super) kind: Kind,
-    /// Everybody in it, and after which message they came.
-    pub(super) members: Vec<(UserId, MessageId)>,
-    /// Whether its members may write now: in a direct one only friends do.
-    pub(super) is_open: bool,
-}
-
-impl Room {
-    /// After which message a user came; `None` for those who are not in it.
-    pub(super) fn after(&self, user: UserId) -> Option<MessageId> {
-        self.members.iter().find(|(member, _)| *member == user).map(|&(_, after)| after)
-    }
 }
 
 impl Cache {

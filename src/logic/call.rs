@@ -9,8 +9,8 @@ use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
     Conversation, ConversationId, Cursor, CursorTag, DisplayName, Event, Friend, Message,
-    MessageBody, MessageId, NamePrefix, Nonce, Password, Session, SessionId, Timestamp, User,
-    UserId, UserName,
+    MessageBody, MessageId, NamePrefix, Nonce, Password, Session, SessionId, Timestamp, Title,
+    User, UserId, UserName,
 };
 
 /// Somebody whose token was good.
@@ -103,6 +103,34 @@ pub enum Call {
     },
     /// In which conversations am I?
     Conversations,
+    /// Begin a group with me as its owner.
+    CreateGroup {
+        /// What it is called.
+        title: Title,
+        /// Who else is in it; repeated ones, and one's own, count once.
+        member_ids: Vec<UserId>,
+    },
+    /// Call it otherwise.
+    RenameGroup {
+        /// Which.
+        conversation_id: ConversationId,
+        /// From now on.
+        title: Title,
+    },
+    /// Take them in.
+    AddMember {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Whom.
+        user_id: UserId,
+    },
+    /// Remove them, or let me go.
+    RemoveMember {
+        /// From where.
+        conversation_id: ConversationId,
+        /// Whom; oneself to leave.
+        user_id: UserId,
+    },
     /// What was said?
     History {
         /// Where.
@@ -120,6 +148,18 @@ pub enum Call {
         body: MessageBody,
         /// The sender's own name for it, so that sending again does not say it twice.
         nonce: Option<Nonce>,
+    },
+    /// Say this instead.
+    EditMessage {
+        /// Of what I said.
+        message_id: MessageId,
+        /// From now on.
+        body: MessageBody,
+    },
+    /// I did not want to say that.
+    DeleteMessage {
+        /// Of what I said.
+        message_id: MessageId,
     },
     /// I have read up to here.
     MarkRead {
@@ -262,6 +302,13 @@ pub enum Reply {
     },
     /// The caller's conversations, the one with the newest message first.
     Conversations(Vec<Conversation>),
+    /// A group, as it is now.
+    Conversation {
+        /// As the caller sees it.
+        conversation: Box<Conversation>,
+        /// Whether the call has made it, or taken somebody in.
+        created: bool,
+    },
     /// A page of a conversation.
     History {
         /// Oldest first.
@@ -270,10 +317,10 @@ pub enum Reply {
         more: bool,
     },
     /// The message is on the disk.
-    Sent {
+    Message {
         /// As it is stored.
         message: Rc<Message>,
-        /// `false` where it had been sent before.
+        /// `false` where it had been sent before, or was changed.
         created: bool,
     },
     /// Everything, as it is at this moment.

@@ -1,14 +1,26 @@
 //! Tells what is said in which conversation, to those who are in it.
 
-use super::{Logic, Refusal, Reply};
+use std::rc::Rc;
+
+use super::{Logic, Notice, Refusal, Reply};
 use crate::data::{HistoryPage, MemberRow, StoreError};
-use crate::entity::{Conversation, ConversationId, Event, Member, Message, MessageId, UserId};
+use crate::entity::{
+    Conversation, ConversationId, Event, Kind, Member, Message, MessageId, User, UserId,
+};
+
+/// What all members see alike of who is in a conversation.
+#[derive(Clone, Debug)]
+struct People {
+    members: Rc<[Member]>,
+    former: Rc<[User]>,
+}
 
 impl Logic {
     pub(super) fn conversations(&self, me: UserId) -> Result<Vec<Conversation>, StoreError> {
         let mut conversations = Vec::new();
         for member in self.store.memberships(me)? {
-            conversations.push(self.seen_conversation(me, member)?);
+            let people = self.people(&member)?;
+            conversations.push(self.seen_conversation(me, member, people)?);
         }
         let newest = |c: &Conversation| c.last_message.as_ref().map(|message| message.id);
         conversations.sort_by_key(|c| std::cmp::Reverse((newest(c), c.id)));
@@ -20,19 +32,41 @@ impl Logic {
         me: UserId,
         id: ConversationId,
     ) -> Result<Option<Conversation>, StoreError> {
-        let member = self.store.membership(id, me)?;
-        member.map(|member| self.seen_conversation(me, member)).transpose()
+        let Some(member) = self.store.membership(id, me)? else { return Ok(None) };
+        let people = self.people(&member)?;
+        self.seen_conversation(me, member, people).map(Some)
+    }
+
+    /// Tells the members of the conversations that this turn has changed what each of them sees now.
+    /// Those without an inbox could not come back for it.
+    pub(super) fn tell_changes(&mut self) -> Result<(), StoreError> {
+        for id in std::mem::take(&mut self.changed) {
+            let Some(room) = self.room(id)? else { continue };
+            let mut people = None;
+            for user in room.members().filter(|&user| self.live.has_inbox(user)) {
+                let Some(member) = self.store.membership(id, user)? else { continue };
+                let people = match &people {
+                    Some(people) => People::clone(people),
+                    None => people.insert(self.people(&member)?).clone(),
+                };
+                let seen = self.seen_conversation(user, member, people)?;
+                let event = Event::Conversation(Box::new(seen));
+                self.outbox.push((user, Notice { event, except: None }));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn history(
-        &self,
+        &mut self,
         me: UserId,
         id: ConversationId,
         page: HistoryPage,
         limit: usize,
     ) -> Result<Reply, Refusal> {
-        let member = self.member(me, id)?;
-        let (messages, more) = self.store.history(id, member.after_id, page, limit)?;
+        let room = self.enter(me, id)?;
+        let after_id = room.seat(me).map_or(MessageId(i64::MAX), |seat| seat.after_id);
+        let (messages, more) = self.store.history(id, after_id, page, limit)?;
         let messages = messages.into_iter().map(|message| message.seen_by(me)).collect();
         Ok(Reply::History { messages, more })
     }
@@ -50,7 +84,7 @@ impl Logic {
         if message_id > read && self.store.set_read(id, me, message_id)? {
             let event = Event::Read { conversation_id: id, user_id: me, message_id };
             let Some(room) = self.room(id)? else { return Ok(Reply::Done) };
-            for &(user, _) in &room.members {
+            for user in room.members() {
                 self.tell(user, event.clone());
             }
         }
@@ -59,36 +93,41 @@ impl Logic {
 
     /// The other members hear of it now or never: it is stored nowhere.
     pub(super) fn type_in(&mut self, me: UserId, id: ConversationId) -> Result<Reply, Refusal> {
-        let room = self.room(id)?.ok_or(Refusal::NotFound)?;
-        room.after(me).ok_or(Refusal::NotFound)?;
-        if !room.is_open {
-            return Err(Refusal::NotFriends);
-        }
-        for &(user, _) in room.members.iter().filter(|(user, _)| *user != me) {
+        let room = self.enter_to_write(me, id)?;
+        for user in room.members().filter(|&user| user != me) {
             self.tell(user, Event::Typing { conversation_id: id, user_id: me });
         }
         Ok(Reply::Done)
     }
 
-    /// The caller's place in a conversation. What one is not in, does not exist.
-    pub(super) fn member(&self, me: UserId, id: ConversationId) -> Result<MemberRow, Refusal> {
-        self.store.membership(id, me)?.ok_or(Refusal::NotFound)
-    }
-
-    fn seen_conversation(&self, me: UserId, member: MemberRow) -> Result<Conversation, StoreError> {
+    fn seen_conversation(
+        &self,
+        me: UserId,
+        member: MemberRow,
+        people: People,
+    ) -> Result<Conversation, StoreError> {
         let last_message = self.last_message(me, &member)?;
         let id = member.conversation_id;
         let read = self.notes.read(id, me, member.read_id);
         Ok(Conversation {
             id,
             kind: member.kind,
-            members: self.members(id)?,
-            // Nobody leaves a conversation of two.
-            former_members: Vec::new(),
+            members: people.members,
+            former_members: people.former,
             unread: self.store.unread(id, me, member.after_id.max(read))?,
             title: member.title,
             last_message,
         })
+    }
+
+    fn people(&self, member: &MemberRow) -> Result<People, StoreError> {
+        let id = member.conversation_id;
+        let former = match member.kind {
+            // Nobody leaves a conversation of two.
+            Kind::Direct => Vec::new(),
+            Kind::Group => self.store.former_members(id)?,
+        };
+        Ok(People { members: self.members(id)?.into(), former: former.into() })
     }
 
     /// The members, with the marks that the disk does not know yet.

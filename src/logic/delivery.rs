@@ -28,7 +28,7 @@ impl Logic {
             self.notes.deliver(conversation_id, user, message_id);
             let event = Event::Delivered { conversation_id, user_id: user, message_id };
             let Some(room) = self.room(conversation_id)? else { continue };
-            for &(member, _) in &room.members {
+            for member in room.members() {
                 let except = ticket.filter(|_| member == user);
                 self.outbox.push((member, Notice { event: event.clone(), except }));
             }

@@ -15,7 +15,7 @@ use super::live::Since;
 use super::tail::Entry;
 use super::{Batch, Caller, Logic, Refusal, Reply, Ticket};
 use crate::data::{Change, StoreError};
-use crate::entity::{Cursor, CursorTag, Event, MessageId, UserId};
+use crate::entity::{Cursor, CursorTag, Event, Message, MessageId, UserId};
 use crate::system::Now;
 
 impl Logic {
@@ -99,18 +99,13 @@ impl Logic {
     ) -> Result<Vec<(MessageId, Event)>, StoreError> {
         let limit = self.config.events_page_max + 1;
         if let Some(entries) = self.tail.after(user, number) {
-            let event = |entry: &Entry| Event::Message(Rc::clone(entry.seen_by(user)));
-            return Ok(entries.take(limit).map(|entry| (entry.number(), event(entry))).collect());
+            let event = |entry: &Entry| stored(Rc::clone(entry.seen_by(user)), entry.is_update);
+            return Ok(entries.take(limit).map(|entry| (entry.number, event(entry))).collect());
         }
-        let changes = self.store.changes_after(user, number, limit)?;
-        Ok(changes
-            .into_iter()
-            .map(|Change { number, message, is_update }| {
-                let message = Rc::new(message.seen_by(user));
-                let kind = if is_update { Event::MessageUpdated } else { Event::Message };
-                (number, kind(message))
-            })
-            .collect())
+        let changes = self.store.changes_after(user, number, limit)?.into_iter();
+        let event =
+            |change: Change| stored(Rc::new(change.message.seen_by(user)), change.is_update);
+        Ok(changes.map(|change| (change.number, event(change))).collect())
     }
 
     /// How many of these go into one answer: as many as its limits of number and bytes allow, and
@@ -211,4 +206,9 @@ impl Logic {
     fn cursor_tag(&self, user: UserId) -> CursorTag {
         CursorTag::new(self.store.database(), user)
     }
+}
+
+/// The event of what is stored.
+fn stored(message: Rc<Message>, is_update: bool) -> Event {
+    if is_update { Event::MessageUpdated(message) } else { Event::Message(message) }
 }

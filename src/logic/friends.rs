@@ -167,10 +167,8 @@ impl Logic {
         let conversation_id = self.direct_conversation(now, me, other)?;
         for (user, friend) in [(me, other), (other, me)] {
             self.tell_friend(user, friend)?;
-            if let Some(conversation) = self.conversation(user, conversation_id)? {
-                self.tell(user, Event::Conversation(Box::new(conversation)));
-            }
         }
+        self.changed.insert(conversation_id);
         Ok(())
     }
 

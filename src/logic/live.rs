@@ -98,9 +98,8 @@ impl Live {
         let Notice { event, except } = notice;
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
-        let subject = event.subject();
         let events = inbox.events.get_or_insert_default();
-        events.retain(|older| older.event.subject() != subject && now <= older.until);
+        events.retain(|older| !event.replaces(&older.event) && now <= older.until);
         let until = match event {
             Event::Typing { .. } => now.plus(TYPING),
             _ => Mono(u64::MAX),
@@ -111,6 +110,11 @@ impl Live {
         {
             inbox.floor = dropped.number;
         }
+    }
+
+    /// Whether a user's events are remembered.
+    pub(super) fn has_inbox(&self, user: UserId) -> bool {
+        self.inboxes.contains_key(&user)
     }
 
     /// The store has something for the user, up to this number.

@@ -1,12 +1,15 @@
-//! Takes in messages: each once, in order, from those who may write.
+//! Takes in messages: each once, in order, from those who may write. And lets their senders edit and
+//! delete them.
 
 use std::rc::Rc;
 
-use super::cache::Room;
+use super::access::Room;
 use super::tail::Entry;
 use super::{Logic, Refusal, Reply};
 use crate::data::{NewMessage, StoreError};
-use crate::entity::{ConversationId, Kind, Message, MessageBody, MessageId, Nonce, UserId};
+use crate::entity::{
+    ConversationId, Kind, Message, MessageBody, MessageId, Nonce, Timestamp, UserId,
+};
 use crate::system::Now;
 
 impl Logic {
@@ -18,40 +21,85 @@ impl Logic {
         body: &MessageBody,
         nonce: Option<&Nonce>,
     ) -> Result<Reply, Refusal> {
-        let room = self.room(conversation_id)?.ok_or(Refusal::NotFound)?;
-        room.after(me).ok_or(Refusal::NotFound)?;
         // Whoever sends again, sends what was allowed then: this comes before the question whether
-        // it still is.
+        // it still is. It tells nobody more than what they have said themselves.
         if let Some(nonce) = nonce
             && let Some(message) = self.store.message_by_nonce(me, nonce.as_str())?
         {
-            return sent_before(message, conversation_id, body);
+            if is_same(&message, conversation_id, body) {
+                return Ok(Reply::Message { message: Rc::new(message), created: false });
+            }
+            self.enter(me, conversation_id)?;
+            return Err(Refusal::NonceReused);
         }
+        let room = self.enter_to_write(me, conversation_id)?;
+        let message = self.write_message(now, me, conversation_id, body, nonce)?;
+        if room.kind == Kind::Group && room.seat(me).is_some_and(|seat| !seat.has_said) {
+            self.store.set_has_said(conversation_id, me)?;
+            self.cache.forget_rooms();
+        }
+        let message = Rc::new(message);
+        self.written.push(Entry::said(room, Rc::clone(&message)));
+        Ok(Reply::Message { message, created: true })
+    }
+
+    /// Says something else instead. The same is no change.
+    pub(super) fn edit_message(
+        &mut self,
+        now: Now,
+        me: UserId,
+        id: MessageId,
+        body: &MessageBody,
+    ) -> Result<Reply, Refusal> {
+        let (room, message) = self.own_message(me, id)?;
         if !room.is_open {
             return Err(Refusal::NotFriends);
         }
-        let message = self.write_message(now, me, conversation_id, body, nonce)?;
-        let entry = Entry::new(room, message);
-        let message = Rc::clone(&entry.message);
-        self.written.push(entry);
-        Ok(Reply::Sent { message, created: true })
+        if message.deleted_at.is_some() {
+            return Err(Refusal::MessageDeleted);
+        }
+        if message.body == body.as_str() {
+            return Ok(Reply::Message { message: Rc::new(message), created: false });
+        }
+        // Each version has a time of its own, so that a client can tell which is the later one.
+        let last = message.edited_at.unwrap_or(message.sent_at);
+        let at = self.time_of_writing(now).max(last.plus_millis(1));
+        let body = body.as_str().to_owned();
+        self.change(room, Message { body, edited_at: Some(at), ..message }, at)
     }
 
-    /// A conversation, as far as sending to it needs to know, if it exists.
-    pub(super) fn room(&mut self, id: ConversationId) -> Result<Option<Rc<Room>>, StoreError> {
-        if let Some(room) = self.cache.room(id) {
-            return Ok(Some(room));
+    /// Takes it back: what remains is that something was said.
+    pub(super) fn delete_message(
+        &mut self,
+        now: Now,
+        me: UserId,
+        id: MessageId,
+    ) -> Result<Reply, Refusal> {
+        let (room, message) = self.own_message(me, id)?;
+        if message.deleted_at.is_some() {
+            return Ok(Reply::Message { message: Rc::new(message), created: false });
         }
-        let Some(kind) = self.store.conversation_kind(id)? else { return Ok(None) };
-        let members = self.store.members_after(id)?;
-        let is_open = match (kind, &members[..]) {
-            (Kind::Direct, &[(one, _), (other, _)]) => self.are_friends(one, other)?,
-            (Kind::Direct, _) => false,
-            (Kind::Group, _) => true,
-        };
-        let room = Rc::new(Room { id, kind, members, is_open });
-        self.cache.keep_room(Rc::clone(&room));
-        Ok(Some(room))
+        let at = self.time_of_writing(now);
+        self.change(room, Message { body: String::new(), deleted_at: Some(at), ..message }, at)
+    }
+
+    fn change(
+        &mut self,
+        room: Rc<Room>,
+        changed: Message,
+        at: Timestamp,
+    ) -> Result<Reply, Refusal> {
+        let number = self.store.change_message(&changed, at)?;
+        self.newest_sent_at = at;
+        let message = Rc::new(changed);
+        self.written.push(Entry::changed(number, room, Rc::clone(&message)));
+        Ok(Reply::Message { message, created: false })
+    }
+
+    /// What is written now is not older than what was written before; the clock may have been set
+    /// back.
+    fn time_of_writing(&self, now: Now) -> Timestamp {
+        now.wall.max(self.newest_sent_at)
     }
 
     fn write_message(
@@ -63,8 +111,7 @@ impl Logic {
         nonce: Option<&Nonce>,
     ) -> Result<Message, StoreError> {
         let (body, nonce) = (body.as_str(), nonce.map(Nonce::as_str));
-        // The clock may have been set back.
-        let sent_at = now.wall.max(self.newest_sent_at);
+        let sent_at = self.time_of_writing(now);
         let new = NewMessage { conversation_id, sender_id, body, nonce, sent_at };
         let id: MessageId = self.store.add_message(&new)?;
         self.newest_sent_at = sent_at;
@@ -81,18 +128,9 @@ impl Logic {
     }
 }
 
-/// The same again is answered with what was stored; something else under the same nonce is not
-/// what the client believes it to be.
-fn sent_before(
-    message: Message,
-    conversation_id: ConversationId,
-    body: &MessageBody,
-) -> Result<Reply, Refusal> {
+/// Whether something is said again that was said before, under the same nonce. What it was before it
+/// was edited, nobody knows.
+fn is_same(message: &Message, conversation_id: ConversationId, body: &MessageBody) -> bool {
     let changed = message.edited_at.is_some() || message.deleted_at.is_some();
-    let same =
-        message.conversation_id == conversation_id && (changed || message.body == body.as_str());
-    if !same {
-        return Err(Refusal::NonceReused);
-    }
-    Ok(Reply::Sent { message: Rc::new(message), created: false })
+    message.conversation_id == conversation_id && (changed || message.body == body.as_str())
 }

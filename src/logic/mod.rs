@@ -7,6 +7,7 @@
 //! What a call wants to tell others is collected while the turn goes on, and published only when
 //! [`Logic::commit`] has made the turn's writes durable: nobody hears of what might not be.
 
+mod access;
 mod accounts;
 mod blocks;
 mod cache;
@@ -15,6 +16,7 @@ mod conversations;
 mod delivery;
 mod events;
 mod friends;
+mod groups;
 mod hashing;
 mod limits;
 mod live;
@@ -33,11 +35,12 @@ pub use call::{
 pub use limits::Limited;
 pub use refusal::Refusal;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::config::Config;
 use crate::data::{Epoch, Store, StoreError};
-use crate::entity::{Event, MessageId, SessionId, Timestamp, UserId};
+use crate::entity::{ConversationId, Event, MessageId, SessionId, Timestamp, UserId};
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
 use cache::Cache;
@@ -71,6 +74,10 @@ pub struct Logic {
     cache: Cache,
     /// What this turn has written, to be published once it is committed.
     written: Vec<Entry>,
+    /// The conversations that are not what they were before this turn.
+    changed: BTreeSet<ConversationId>,
+    /// Somebody has left a conversation in this turn.
+    tail_is_stale: bool,
     /// What else this turn will tell whom then.
     outbox: Vec<(UserId, Notice)>,
     /// The sessions that this turn ends, and whose they are.
@@ -116,6 +123,8 @@ impl Logic {
             tail: Tail::new(epoch.newest_id, config.tail_messages_max),
             cache: Cache::new(config.cache_entries_max),
             written: Vec::new(),
+            changed: BTreeSet::new(),
+            tail_is_stale: false,
             outbox: Vec::new(),
             ended: Vec::new(),
             config,
@@ -174,12 +183,28 @@ impl Logic {
             Call::Block { user_id } => self.block(now, me, user_id)?,
             Call::Unblock { user_id } => self.unblock(me, user_id)?,
             Call::Conversations => Reply::Conversations(self.conversations(me)?),
+            Call::CreateGroup { title, member_ids } => {
+                self.create_group(now, me, &title, &member_ids)?
+            }
+            Call::RenameGroup { conversation_id, title } => {
+                self.rename_group(me, conversation_id, &title)?
+            }
+            Call::AddMember { conversation_id, user_id } => {
+                self.add_member(me, conversation_id, user_id)?
+            }
+            Call::RemoveMember { conversation_id, user_id } => {
+                self.remove_member(me, conversation_id, user_id)?
+            }
             Call::History { conversation_id, page, limit } => {
                 self.history(me, conversation_id, page, limit)?
             }
             Call::Send { conversation_id, body, nonce } => {
                 self.send(now, me, conversation_id, &body, nonce.as_ref())?
             }
+            Call::EditMessage { message_id, body } => {
+                self.edit_message(now, me, message_id, &body)?
+            }
+            Call::DeleteMessage { message_id } => self.delete_message(now, me, message_id)?,
             Call::MarkRead { conversation_id, message_id } => {
                 self.mark_read(me, conversation_id, message_id)?
             }
@@ -204,7 +229,8 @@ impl Logic {
         if self.store.is_writing() {
             let due = self.notes.are_due(now.mono);
             let noted = if due { self.write_notes(now) } else { Ok(()) };
-            if let Err(error) = noted.and_then(|()| self.store.commit()) {
+            let told = noted.and_then(|()| self.tell_changes());
+            if let Err(error) = told.and_then(|()| self.store.commit()) {
                 self.roll_back();
                 return Err(error);
             }
@@ -216,13 +242,18 @@ impl Logic {
         }
         let mut woken = Vec::new();
         for entry in self.written.drain(..) {
-            self.newest_id = entry.number();
-            self.notes.has_said(entry.room.id, entry.message.sender_id, entry.number());
-            for &(member, _) in &entry.room.members {
-                self.live.stored(member, entry.number());
-                woken.push(member);
+            self.newest_id = entry.number;
+            if !entry.is_update {
+                self.notes.has_said(entry.room.id, entry.message.sender_id, entry.number);
+            }
+            for reader in entry.readers() {
+                self.live.stored(reader, entry.number);
+                woken.push(reader);
             }
             self.tail.push(entry);
+        }
+        if std::mem::take(&mut self.tail_is_stale) {
+            self.tail.forget(self.newest_id);
         }
         for (user, notice) in self.outbox.drain(..) {
             self.live.publish(user, notice, now.mono);
@@ -247,6 +278,8 @@ impl Logic {
             |event: &Event| matches!(event, Event::Presence { .. } | Event::Delivered { .. });
         self.outbox.retain(|(_, notice)| is_unwritten(&notice.event));
         self.written.clear();
+        self.changed.clear();
+        self.tail_is_stale = false;
         self.ended.clear();
         self.cache.forget();
     }

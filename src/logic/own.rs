@@ -8,7 +8,6 @@
 //! A deleted account leaves a tombstone, so that what its user has said keeps a sender: the row of
 //! the user, without names, password, friends or sessions.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::call::{PasswordChange, Typed};
@@ -158,6 +157,7 @@ impl Logic {
     /// Makes an account a tombstone, and tells all who may know.
     pub(super) fn remove_account(&mut self, now: Now, me: UserId) -> Result<(), StoreError> {
         let fellows = self.fellow_members(me)?;
+        self.leave_groups(me)?;
         self.remove_relations(me)?;
         self.end_sessions(me, None)?;
         self.store.delete_account(me, now.wall)?;
@@ -214,22 +214,5 @@ impl Logic {
         self.cache.forget_sessions();
         self.ended.push(session);
         Ok(())
-    }
-
-    /// Those who may know how a user is shown: friends, and all with whom they share a conversation.
-    fn acquaintances(&self, me: UserId) -> Result<BTreeSet<UserId>, StoreError> {
-        let mut known = self.fellow_members(me)?;
-        known.extend(self.store.friend_ids(me)?);
-        Ok(known)
-    }
-
-    fn fellow_members(&self, me: UserId) -> Result<BTreeSet<UserId>, StoreError> {
-        let mut known = BTreeSet::new();
-        for place in self.store.memberships(me)? {
-            let members = self.store.members_after(place.conversation_id)?;
-            known.extend(members.into_iter().map(|(member, _)| member));
-        }
-        known.remove(&me);
-        Ok(known)
     }
 }

@@ -11,6 +11,8 @@ use crate::data::StoreError;
 pub enum Refusal {
     /// Those two are friends already.
     AlreadyFriends,
+    /// That user is in the group already.
+    AlreadyMember,
     /// No such name, or not its password: which, is not told.
     BadCredentials,
     /// The cursor is none of this user's.
@@ -22,6 +24,10 @@ pub enum Refusal {
         /// When to come back.
         retry: Duration,
     },
+    /// One more would be too many for a group.
+    GroupFull,
+    /// The message is no more.
+    MessageDeleted,
     /// The name is somebody else's.
     NameTaken {
         /// As wanted.
@@ -35,7 +41,13 @@ pub enum Refusal {
     NoSuchRequest,
     /// It does not exist, or the caller may not know of it.
     NotFound,
-    /// Only friends may write to each other.
+    /// A conversation of two has nothing to manage, and cannot be left.
+    NotAGroup,
+    /// Only an owner of the group may do this.
+    NotOwner,
+    /// Somebody else has said it.
+    NotSender,
+    /// Only friends may write to each other, or take each other into a group.
     NotFriends,
     /// Nobody is their own friend.
     Oneself,
@@ -48,6 +60,8 @@ pub enum Refusal {
     },
     /// New accounts are not made here.
     RegistrationClosed,
+    /// So many cannot be in one group.
+    TooManyMembers,
     /// No token, or one that is good no more.
     Unauthorized,
     /// That is not the caller's password.
@@ -66,17 +80,23 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AlreadyFriends => "You are friends already.",
+            Self::AlreadyMember => "This user is in the group already.",
             Self::BadCredentials => "There is no account with this name and password.",
             Self::BadCursor => "This cursor is not one that this server has given to you.",
             Self::BlockOneself => "You cannot block yourself.",
             Self::Blocked => "You have blocked this user.",
             Self::Busy { .. } => "Too many people are signing in. Try again in a moment.",
+            Self::GroupFull | Self::TooManyMembers => "A group cannot have so many members.",
+            Self::MessageDeleted => "This message has been deleted.",
             Self::NameTaken { name } => return write!(f, "The name {name} is taken."),
             Self::NonceReused => "This nonce was used for another message.",
             Self::NoSuchUser => "There is no user of this name.",
             Self::NoSuchRequest => "This user has not asked to be your friend.",
             Self::NotFound => "There is nothing here.",
-            Self::NotFriends => "You can write to friends only.",
+            Self::NotAGroup => "This conversation is no group.",
+            Self::NotOwner => "Only the owner of the group may do this.",
+            Self::NotSender => "Somebody else has said this.",
+            Self::NotFriends => "You are not friends.",
             Self::Oneself => "You cannot be your own friend.",
             Self::RateLimited { .. } => "That was too often in too short a time. Try again later.",
             Self::RegistrationClosed => "This server makes no new accounts.",

@@ -1,14 +1,15 @@
-//! Remembers the newest messages of all conversations, so that a poll that is not far behind is
+//! Remembers the newest messages of all conversations, and their changes, so that a poll that is not far behind is
 //! answered without asking the store.
 //!
 //! An entry comes in only when it is committed, in the order of the sequence, so the tail is the end
-//! of what the store holds, and gives the same answer as the store would. What is further back than
-//! the tail reaches is the store's to answer.
+//! of what the store holds, and gives the same answer as the store would: what was said as it is now,
+//! and of several changes of one message the last. What is further back than the tail reaches is the
+//! store's to answer.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::cache::Room;
+use super::access::Room;
 use crate::entity::{ConversationId, Message, MessageId, UserId};
 
 /// The end of the sequence.
@@ -21,10 +22,14 @@ pub(super) struct Tail {
     entries_max: usize,
 }
 
-/// One message, and whom it concerns.
+/// A message or a change of one, and whom it concerns.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    /// Its conversation, as it was when the message was written.
+    /// The number it took.
+    pub(super) number: MessageId,
+    /// Whether the number was taken by an edit or a deletion.
+    pub(super) is_update: bool,
+    /// Its conversation, as it was when this was written.
     pub(super) room: Rc<Room>,
     /// The sender's copy.
     pub(super) message: Rc<Message>,
@@ -33,18 +38,23 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(room: Rc<Room>, message: Message) -> Self {
-        let message = Rc::new(message);
+    /// A message was said.
+    pub(super) fn said(room: Rc<Room>, message: Rc<Message>) -> Self {
+        Self { is_update: false, ..Self::changed(message.id, room, message) }
+    }
+
+    /// A message was edited or deleted.
+    pub(super) fn changed(number: MessageId, room: Rc<Room>, message: Rc<Message>) -> Self {
         let for_others = match message.nonce {
             None => Rc::clone(&message),
             Some(_) => Rc::new(Message { nonce: None, ..Message::clone(&message) }),
         };
-        Self { room, message, for_others }
+        Self { number, is_update: true, room, message, for_others }
     }
 
-    /// The number it took.
-    pub(super) fn number(&self) -> MessageId {
-        self.message.id
+    /// Those who may see it.
+    pub(super) fn readers(&self) -> impl Iterator<Item = UserId> {
+        self.room.readers(self.message.id)
     }
 
     /// The copy that a user may see.
@@ -59,16 +69,36 @@ impl Tail {
         Self { floor: newest, entries: VecDeque::new(), entries_max }
     }
 
-    /// A message was committed.
+    /// Something was committed.
     pub(super) fn push(&mut self, entry: Entry) {
-        let newest = self.entries.back().map_or(self.floor, Entry::number);
-        assert!(entry.number() > newest, "messages come in the order of their numbers");
+        let newest = self.entries.back().map_or(self.floor, |last| last.number);
+        assert!(entry.number > newest, "entries come in the order of their numbers");
+        if entry.is_update {
+            self.entries.retain(|older| !older.is_update || older.message.id != entry.message.id);
+            self.amend(&entry);
+        }
         if self.entries.len() >= self.entries_max
             && let Some(oldest) = self.entries.pop_front()
         {
-            self.floor = oldest.number();
+            self.floor = oldest.number;
         }
         self.entries.push_back(entry);
+    }
+
+    /// Whoever has not been told of the message yet is told what it is now.
+    fn amend(&mut self, change: &Entry) {
+        let id = change.message.id;
+        if let Ok(index) = self.entries.binary_search_by_key(&id, |entry| entry.number) {
+            let said = &mut self.entries[index];
+            said.message = Rc::clone(&change.message);
+            said.for_others = Rc::clone(&change.for_others);
+        }
+    }
+
+    /// Everything up to `newest` is left to the store again.
+    pub(super) fn forget(&mut self, newest: MessageId) {
+        self.floor = newest;
+        self.entries.clear();
     }
 
     /// What came for a user after a number, in order; `None` where that is too far back.
@@ -80,9 +110,9 @@ impl Tail {
         if number < self.floor {
             return None;
         }
-        let first = self.entries.partition_point(|entry| entry.number() <= number);
+        let first = self.entries.partition_point(|entry| entry.number <= number);
         let newer = self.entries.range(first..);
-        Some(newer.filter(move |entry| entry.room.after(user).is_some()))
+        Some(newer.filter(move |entry| entry.room.shows(entry.message.id, user)))
     }
 
     /// In each conversation of a user the newest message of others after `after` and up to
@@ -94,11 +124,11 @@ impl Tail {
         up_to: MessageId,
     ) -> Option<Vec<(ConversationId, MessageId)>> {
         let mut found: Vec<(ConversationId, MessageId)> = Vec::new();
-        let theirs = self.after(user, after)?.take_while(|entry| entry.number() <= up_to);
-        for entry in theirs.filter(|entry| entry.message.sender_id != user) {
+        let theirs = self.after(user, after)?.take_while(|entry| entry.number <= up_to);
+        for entry in theirs.filter(|entry| entry.message.sender_id != user && !entry.is_update) {
             match found.iter_mut().find(|(room, _)| *room == entry.room.id) {
-                Some((_, newest)) => *newest = entry.number(),
-                None => found.push((entry.room.id, entry.number())),
+                Some((_, newest)) => *newest = entry.number,
+                None => found.push((entry.room.id, entry.number)),
             }
         }
         Some(found)
@@ -108,31 +138,39 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{Kind, Timestamp};
+    use crate::data::Seat;
+    use crate::entity::{Kind, Role, Timestamp};
 
     const ANNA: UserId = UserId(1);
     const BEN: UserId = UserId(2);
 
     fn entry(number: i64, sender_id: UserId, members: &[UserId]) -> Entry {
-        let members = members.iter().map(|&user| (user, MessageId(0))).collect();
-        let id = ConversationId(1);
-        let room = Room { id, kind: Kind::Direct, members, is_open: true };
-        let message = Message {
+        Entry::said(room(members), message(number, sender_id, "said"))
+    }
+
+    fn room(members: &[UserId]) -> Rc<Room> {
+        let after_id = MessageId(0);
+        let seat = |&user_id| Seat { user_id, role: Role::Member, after_id, has_said: true };
+        let seats = members.iter().map(seat).collect();
+        Rc::new(Room { id: ConversationId(1), kind: Kind::Group, seats, is_open: true })
+    }
+
+    fn message(number: i64, sender_id: UserId, body: &str) -> Rc<Message> {
+        Rc::new(Message {
             id: MessageId(number),
-            conversation_id: id,
+            conversation_id: ConversationId(1),
             sender_id,
-            body: String::new(),
+            body: body.to_owned(),
             sent_at: Timestamp(0),
             edited_at: None,
             deleted_at: None,
             nonce: Some("n".to_owned()),
-        };
-        Entry::new(Rc::new(room), message)
+        })
     }
 
     fn numbers(tail: &Tail, user: UserId, after: i64) -> Option<Vec<i64>> {
         let entries = tail.after(user, MessageId(after))?;
-        Some(entries.map(|entry| entry.number().0).collect())
+        Some(entries.map(|entry| entry.number.0).collect())
     }
 
     #[test]
@@ -155,6 +193,52 @@ mod tests {
         }
         assert_eq!(numbers(&tail, ANNA, 10), None);
         assert_eq!(numbers(&tail, ANNA, 11), Some(vec![12, 13]));
+    }
+
+    #[test]
+    fn a_change_is_told_behind_what_was_said_and_both_as_it_is_now() {
+        let mut tail = Tail::new(MessageId(0), 8);
+        tail.push(entry(1, ANNA, &[ANNA, BEN]));
+        tail.push(entry(2, ANNA, &[ANNA, BEN]));
+        for (number, body) in [(3, "edited"), (4, "edited again")] {
+            let changed = message(1, ANNA, body);
+            tail.push(Entry::changed(MessageId(number), room(&[ANNA, BEN]), changed));
+        }
+        let told = |after| -> Vec<_> {
+            let entries = tail.after(BEN, MessageId(after)).into_iter().flatten();
+            let seen = |entry: &Entry| (entry.number.0, entry.seen_by(BEN).body.clone());
+            entries.map(seen).collect()
+        };
+        let [said, other, changed] =
+            [(1, "edited again"), (2, "said"), (4, "edited again")].map(|(n, b)| (n, b.to_owned()));
+        assert_eq!(told(0), [said, other.clone(), changed.clone()]);
+        assert_eq!(told(1), [other, changed.clone()]);
+        assert_eq!(told(3), [changed]);
+        let reached = tail.newest_from_others(BEN, MessageId(0), MessageId(4));
+        assert_eq!(
+            reached,
+            Some(vec![(ConversationId(1), MessageId(2))]),
+            "a change is no message"
+        );
+    }
+
+    #[test]
+    fn a_change_of_what_was_said_before_joining_is_not_told() {
+        let mut tail = Tail::new(MessageId(1), 8);
+        let mut late = Room::clone(&room(&[ANNA, BEN]));
+        late.seats[1].after_id = MessageId(1);
+        tail.push(Entry::changed(MessageId(2), Rc::new(late), message(1, ANNA, "edited")));
+        assert_eq!(numbers(&tail, BEN, 1), Some(vec![]));
+        assert_eq!(numbers(&tail, ANNA, 1), Some(vec![2]));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_left_to_the_store() {
+        let mut tail = Tail::new(MessageId(0), 8);
+        tail.push(entry(1, ANNA, &[ANNA]));
+        tail.forget(MessageId(1));
+        assert_eq!(numbers(&tail, ANNA, 0), None);
+        assert_eq!(numbers(&tail, ANNA, 1), Some(vec![]));
     }
 
     #[test]

@@ -49,6 +49,13 @@ impl Members {
             None => Err(Problem::field(name, format!("{name} is no integer."))),
         }
     }
+
+    /// Whole numbers, perhaps none, that must be there.
+    pub(super) fn integers(&self, name: &'static str) -> Result<Vec<i64>, Problem> {
+        let array = self.0.get(name).and_then(Value::as_array);
+        let numbers = array.and_then(|items| items.iter().map(Value::as_i64).collect());
+        numbers.ok_or_else(|| Problem::field(name, format!("{name} is no array of integers.")))
+    }
 }
 
 /// A body that does not say what it is, is taken as JSON.

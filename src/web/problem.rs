@@ -152,15 +152,21 @@ impl From<Refusal> for Problem {
         let detail = refusal.to_string();
         let (status, code) = match refusal {
             Refusal::AlreadyFriends => (409, "already_friends"),
+            Refusal::AlreadyMember => (409, "already_member"),
             Refusal::BadCredentials => (401, "bad_credentials"),
             Refusal::BadCursor => (400, "bad_cursor"),
             Refusal::BlockOneself => return Self::parameter("user_id", detail),
             Refusal::Blocked => (409, "blocked"),
             Refusal::Busy { retry } => return Self::unavailable(&detail, retry),
+            Refusal::GroupFull => return Self::field("user_id", detail),
+            Refusal::MessageDeleted => (409, "message_deleted"),
             Refusal::NameTaken { .. } => (409, "name_taken"),
             Refusal::NonceReused => (409, "nonce_reused"),
             Refusal::NoSuchRequest => (404, "no_such_request"),
             Refusal::NoSuchUser => (404, "no_such_user"),
+            Refusal::NotAGroup => (409, "not_a_group"),
+            Refusal::NotOwner => (403, "not_owner"),
+            Refusal::NotSender => (403, "not_sender"),
             Refusal::NotFound => (404, "not_found"),
             Refusal::NotFriends => (403, "not_friends"),
             Refusal::Oneself => return Self::field("name", detail),
@@ -169,6 +175,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::RegistrationClosed => (403, "registration_closed"),
             Refusal::Store(_) => return Self::not_committed(),
+            Refusal::TooManyMembers => return Self::field("member_ids", detail),
             Refusal::WrongPassword => (403, "wrong_password"),
             Refusal::Unauthorized => (401, "unauthorized"),
         };

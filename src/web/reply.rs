@@ -35,7 +35,11 @@ pub fn respond(reply: &Reply) -> Response {
             object.array("messages", messages, json::message);
             object.boolean("more", *more);
         }
-        Reply::Sent { message, created } => {
+        Reply::Conversation { conversation, created } => {
+            status = if *created { 201 } else { 200 };
+            json::conversation(object.member("conversation"), conversation);
+        }
+        Reply::Message { message, created } => {
             status = if *created { 201 } else { 200 };
             json::message(object.member("message"), message);
         }

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
     ConversationId, DisplayName, MessageBody, MessageId, NamePrefix, Nonce, Password, SessionId,
-    UserId, UserName,
+    Title, UserId, UserName,
 };
 use crate::http::{Body, Method, Request};
 use crate::logic::{Call, Credentials, Manner, PasswordChange, SignUp, Typed};
@@ -33,17 +33,25 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
     }
     let conversation_id = ConversationId(matched.id);
     let user_id = UserId(matched.id);
+    let message_id = MessageId(matched.id);
     let members = || Members::read(request, config.body_bytes_max);
     Ok(match matched.route {
         Route::Acknowledge => Call::Acknowledge { cursor: members()?.text("cursor")?.to_owned() },
         Route::AcceptFriend => Call::AcceptFriend { user_id },
+        Route::AddMember => {
+            let user_id = UserId(members()?.integer("user_id")?);
+            Call::AddMember { conversation_id, user_id }
+        }
         Route::AskFriend => Call::AskFriend { name: members()?.text("name")?.to_owned() },
         Route::Block => Call::Block { user_id },
         Route::ChangePassword => change_password(&members()?)?,
         Route::Conversations => Call::Conversations,
+        Route::CreateGroup => create_group(&members()?)?,
         Route::DeleteMe => {
             Call::DeleteMe { password: Typed(members()?.text("password")?.to_owned()) }
         }
+        Route::DeleteMessage => Call::DeleteMessage { message_id },
+        Route::EditMessage => Call::EditMessage { message_id, body: body(&members()?)? },
         Route::EndSession => Call::EndSession { session_id: SessionId(matched.id) },
         Route::Events => events(request, config)?,
         Route::FindUsers => find_users(request, config)?,
@@ -59,6 +67,10 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::Me => Call::Me,
         Route::Register => register(&members()?, request)?,
         Route::RemoveFriend => Call::RemoveFriend { user_id },
+        Route::RemoveMember => {
+            Call::RemoveMember { conversation_id, user_id: UserId(matched.second_id) }
+        }
+        Route::RenameGroup => Call::RenameGroup { conversation_id, title: title(&members()?)? },
         Route::Send => send(conversation_id, &members()?)?,
         Route::Server => Call::Server,
         Route::Sessions => Call::Sessions,
@@ -111,8 +123,7 @@ fn find_users(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
 }
 
 fn send(conversation_id: ConversationId, members: &Members) -> Result<Call, Problem> {
-    let body = MessageBody::parse(members.text("body")?)
-        .map_err(|error| Problem::text("invalid_body", "body", error))?;
+    let body = body(members)?;
     let nonce = match members.optional_text("nonce")? {
         Some(text) => Some(
             Nonce::parse(text).map_err(|error| Problem::text("invalid_field", "nonce", error))?,
@@ -120,6 +131,22 @@ fn send(conversation_id: ConversationId, members: &Members) -> Result<Call, Prob
         None => None,
     };
     Ok(Call::Send { conversation_id, body, nonce })
+}
+
+fn body(members: &Members) -> Result<MessageBody, Problem> {
+    MessageBody::parse(members.text("body")?)
+        .map_err(|error| Problem::text("invalid_body", "body", error))
+}
+
+fn create_group(members: &Members) -> Result<Call, Problem> {
+    let title = title(members)?;
+    let member_ids = members.integers("member_ids")?.into_iter().map(UserId).collect();
+    Ok(Call::CreateGroup { title, member_ids })
+}
+
+fn title(members: &Members) -> Result<Title, Problem> {
+    Title::parse(members.text("title")?)
+        .map_err(|error| Problem::text("invalid_field", "title", error))
 }
 
 fn history(

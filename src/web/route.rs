@@ -10,11 +10,15 @@ use crate::logic::Limited;
 pub enum Route {
     AcceptFriend,
     Acknowledge,
+    AddMember,
     AskFriend,
     Block,
     ChangePassword,
     Conversations,
+    CreateGroup,
     DeleteMe,
+    DeleteMessage,
+    EditMessage,
     EndSession,
     Events,
     FindUsers,
@@ -29,6 +33,8 @@ pub enum Route {
     Page,
     Register,
     RemoveFriend,
+    RemoveMember,
+    RenameGroup,
     Send,
     Server,
     Sessions,
@@ -38,13 +44,15 @@ pub enum Route {
     UpdateMe,
 }
 
-/// A route, and the id in its path.
+/// A route, and the ids in its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
     /// What is asked for.
     pub route: Route,
-    /// The number in place of `{id}`; 0 in a path without.
+    /// The first number in the path; 0 in a path without.
     pub id: i64,
+    /// The second one.
+    pub second_id: i64,
 }
 
 type Methods = &'static [(Method, Route)];
@@ -64,10 +72,14 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/api/friends/{id}", &[(Delete, Route::RemoveFriend)]),
     ("/api/friends/{id}/accept", &[(Post, Route::AcceptFriend)]),
     ("/api/blocks/{id}", &[(Put, Route::Block), (Delete, Route::Unblock)]),
-    ("/api/conversations", &[(Get, Route::Conversations)]),
+    ("/api/conversations", &[(Get, Route::Conversations), (Post, Route::CreateGroup)]),
+    ("/api/conversations/{id}", &[(Patch, Route::RenameGroup)]),
+    ("/api/conversations/{id}/members", &[(Post, Route::AddMember)]),
+    ("/api/conversations/{id}/members/{user_id}", &[(Delete, Route::RemoveMember)]),
     ("/api/conversations/{id}/messages", &[(Get, Route::History), (Post, Route::Send)]),
     ("/api/conversations/{id}/read", &[(Put, Route::MarkRead)]),
     ("/api/conversations/{id}/typing", &[(Post, Route::Type)]),
+    ("/api/messages/{id}", &[(Patch, Route::EditMessage), (Delete, Route::DeleteMessage)]),
     ("/api/state", &[(Get, Route::State)]),
     ("/api/events", &[(Get, Route::Events)]),
     ("/api/events/ack", &[(Post, Route::Acknowledge)]),
@@ -99,20 +111,25 @@ pub fn options(request: &Request<'_>) -> Response {
 /// exist.
 pub fn route(request: &Request<'_>) -> Result<Match, Problem> {
     let path = request.target.decoded_path();
-    let (id, methods) = match find(&path) {
+    let ([id, second_id], methods) = match find(&path) {
         Some(found) => found,
         None if path.starts_with("/api/") || path == "/api" => return Err(Problem::not_found()),
-        None if request.target.is_asterisk() => return Ok(Match { route: Route::Options, id: 0 }),
+        None if request.target.is_asterisk() => return Ok(nowhere(Route::Options)),
         // Which pages there are is not known here, nor so whether a method is wrong or the path.
-        None => return Ok(Match { route: Route::Page, id: 0 }),
+        None => return Ok(nowhere(Route::Page)),
     };
     // HEAD is GET without the body (RFC 9110, section 9.3.2).
     let method = if request.method == Method::Head { Get } else { request.method };
     match methods.iter().find(|(allowed, _)| *allowed == method) {
-        Some(&(_, route)) => Ok(Match { route, id }),
-        None if method == Method::Options => Ok(Match { route: Route::Options, id }),
+        Some(&(_, route)) => Ok(Match { route, id, second_id }),
+        None if method == Method::Options => Ok(nowhere(Route::Options)),
         None => Err(Problem::method_not_allowed(allow(methods))),
     }
+}
+
+/// What has no id in its path.
+fn nowhere(route: Route) -> Match {
+    Match { route, id: 0, second_id: 0 }
 }
 
 impl Route {
@@ -121,7 +138,8 @@ impl Route {
         match self {
             Self::AskFriend => Some(Limited::FriendRequest),
             Self::Register => Some(Limited::Registration),
-            Self::Send => Some(Limited::Message),
+            // Who edits says something, too; whoever takes it back may always do so.
+            Self::EditMessage | Self::Send => Some(Limited::Message),
             Self::Type => Some(Limited::Typing),
             _ => None,
         }
@@ -138,11 +156,15 @@ impl Route {
             | Self::Server => false,
             Self::AcceptFriend
             | Self::Acknowledge
+            | Self::AddMember
             | Self::AskFriend
             | Self::Block
             | Self::ChangePassword
             | Self::Conversations
+            | Self::CreateGroup
             | Self::DeleteMe
+            | Self::DeleteMessage
+            | Self::EditMessage
             | Self::EndSession
             | Self::Events
             | Self::FindUsers
@@ -152,6 +174,8 @@ impl Route {
             | Self::MarkRead
             | Self::Me
             | Self::RemoveFriend
+            | Self::RemoveMember
+            | Self::RenameGroup
             | Self::Send
             | Self::Sessions
             | Self::State
@@ -162,21 +186,32 @@ impl Route {
     }
 }
 
-/// The id in a path of the web service, and the methods that it has.
-fn find(path: &str) -> Option<(i64, Methods)> {
+/// The ids in a path of the web service, and the methods that it has.
+fn find(path: &str) -> Option<([i64; 2], Methods)> {
     ROUTES.iter().find_map(|&(pattern, methods)| Some((matches(pattern, path)?, methods)))
 }
 
-/// The id in the path (0 where the pattern has none), if the path is of this pattern. What stands
-/// in place of `{id}` must be an integer, written plainly.
-fn matches(pattern: &str, path: &str) -> Option<i64> {
-    let Some((before, after)) = pattern.split_once("{id}") else {
-        return (pattern == path).then_some(0);
-    };
-    let id = path.strip_prefix(before)?.strip_suffix(after)?;
-    let digits = id.strip_prefix('-').unwrap_or(id);
+/// The ids in the path (0 where the pattern has none), if the path is of this pattern.
+fn matches(pattern: &str, path: &str) -> Option<[i64; 2]> {
+    let (mut ids, mut found) = ([0; 2], 0);
+    let mut parts = path.split('/');
+    for expected in pattern.split('/') {
+        let part = parts.next()?;
+        if expected.starts_with('{') {
+            *ids.get_mut(found)? = plain_integer(part)?;
+            found += 1;
+        } else if expected != part {
+            return None;
+        }
+    }
+    if parts.next().is_none() { Some(ids) } else { None }
+}
+
+/// What stands in place of an id must be an integer, written plainly.
+fn plain_integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if plain { id.parse().ok() } else { None }
+    if plain { text.parse().ok() } else { None }
 }
 
 /// The methods of a path, for the `Allow` field.
@@ -199,12 +234,15 @@ mod tests {
     #[test]
     fn an_id_is_a_plain_integer() {
         let pattern = "/api/friends/{id}/accept";
-        assert_eq!(matches(pattern, "/api/friends/12/accept"), Some(12));
-        assert_eq!(matches(pattern, "/api/friends/-3/accept"), Some(-3));
+        assert_eq!(matches(pattern, "/api/friends/12/accept"), Some([12, 0]));
+        assert_eq!(matches(pattern, "/api/friends/-3/accept"), Some([-3, 0]));
         for path in ["//accept", "/+1/accept", "/1.0/accept", "/1/x/accept", "/1/acceptx"] {
             assert_eq!(matches(pattern, &format!("/api/friends{path}")), None, "{path}");
         }
         assert_eq!(matches(pattern, "/api/friends/99999999999999999999/accept"), None);
+        assert_eq!(matches("/a/{id}/b/{user_id}", "/a/1/b/-2"), Some([1, -2]));
+        assert_eq!(matches("/a/{id}/b/{user_id}", "/a/1/b"), None);
+        assert_eq!(matches("/a/{id}", "/a/1/b"), None);
     }
 
     #[test]

@@ -5,10 +5,12 @@
 
 mod accounts;
 mod blocks;
+mod changes;
 mod conversations;
 mod deletion;
 mod events;
 mod friends;
+mod groups;
 mod limits;
 mod lookup;
 mod messages;

@@ -98,6 +98,7 @@ fn summary(event: &Value) -> String {
         }
         "friend_removed" => format!("{kind} {}", event["user_id"]),
         "conversation" => format!("{kind} {}", event["conversation"]["id"]),
+        "conversation_removed" => format!("{kind} {}", event["conversation_id"]),
         _ => kind.to_owned(),
     }
 }
@@ -346,6 +347,33 @@ impl World {
         let path = format!("/api/friends/{}/accept", one.id);
         let answer = self.call("POST", &path, &other.token, None);
         answer.body["friend"]["conversation_id"].as_i64().expect("a conversation")
+    }
+
+    /// Begins a group, and returns its id.
+    pub fn group(&mut self, owner: &Person, title: &str, others: &[&Person]) -> i64 {
+        let ids: Vec<i64> = others.iter().map(|person| person.id).collect();
+        let body = json!({ "title": title, "member_ids": ids });
+        let answer = self.post("/api/conversations", owner, &body);
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.body["conversation"]["id"].as_i64().expect("an id")
+    }
+
+    pub fn patch(&mut self, path: &str, person: &Person, body: &Value) -> Answer {
+        self.call("PATCH", path, &person.token, Some(body))
+    }
+
+    /// What a person is told after a cursor.
+    pub fn events_after(&mut self, person: &Person, cursor: &str) -> Vec<String> {
+        let line = self.poll(person, cursor, 0);
+        let answers = self.settle();
+        answers.into_iter().find(|answer| answer.line == line).expect("an answer").events()
+    }
+
+    /// The same, but for what follows from asking: who is there, and what has reached them.
+    pub fn news_after(&mut self, person: &Person, cursor: &str) -> Vec<String> {
+        let mut events = self.events_after(person, cursor);
+        events.retain(|event| !event.starts_with("presence") && !event.starts_with("delivered"));
+        events
     }
 
     /// The place behind everything that has happened.
