@@ -96,23 +96,40 @@ CREATE TABLE former_members (
     PRIMARY KEY (conversation_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
--- The one sequence of all that is stored: AUTOINCREMENT, so that an id is never used twice, not even
--- that of a row that is gone. A message takes a number when it is written, and a further row, whose
--- `changes` names the message, takes one when it is edited or deleted: so a client that asks "what
--- came after this id?" learns of both through one cursor.
+-- The one sequence of all that is stored. A message takes the next number when it is written, and a
+-- further row, whose `changes` names the message, takes one when it is edited or deleted: so a client
+-- that asks "what came after this id?" learns of both through one cursor. The newest row is never
+-- removed, so no number is given twice.
+--
+-- To write a message is to append a row to this table and nothing else: there is no second index, no
+-- AUTOINCREMENT with its row elsewhere, and no REFERENCES to be looked up (whoever writes has looked).
 CREATE TABLE messages (
-    id              INTEGER PRIMARY KEY AUTOINCREMENT,
-    conversation_id INTEGER NOT NULL REFERENCES conversations (id),
-    sender_id       INTEGER NOT NULL REFERENCES users (id),
+    id              INTEGER PRIMARY KEY,
+    conversation_id INTEGER NOT NULL,
+    sender_id       INTEGER NOT NULL,
     body            TEXT NOT NULL,        -- '' once deleted, and in a row that notes a change
     sent_at         INTEGER NOT NULL,
     edited_at       INTEGER,
     deleted_at      INTEGER,
-    changes         INTEGER REFERENCES messages (id),
+    changes         INTEGER,              -- the message that was edited or deleted
     nonce           TEXT
 ) STRICT;
--- A rowid is part of every index: this one finds a conversation's messages in the order of ids.
-CREATE INDEX messages_by_conversation ON messages (conversation_id);
 -- Of the changes of one message only the last is noted.
 CREATE UNIQUE INDEX messages_by_change ON messages (changes) WHERE changes IS NOT NULL;
-CREATE UNIQUE INDEX messages_by_nonce ON messages (sender_id, nonce) WHERE nonce IS NOT NULL;
+
+-- What leads to the messages of a conversation, in order, and to the message of a sender's nonce. It
+-- is written later, in several levels, each larger and older than the one before; what of the newest
+-- messages is not here yet, the server remembers. See src/data/index.rs.
+CREATE TABLE message_index (
+    level      INTEGER NOT NULL,
+    key        INTEGER NOT NULL,          -- 2 c: messages of conversation c; 2 c + 1: changes of them;
+    message_id INTEGER NOT NULL,          -- below zero: a hash of a sender and a nonce
+    PRIMARY KEY (level, key, message_id)
+) STRICT, WITHOUT ROWID;
+
+-- A level answers for the messages up to its newest, from that of the next level on.
+CREATE TABLE index_levels (
+    level     INTEGER PRIMARY KEY,
+    newest_id INTEGER NOT NULL,
+    swept_id  INTEGER NOT NULL            -- up to this message the next level has all entries alone
+) STRICT;

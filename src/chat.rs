@@ -461,6 +461,7 @@ impl Handler for Chat {
         self.work(now);
         let published = self.commit(now);
         self.release(now, &published, answers);
+        self.logic.keep_up(now);
         for pending in self.turn.answers.drain(..) {
             answers.push((pending.connection, pending.answer));
         }

@@ -162,6 +162,9 @@ pub struct Config {
     /// Things that are worth a note but no write of their own, and wait for one (who was last seen
     /// when, how far a message has come): at some 50 bytes each 400 KiB. Past it they are written.
     pub notes_max: usize,
+    /// Messages that are entered into the index on the disk together; until then their entries are in
+    /// memory, each message's in some 50 bytes. The more at a time, the less is written.
+    pub index_batch: usize,
     /// Reads from one connection in a turn, before the others have theirs.
     pub reads_per_turn_max: usize,
     /// Connections accepted in a turn, before those that are there are served.
@@ -253,6 +256,7 @@ impl Default for Config {
             tail_messages_max: 1024,
             cache_entries_max: 4096,
             notes_max: 8192,
+            index_batch: 4096,
             reads_per_turn_max: 16,
             accepts_per_turn_max: 64,
         }

@@ -132,6 +132,7 @@ const LIMITS: &[Setting] = &[
     setting!(tail_messages_max, 0..=1_000_000, "newest messages kept in memory"),
     setting!(cache_entries_max, 1..=10_000_000, "tokens, and conversations, remembered"),
     setting!(notes_max, 0..=10_000_000, "notes that wait for a write"),
+    setting!(index_batch, 1..=1_000_000, "messages indexed on the disk together"),
     setting!(reads_per_turn_max, 1..=1_000, "reads from a connection in a turn"),
     setting!(accepts_per_turn_max, 1..=10_000, "connections accepted in a turn"),
 ];

@@ -1,10 +1,12 @@
 //! Queries about messages: the one append-only sequence.
 //!
 //! A row is a message, or, where `changes` is set, the note that an earlier message was edited or
-//! deleted. Both take the next number of the same sequence.
+//! deleted. Both take the next number of the same sequence, and are appended to one table. Where in it
+//! the messages of a conversation lie is the index's to know.
 
 use rusqlite::Row;
 
+use super::index::{Key, Order};
 use super::{Store, StoreError};
 use crate::entity::{ConversationId, Message, MessageId, Timestamp, UserId};
 
@@ -45,21 +47,32 @@ pub enum HistoryPage {
     After(MessageId),
 }
 
-/// The columns that [`message`] reads.
+/// The columns that [`read_message`] reads.
 macro_rules! message_columns {
     () => {
         "m.id, m.conversation_id, m.sender_id, m.body, m.sent_at, m.edited_at, m.deleted_at, m.nonce"
     };
 }
 
+/// One of a user's conversations, as far as a query over all of them needs to know.
+struct Place {
+    conversation: ConversationId,
+    /// The user sees what came after this number.
+    joined: MessageId,
+    delivered: MessageId,
+}
+
+/// Above every number.
+const END: MessageId = MessageId(i64::MAX);
+
+/// How many numbers are asked for at a time where it is not known how many are needed.
+const CHUNK: usize = 64;
+
 impl Store {
-    /// The newest number that was ever taken, also by a row that is gone.
-    pub fn newest_id(&self) -> Result<MessageId, StoreError> {
-        let newest =
-            self.one("SELECT seq FROM sqlite_sequence WHERE name = 'messages'", [], |row| {
-                row.get(0)
-            })?;
-        Ok(MessageId(newest.unwrap_or(0)))
+    /// The newest number that is taken, by this turn or before. No number is taken twice: the row of
+    /// the newest is never removed.
+    pub fn newest_id(&self) -> MessageId {
+        self.newest
     }
 
     /// When the newest message was sent.
@@ -70,25 +83,19 @@ impl Store {
 
     /// Writes a message.
     pub fn add_message(&mut self, new: &NewMessage<'_>) -> Result<MessageId, StoreError> {
-        self.insert(
-            "INSERT INTO messages (conversation_id, sender_id, body, nonce, sent_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            (new.conversation_id.0, new.sender_id.0, new.body, new.nonce, new.sent_at.0),
-        )
-        .map(MessageId)
-    }
-
-    /// The message with this id.
-    pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        self.one(
-            concat!(
-                "SELECT ",
-                message_columns!(),
-                " FROM messages AS m WHERE id = ?1 AND changes IS NULL"
-            ),
-            [id.0],
-            |row| message(row, 0),
-        )
+        let id = MessageId(self.newest.0 + 1);
+        let (conversation, sender) = (new.conversation_id, new.sender_id);
+        self.write(
+            "INSERT INTO messages (id, conversation_id, sender_id, body, nonce, sent_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (id.0, conversation.0, sender.0, new.body, new.nonce, new.sent_at.0),
+        )?;
+        self.newest = id;
+        self.index.remember(Key::messages(conversation), id);
+        if let Some(nonce) = new.nonce {
+            self.index.remember(Key::nonce(sender, nonce), id);
+        }
+        Ok(id)
     }
 
     /// Writes what has become of a message, and takes the next number for that. An earlier change
@@ -105,12 +112,20 @@ impl Store {
             (id.0, &changed.body, times[0], times[1]),
         )?;
         self.write("DELETE FROM messages WHERE changes = ?1", [id.0])?;
-        self.insert(
-            "INSERT INTO messages (conversation_id, sender_id, body, sent_at, changes)
-             VALUES (?1, ?2, '', ?3, ?4)",
-            (conversation_id.0, sender_id.0, now.0, id.0),
-        )
-        .map(MessageId)
+        let number = MessageId(self.newest.0 + 1);
+        self.write(
+            "INSERT INTO messages (id, conversation_id, sender_id, body, sent_at, changes)
+             VALUES (?1, ?2, ?3, '', ?4, ?5)",
+            (number.0, conversation_id.0, sender_id.0, now.0, id.0),
+        )?;
+        self.newest = number;
+        self.index.remember(Key::changes(conversation_id), number);
+        Ok(number)
+    }
+
+    /// The message of this id; the number of a change is none.
+    pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.one(MESSAGE, [id.0], read_message)
     }
 
     /// What a sender wrote under this nonce.
@@ -119,15 +134,14 @@ impl Store {
         sender: UserId,
         nonce: &str,
     ) -> Result<Option<Message>, StoreError> {
-        self.one(
-            concat!(
-                "SELECT ",
-                message_columns!(),
-                " FROM messages AS m WHERE sender_id = ?1 AND nonce = ?2"
-            ),
-            (sender.0, nonce),
-            |row| message(row, 0),
-        )
+        let range = (MessageId(0), END);
+        for id in self.ids(Key::nonce(sender, nonce), range, Order::OldestFirst, CHUNK)? {
+            let is_it = |it: &Message| it.sender_id == sender && it.nonce.as_deref() == Some(nonce);
+            if let Some(message) = self.message(id)?.filter(is_it) {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
     }
 
     /// What came after `after`, in order, in all conversations of a user: at most `limit` entries.
@@ -138,34 +152,53 @@ impl Store {
         after: MessageId,
         limit: usize,
     ) -> Result<Vec<Change>, StoreError> {
-        self.all(
-            concat!(
-                "SELECT ",
-                message_columns!(),
-                ", entry.id, entry.changes IS NOT NULL
-                 FROM (SELECT e.id AS id FROM members AS mine
-                       JOIN messages AS e ON e.conversation_id = mine.conversation_id
-                            AND e.id > max(?2, mine.after_id)
-                       WHERE mine.user_id = ?1
-                             AND (mine.after_id = 0 OR coalesce(e.changes, e.id) > mine.after_id)
-                       ORDER BY e.id LIMIT ?3) AS news
-                 JOIN messages AS entry ON entry.id = news.id
-                 JOIN messages AS m ON m.id = coalesce(entry.changes, entry.id)
-                 ORDER BY news.id"
-            ),
-            (user.0, after.0, sql_limit(limit)),
-            |row| {
-                Ok(Change {
-                    number: MessageId(row.get(8)?),
-                    message: message(row, 0)?,
-                    is_update: row.get(9)?,
-                })
-            },
-        )
+        let mut found: Vec<MessageId> = Vec::new();
+        for place in self.places(user)? {
+            // Only what is older than the last of those found can still be among the first.
+            let last = limit.checked_sub(1).and_then(|last| found.get(last));
+            let range = (after.max(place.joined), last.copied().unwrap_or(END));
+            let key = Key::messages(place.conversation);
+            found.extend(self.ids(key, range, Order::OldestFirst, limit)?);
+            found.extend(self.changes_seen(&place, range, limit)?);
+            found.sort_unstable();
+            found.truncate(limit);
+        }
+        let mut changes = Vec::with_capacity(found.len());
+        for number in found {
+            changes.extend(self.one(CHANGE, [number.0], |row| {
+                Ok(Change { number, message: read_message(row)?, is_update: row.get(8)? })
+            })?);
+        }
+        Ok(changes)
     }
 
-    /// A page of a conversation's history, oldest first, of what came after `floor`; and whether
-    /// there is more in that direction.
+    /// The numbers of changes of messages that a member may see. The index may still lead to changes
+    /// that have given their numbers up.
+    fn changes_seen(
+        &self,
+        place: &Place,
+        (mut above, below): (MessageId, MessageId),
+        limit: usize,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let key = Key::changes(place.conversation);
+        let sql = "SELECT changes > ?2 FROM messages WHERE id = ?1";
+        let mut seen = Vec::new();
+        while seen.len() < limit {
+            let found = self.ids(key, (above, below), Order::OldestFirst, limit)?;
+            let Some(&last) = found.last() else { break };
+            above = last;
+            for number in found {
+                let joined = place.joined.0;
+                if self.one(sql, (number.0, joined), |row| row.get(0))? == Some(true) {
+                    seen.push(number);
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// A page of a conversation, oldest first, of the messages after `floor`; and whether there are
+    /// further ones in the direction of the page.
     pub fn history(
         &self,
         conversation: ConversationId,
@@ -173,22 +206,22 @@ impl Store {
         page: HistoryPage,
         limit: usize,
     ) -> Result<(Vec<Message>, bool), StoreError> {
-        let (above, below, forward) = match page {
-            HistoryPage::Newest => (floor, MessageId(i64::MAX), false),
-            HistoryPage::Before(id) => (floor, id, false),
-            HistoryPage::After(id) => (floor.max(id), MessageId(i64::MAX), true),
+        let (range, order) = match page {
+            HistoryPage::Newest => ((floor, END), Order::NewestFirst),
+            HistoryPage::Before(id) => ((floor, id), Order::NewestFirst),
+            HistoryPage::After(id) => ((floor.max(id), END), Order::OldestFirst),
         };
-        let sql = if forward { HISTORY_FORWARD } else { HISTORY_BACKWARD };
-        let mut found =
-            self.all(sql, (conversation.0, above.0, below.0, sql_limit(limit + 1)), |row| {
-                message(row, 0)
-            })?;
+        let mut found = self.ids(Key::messages(conversation), range, order, limit + 1)?;
         let more = found.len() > limit;
         found.truncate(limit);
-        if !forward {
+        if order == Order::NewestFirst {
             found.reverse();
         }
-        Ok((found, more))
+        let mut messages = Vec::with_capacity(found.len());
+        for id in found {
+            messages.extend(self.message(id)?);
+        }
+        Ok((messages, more))
     }
 
     /// In each of a user's conversations the newest message of others in a range of numbers, after
@@ -199,15 +232,34 @@ impl Store {
         after: MessageId,
         up_to: MessageId,
     ) -> Result<Vec<(ConversationId, MessageId)>, StoreError> {
-        self.all(
-            "SELECT m.conversation_id, max(m.id) FROM members AS mine
-             JOIN messages AS m ON m.conversation_id = mine.conversation_id
-                  AND m.id > max(?2, mine.after_id, mine.delivered_id) AND m.id <= ?3
-             WHERE mine.user_id = ?1 AND m.sender_id <> ?1 AND m.changes IS NULL
-             GROUP BY m.conversation_id",
-            (user.0, after.0, up_to.0),
-            |row| Ok((ConversationId(row.get(0)?), MessageId(row.get(1)?))),
-        )
+        let mut newest = Vec::new();
+        for place in self.places(user)? {
+            let above = after.max(place.joined).max(place.delivered);
+            let range = (above, MessageId(up_to.0.saturating_add(1)));
+            let id = self.newest_of_others(place.conversation, user, range)?;
+            newest.extend(id.map(|id| (place.conversation, id)));
+        }
+        Ok(newest)
+    }
+
+    fn newest_of_others(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+        (above, mut below): (MessageId, MessageId),
+    ) -> Result<Option<MessageId>, StoreError> {
+        let key = Key::messages(conversation);
+        loop {
+            let found = self.ids(key, (above, below), Order::NewestFirst, CHUNK)?;
+            let Some(&last) = found.last() else { return Ok(None) };
+            below = last;
+            for id in found {
+                let sql = "SELECT sender_id <> ?2 FROM messages WHERE id = ?1";
+                if self.one(sql, (id.0, user.0), |row| row.get(0))? == Some(true) {
+                    return Ok(Some(id));
+                }
+            }
+        }
     }
 
     /// How many messages of others, not deleted, came after `after`.
@@ -217,46 +269,56 @@ impl Store {
         reader: UserId,
         after: MessageId,
     ) -> Result<u64, StoreError> {
-        let count = self.one(
-            "SELECT count(*) FROM messages
-             WHERE conversation_id = ?1 AND id > ?2 AND sender_id <> ?3
-                   AND deleted_at IS NULL AND changes IS NULL",
-            (conversation.0, after.0, reader.0),
-            |row| row.get::<_, i64>(0),
-        )?;
-        Ok(count.map_or(0, i64::cast_unsigned))
+        let sql = "SELECT sender_id <> ?2 AND deleted_at IS NULL FROM messages WHERE id = ?1";
+        let key = Key::messages(conversation);
+        let mut count = 0;
+        for id in self.ids(key, (after, END), Order::OldestFirst, usize::MAX)? {
+            let is_unread = self.one(sql, (id.0, reader.0), |row| row.get(0))? == Some(true);
+            count += u64::from(is_unread);
+        }
+        Ok(count)
+    }
+
+    /// Where a user is.
+    fn places(&self, user: UserId) -> Result<Vec<Place>, StoreError> {
+        self.all(
+            "SELECT conversation_id, after_id, delivered_id FROM members WHERE user_id = ?1",
+            [user.0],
+            |row| {
+                Ok(Place {
+                    conversation: ConversationId(row.get(0)?),
+                    joined: MessageId(row.get(1)?),
+                    delivered: MessageId(row.get(2)?),
+                })
+            },
+        )
     }
 }
 
-const HISTORY_BACKWARD: &str = concat!(
+const MESSAGE: &str = concat!(
     "SELECT ",
     message_columns!(),
-    " FROM messages AS m WHERE conversation_id = ?1 AND id > ?2 AND id < ?3 AND changes IS NULL
-     ORDER BY id DESC LIMIT ?4"
+    " FROM messages AS m WHERE m.id = ?1 AND m.changes IS NULL"
 );
 
-const HISTORY_FORWARD: &str = concat!(
+/// An entry of the sequence, with the message that it is or changes.
+const CHANGE: &str = concat!(
     "SELECT ",
     message_columns!(),
-    " FROM messages AS m WHERE conversation_id = ?1 AND id > ?2 AND id < ?3 AND changes IS NULL
-     ORDER BY id ASC LIMIT ?4"
+    ", entry.changes IS NOT NULL FROM messages AS entry
+     CROSS JOIN messages AS m ON m.id = coalesce(entry.changes, entry.id) WHERE entry.id = ?1"
 );
 
-/// Limits are small; SQL wants them signed.
-pub(super) fn sql_limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// Reads [`message_columns`] from column `first` on.
-fn message(row: &Row<'_>, first: usize) -> rusqlite::Result<Message> {
+/// Reads [`message_columns`].
+fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
     Ok(Message {
-        id: MessageId(row.get(first)?),
-        conversation_id: ConversationId(row.get(first + 1)?),
-        sender_id: UserId(row.get(first + 2)?),
-        body: row.get(first + 3)?,
-        sent_at: Timestamp(row.get(first + 4)?),
-        edited_at: row.get::<_, Option<i64>>(first + 5)?.map(Timestamp),
-        deleted_at: row.get::<_, Option<i64>>(first + 6)?.map(Timestamp),
-        nonce: row.get(first + 7)?,
+        id: MessageId(row.get(0)?),
+        conversation_id: ConversationId(row.get(1)?),
+        sender_id: UserId(row.get(2)?),
+        body: row.get(3)?,
+        sent_at: Timestamp(row.get(4)?),
+        edited_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+        deleted_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+        nonce: row.get(7)?,
     })
 }

@@ -14,12 +14,18 @@
 mod conversations;
 mod error;
 mod groups;
+mod index;
 mod messages;
 mod open;
 mod people;
 mod relations;
 mod sessions;
+mod upkeep;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
 pub use conversations::{MemberRow, Seat};
@@ -31,6 +37,10 @@ pub use people::{Account, NewAccount};
 pub use relations::{Relation, Stance};
 pub use sessions::SessionRow;
 
+use crate::entity::MessageId;
+use index::Index;
+use upkeep::Upkeep;
+
 /// The database of one server.
 #[derive(Debug)]
 pub struct Store {
@@ -38,6 +48,14 @@ pub struct Store {
     /// Whether this turn has written: its transaction is open.
     writing: bool,
     database: u64,
+    /// The newest number that is taken, also by this turn.
+    newest: MessageId,
+    /// The same, by what is committed.
+    newest_committed: MessageId,
+    index: Index,
+    upkeep: Upkeep,
+    /// How many pages of the log are not in the database yet; SQLite tells it, at each commit.
+    log_pages: Arc<AtomicU32>,
 }
 
 impl Store {
@@ -62,6 +80,7 @@ impl Store {
             return Err(error);
         }
         self.writing = false;
+        self.newest_committed = self.newest;
         Ok(())
     }
 
@@ -74,6 +93,10 @@ impl Store {
             log::error!("the database did not roll back: {error}");
         }
         self.writing = false;
+        if self.newest > self.newest_committed {
+            self.newest = self.newest_committed;
+            self.index.forget_after(self.newest);
+        }
     }
 
     /// Finds out whether the disk takes something, by writing what is there already. Not within a turn
@@ -88,13 +111,25 @@ impl Store {
         Ok(())
     }
 
-    /// Bounds the size of the database, in pages (of 4 KiB): beyond it writing fails as on a full
+    /// Bounds the size of the database, in pages (of 2 KiB): beyond it writing fails as on a full
     /// disk, and reading goes on. A bound below the present size is taken as that size.
     pub fn set_pages_max(&mut self, pages: Option<u32>) {
         let pages = pages.unwrap_or(u32::MAX - 1);
         if let Err(error) = self.connection.pragma_update(None, "max_page_count", pages) {
             log::warn!("the size of the database could not be bounded: {error}");
         }
+    }
+
+    /// Brings the log into the database, as far as nothing else reads it. What it has not taken then,
+    /// it goes on taking, from its beginning.
+    fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
+        self.log_pages.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn log_pages(&self) -> u32 {
+        self.log_pages.load(Ordering::Relaxed)
     }
 
     /// Runs a statement that writes, within the turn's transaction, and counts the rows.
@@ -147,6 +182,16 @@ impl Store {
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
         Ok(self.connection.prepare_cached(sql)?)
     }
+}
+
+/// Limits are small; SQL wants them signed.
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// So are levels.
+fn sql_index(level: usize) -> i64 {
+    i64::try_from(level).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use rusqlite::Row;
 
-use super::messages::sql_limit;
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql_limit};
 use crate::entity::{DisplayName, NamePrefix, Timestamp, User, UserId};
 
 /// An account with what only the server may know of it.

@@ -37,6 +37,7 @@ pub use refusal::Refusal;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::data::{Epoch, Store, StoreError};
@@ -49,6 +50,12 @@ use limits::RateLimits;
 use live::Live;
 use notes::Notes;
 use tail::{Entry, Tail};
+
+/// After the last message the store's upkeep waits for so long: perhaps another one comes at once.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// After an error it waits for so long.
+const UPKEEP_RETRY: Duration = Duration::from_secs(10);
 
 /// All rules of the house, over the store and what is remembered in memory.
 #[derive(Debug)]
@@ -72,6 +79,9 @@ pub struct Logic {
     /// The newest messages, for those who are not far behind.
     tail: Tail,
     cache: Cache,
+    /// When the store's upkeep goes on, unless it presses; and when it does even then.
+    quiet_at: Mono,
+    upkeep_at: Mono,
     /// What this turn has written, to be published once it is committed.
     written: Vec<Entry>,
     /// The conversations that are not what they were before this turn.
@@ -110,6 +120,7 @@ impl Logic {
         now: Now,
     ) -> Result<Self, StoreError> {
         let mark = u32::from_le_bytes(entropy.bytes());
+        store.set_index_batch(config.index_batch);
         let epoch = store.begin_epoch(mark, now.wall)?;
         Ok(Self {
             presence: Presence::new(config.presence_grace),
@@ -122,6 +133,8 @@ impl Logic {
             swept: SessionId(0),
             tail: Tail::new(epoch.newest_id, config.tail_messages_max),
             cache: Cache::new(config.cache_entries_max),
+            quiet_at: now.mono,
+            upkeep_at: now.mono,
             written: Vec::new(),
             changed: BTreeSet::new(),
             tail_is_stale: false,
@@ -239,6 +252,7 @@ impl Logic {
                 self.cache.forget_sessions();
                 self.notes.clear(now.mono);
             }
+            self.quiet_at = now.mono.plus(QUIET);
         }
         let mut woken = Vec::new();
         for entry in self.written.drain(..) {
@@ -340,7 +354,22 @@ impl Logic {
 
     /// When [`Logic::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Mono> {
-        [self.presence.next_deadline(), self.live.next_deadline()].into_iter().flatten().min()
+        let upkeep_at = self.upkeep_at.max(self.quiet_at);
+        let upkeep = self.store.upkeep_is_due(false).then_some(upkeep_at);
+        let deadlines = [self.presence.next_deadline(), self.live.next_deadline(), upkeep];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Does a slice of what the store has put off, if nothing was written for a while, or if it presses.
+    pub fn keep_up(&mut self, now: Now) {
+        let is_quiet = now.mono >= self.quiet_at;
+        if now.mono < self.upkeep_at || !self.store.upkeep_is_due(!is_quiet) {
+            return;
+        }
+        if let Err(error) = self.store.keep_up() {
+            log::error!("the upkeep of the store failed, and is tried again: {error}");
+            self.upkeep_at = now.mono.plus(UPKEEP_RETRY);
+        }
     }
 
     /// Whether the store takes what is written, as far as can be told now.

@@ -194,7 +194,7 @@ impl Checks {
             self.friends_ever.extend(&self.friends);
         }
         let known = self.newest();
-        if store.newest_id().expect("readable").0 == known {
+        if store.newest_id().0 == known {
             return;
         }
         let mut new = Vec::new();

@@ -91,6 +91,7 @@ fn config(random: &mut Random) -> Config {
         live_events_per_user_max: random.pick(&[2, 5, 1024]),
         hashing_max: random.pick(&[1, 64]),
         pipelined_bytes_max: random.pick(&[300, 600, 16 * 1024]),
+        index_batch: random.pick(&[1, 3, 1000]),
         tail_messages_max: random.pick(&[1, 4, 1000]),
         cache_entries_max: random.pick(&[1, 3, 1000]),
         rate_limits: false,

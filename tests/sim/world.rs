@@ -141,7 +141,8 @@ impl World {
         }
         self.give();
         let before = self.activity();
-        let due = self.server_deadline().filter(|&due| due <= self.now);
+        let upkeep = self.server.handler().store().upkeep_is_due(false);
+        let due = self.server_deadline().filter(|&due| due <= self.now && !upkeep);
         self.input(Input::EndOfTurn);
         self.checks.look_into(self.server.handler().store());
         self.carry_out();

@@ -1,0 +1,229 @@
+//! Leads from a conversation to its messages, and from a sender's nonce to the one message: an index
+//! that costs the writing of a message nothing.
+//!
+//! A message is written by appending to one table, which touches one page. An entry of an ordinary
+//! index lies anywhere: a page of its own for each message, written twice. Here the entries of the
+//! newest messages are only *remembered*; they follow from the messages, and a server that starts
+//! reads those again. Some thousands at a time are then *placed* into level 0 of a table, whose pages
+//! take many of them at once. When a level is full it is *merged* into the next one, eight times as
+//! large, and what it held is *swept* out. That is the log-structured merge-tree of O'Neil et al.
+//! (1996), and each entry is written a few times in all, in company.
+//!
+//! Each level answers for a range of message numbers, and memory for all above:
+//!
+//! ```text
+//! ... level 2 | level 1 | level 0 | remembered
+//!             ^newest 2 ^newest 1 ^newest 0 = placed
+//! ```
+//!
+//! A reader asks each for its own range only. So a merge may be half done, or be broken off by a
+//! crash: what has arrived already is above the new place's range, and what has not been swept yet
+//! below the old one's. The borders move in the transaction of the last step.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use sha2::{Digest, Sha256};
+
+use super::{Store, StoreError, sql_index, sql_limit};
+use crate::entity::{ConversationId, MessageId, UserId};
+
+/// What an entry is found under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(pub(super) i64);
+
+impl Key {
+    /// The messages of a conversation.
+    pub(super) fn messages(of: ConversationId) -> Self {
+        Self(of.0 * 2)
+    }
+
+    /// The notes that messages of a conversation were edited or deleted.
+    pub(super) fn changes(of: ConversationId) -> Self {
+        Self(of.0 * 2 + 1)
+    }
+
+    /// A sender's nonce. Others may, very rarely, have the same key: it is to be compared. By a
+    /// hash whose collisions nobody can make.
+    pub(super) fn nonce(sender: UserId, nonce: &str) -> Self {
+        let hash = Sha256::new().chain_update(sender.0.to_le_bytes()).chain_update(nonce);
+        let hash: [u8; 32] = hash.finalize().into();
+        let first: [u8; 8] = std::array::from_fn(|place| hash[place]);
+        // Below zero, where no conversation is.
+        Self(i64::from_le_bytes(first) | i64::MIN)
+    }
+}
+
+/// In which order entries are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// One level of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level {
+    /// It answers for messages up to this one.
+    pub(super) newest: MessageId,
+    /// Up to this one it has been swept: there are no entries of messages that the next level answers
+    /// for.
+    pub(super) swept: MessageId,
+}
+
+/// What is known of the index without asking the database.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// The entries of all messages above those of level 0.
+    remembered: BTreeSet<(Key, MessageId)>,
+    pub(super) levels: Vec<Level>,
+}
+
+/// A part of the index, and the range of message numbers that it is asked for, ends excluded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// `None`: what is remembered.
+    pub(super) level: Option<usize>,
+    pub(super) above: MessageId,
+    pub(super) below: MessageId,
+}
+
+impl Index {
+    /// A message was written.
+    pub(super) fn remember(&mut self, key: Key, id: MessageId) {
+        self.remembered.insert((key, id));
+    }
+
+    /// The newest messages were taken back.
+    pub(super) fn forget_after(&mut self, newest: MessageId) {
+        self.remembered.retain(|&(_, id)| id <= newest);
+    }
+
+    /// These are placed now.
+    pub(super) fn forget_up_to(&mut self, placed: MessageId) {
+        self.remembered.retain(|&(_, id)| id > placed);
+    }
+
+    /// The newest message that level 0 answers for.
+    pub(super) fn placed(&self) -> MessageId {
+        self.levels.first().map_or(MessageId(0), |level| level.newest)
+    }
+
+    /// What is remembered of messages up to one of them, in the order of the table, after an entry.
+    pub(super) fn remembered_after(
+        &self,
+        after: Option<(Key, MessageId)>,
+        up_to: MessageId,
+    ) -> impl Iterator<Item = (Key, MessageId)> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.remembered.range((after, Bound::Unbounded)).copied();
+        entries.filter(move |&(_, id)| id <= up_to)
+    }
+
+    /// Which parts of the index answer for the messages between two numbers, both excluded.
+    pub(super) fn parts(
+        &self,
+        above: MessageId,
+        below: MessageId,
+        order: Order,
+    ) -> impl Iterator<Item = Part> {
+        let len = self.levels.len();
+        // From the last level to what is remembered, that is, from the oldest on.
+        let part = move |place: usize| {
+            let lower = self.levels.get(len - place).map_or(MessageId(0), |level| level.newest);
+            let (level, upper) = match len.checked_sub(place + 1) {
+                Some(level) => (Some(level), self.levels[level].newest),
+                None => (None, MessageId(i64::MAX - 1)),
+            };
+            Part { level, above: above.max(lower), below: below.min(MessageId(upper.0 + 1)) }
+        };
+        let parts = (0..=len).map(move |place| match order {
+            Order::OldestFirst => part(place),
+            Order::NewestFirst => part(len - place),
+        });
+        parts.filter(|part| part.above.0 + 1 < part.below.0)
+    }
+
+    /// What is remembered under a key, between two numbers, ends excluded.
+    fn remembered(&self, key: Key, part: &Part, order: Order, limit: usize) -> Vec<MessageId> {
+        let range = (Bound::Excluded((key, part.above)), Bound::Excluded((key, part.below)));
+        let found = self.remembered.range(range).map(|&(_, id)| id);
+        match order {
+            Order::OldestFirst => found.take(limit).collect(),
+            Order::NewestFirst => found.rev().take(limit).collect(),
+        }
+    }
+}
+
+impl Store {
+    /// The messages under a key between two numbers, both excluded: the first `limit` in this order.
+    pub(super) fn ids(
+        &self,
+        key: Key,
+        (above, below): (MessageId, MessageId),
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let sql = match order {
+            Order::OldestFirst => IDS_OLDEST_FIRST,
+            Order::NewestFirst => IDS_NEWEST_FIRST,
+        };
+        let mut found = Vec::new();
+        for part in self.index.parts(above, below, order) {
+            let rest = limit - found.len();
+            if rest == 0 {
+                break;
+            }
+            match part.level {
+                None => found.extend(self.index.remembered(key, &part, order, rest)),
+                Some(level) => {
+                    let range =
+                        (sql_index(level), key.0, part.above.0, part.below.0, sql_limit(rest));
+                    found.append(&mut self.all(sql, range, |row| row.get(0).map(MessageId))?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads what the index is to remember: a server begins its work.
+    pub(super) fn load_index(&mut self) -> Result<(), StoreError> {
+        let levels =
+            self.all("SELECT newest_id, swept_id FROM index_levels ORDER BY level", [], |row| {
+                Ok(Level { newest: MessageId(row.get(0)?), swept: MessageId(row.get(1)?) })
+            })?;
+        self.index = Index { remembered: BTreeSet::new(), levels };
+        let keys = self.all(
+            "SELECT id, conversation_id, changes IS NOT NULL, sender_id, nonce FROM messages
+             WHERE id > ?1",
+            [self.index.placed().0],
+            |row| {
+                let id = MessageId(row.get(0)?);
+                let conversation = ConversationId(row.get(1)?);
+                let key = if row.get(2)? {
+                    Key::changes(conversation)
+                } else {
+                    Key::messages(conversation)
+                };
+                let sender = UserId(row.get(3)?);
+                let nonce = row.get_ref(4)?.as_str_or_null()?;
+                Ok((id, key, nonce.map(|nonce| Key::nonce(sender, nonce))))
+            },
+        )?;
+        for (id, key, nonce) in keys {
+            self.index.remember(key, id);
+            if let Some(nonce) = nonce {
+                self.index.remember(nonce, id);
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) const IDS_OLDEST_FIRST: &str = "SELECT message_id FROM message_index
+     WHERE level = ?1 AND key = ?2 AND message_id > ?3 AND message_id < ?4
+     ORDER BY message_id LIMIT ?5";
+
+pub(super) const IDS_NEWEST_FIRST: &str = "SELECT message_id FROM message_index
+     WHERE level = ?1 AND key = ?2 AND message_id > ?3 AND message_id < ?4
+     ORDER BY message_id DESC LIMIT ?5";

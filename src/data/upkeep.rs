@@ -1,0 +1,353 @@
+//! Does for the store what need not be done while somebody waits: places, merges and sweeps the
+//! entries of the index (see [`super::index`]), and brings the log into the database.
+//!
+//! One slice at a time, each a transaction of its own, best when there is nothing else to do. What is
+//! put off too long is *pressing*: then a slice is due although there is something else to do, so
+//! that memory and log stay within bounds.
+//!
+//! ```text
+//! remembered --place--> level 0 --merge--> level 1 --merge--> level 2 ...
+//!                          '----sweep        '----sweep
+//! ```
+
+use super::index::{Key, Level};
+use super::{Store, StoreError, sql_index, sql_limit};
+use crate::entity::MessageId;
+
+/// How many times larger a level is than the one before. Half as many times an entry is written again,
+/// on the average, in each level; and each level is one more place to look into.
+const LEVEL_FACTOR: i64 = 8;
+
+/// How many entries are moved in one slice: a millisecond or two.
+const SLICE: usize = 256;
+
+/// How many pages the log may have before it is brought into the database, if there is nothing else
+/// to do: a megabyte. A page that changes often is written to the database once.
+const LOG_PAGES: u32 = 512;
+
+/// Pressing is what has become so many times larger than it need be.
+const PRESSING: i64 = 4;
+
+/// What is done, and how far it has got.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    /// How many messages are placed together, at least.
+    pub(super) index_batch: i64,
+    placing: Option<Walk>,
+    deepening: Option<(Job, Walk)>,
+}
+
+/// A way through entries in the order of the table.
+#[derive(Clone, Copy, Debug)]
+struct Walk {
+    /// Entries of messages up to this one.
+    up_to: MessageId,
+    /// The last entry of the slice before.
+    after: Option<(Key, MessageId)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    Place,
+    /// A level into the next.
+    Merge(usize),
+    Sweep(usize),
+    Checkpoint,
+}
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        Self { index_batch: 4096, placing: None, deepening: None }
+    }
+}
+
+impl Store {
+    /// How many messages are placed in the index together, at least.
+    pub fn set_index_batch(&mut self, messages: usize) {
+        self.upkeep.index_batch = i64::try_from(messages).unwrap_or(i64::MAX / 1024).max(1);
+    }
+
+    /// Whether there is something to do: when there is nothing else, or in spite of that.
+    pub fn upkeep_is_due(&self, pressing: bool) -> bool {
+        self.job(if pressing { PRESSING } else { 1 }).is_some()
+    }
+
+    /// Does a slice of it. Not within a turn that writes. An error leaves everything as it was.
+    pub fn keep_up(&mut self) -> Result<(), StoreError> {
+        assert!(!self.writing, "a turn's transaction is its own");
+        let done = match self.job(1) {
+            None => return Ok(()),
+            Some(Job::Place) => self.place(),
+            Some(Job::Merge(level)) => self.merge(level),
+            Some(Job::Sweep(level)) => self.sweep(level),
+            Some(Job::Checkpoint) => return self.checkpoint(),
+        };
+        if done.is_err() {
+            self.roll_back();
+        }
+        done
+    }
+
+    /// What is to be done next, of what is so many times larger than it need be.
+    fn job(&self, times: i64) -> Option<Job> {
+        let Upkeep { index_batch, placing, deepening } = &self.upkeep;
+        let levels = &self.index.levels;
+        let below = |level: usize| levels.get(level + 1).map_or(MessageId(0), |next| next.newest);
+        let is_full = |level: usize| {
+            let power = u32::try_from(level + 1).unwrap_or(u32::MAX);
+            let room = index_batch.saturating_mul(LEVEL_FACTOR.saturating_pow(power));
+            levels[level].newest.0 - below(level).0 >= room.saturating_mul(times)
+        };
+        let unplaced = self.newest.0 - self.index.placed().0;
+        if placing.is_some() || unplaced >= index_batch.saturating_mul(times) {
+            return Some(Job::Place);
+        }
+        if i64::from(self.log_pages()) >= i64::from(LOG_PAGES) * times {
+            return Some(Job::Checkpoint);
+        }
+        if let Some((job, _)) = deepening {
+            return Some(*job);
+        }
+        let unswept = (0..levels.len()).find(|&level| levels[level].swept < below(level));
+        let full = || (0..levels.len()).find(|&level| is_full(level)).map(Job::Merge);
+        unswept.map(Job::Sweep).or_else(full)
+    }
+
+    fn place(&mut self) -> Result<(), StoreError> {
+        let start = Walk { up_to: self.newest, after: None };
+        let mut walk = self.upkeep.placing.take().unwrap_or(start);
+        let entries = self.index.remembered_after(walk.after, walk.up_to);
+        let slice: Vec<_> = entries.take(SLICE).collect();
+        self.put(0, &slice)?;
+        if walk.goes_on_behind(&slice) {
+            self.commit()?;
+            self.upkeep.placing = Some(walk);
+            return Ok(());
+        }
+        let swept = self.index.levels.first().map_or(MessageId(0), |level| level.swept);
+        self.set_level(0, Level { newest: walk.up_to, swept })?;
+        self.index.forget_up_to(walk.up_to);
+        Ok(())
+    }
+
+    fn merge(&mut self, level: usize) -> Result<(), StoreError> {
+        let start = Walk { up_to: self.index.levels[level].newest, after: None };
+        let mut walk = self.upkeep.deepening.take().map_or(start, |(_, walk)| walk);
+        let next = self.index.levels.get(level + 1).copied();
+        let next = next.unwrap_or(Level { newest: MessageId(0), swept: MessageId(0) });
+        let slice = self.slice(level, walk, next.newest)?;
+        self.put(level + 1, &slice)?;
+        if walk.goes_on_behind(&slice) {
+            self.commit()?;
+            self.upkeep.deepening = Some((Job::Merge(level), walk));
+            return Ok(());
+        }
+        self.set_level(level + 1, Level { newest: walk.up_to, ..next })
+    }
+
+    fn sweep(&mut self, level: usize) -> Result<(), StoreError> {
+        let start = Walk { up_to: self.index.levels[level + 1].newest, after: None };
+        let mut walk = self.upkeep.deepening.take().map_or(start, |(_, walk)| walk);
+        let slice = self.slice(level, walk, MessageId(0))?;
+        let sql = "DELETE FROM message_index WHERE level = ?1 AND key = ?2 AND message_id = ?3";
+        for (key, id) in &slice {
+            self.write(sql, (sql_index(level), key.0, id.0))?;
+        }
+        if walk.goes_on_behind(&slice) {
+            self.commit()?;
+            self.upkeep.deepening = Some((Job::Sweep(level), walk));
+            return Ok(());
+        }
+        let newest = self.index.levels[level].newest;
+        self.set_level(level, Level { newest, swept: walk.up_to })
+    }
+
+    /// The next entries of a level on a walk.
+    fn slice(
+        &self,
+        level: usize,
+        walk: Walk,
+        above: MessageId,
+    ) -> Result<Vec<(Key, MessageId)>, StoreError> {
+        let (key, id) = walk.after.map_or((i64::MIN, 0), |(key, id)| (key.0, id.0));
+        let bounds = (sql_index(level), key, id, above.0, walk.up_to.0, sql_limit(SLICE));
+        self.all(SLICE_OF_LEVEL, bounds, |row| Ok((Key(row.get(0)?), MessageId(row.get(1)?))))
+    }
+
+    /// Writes entries into a level. Some of them may be there already, from a walk that was broken off.
+    fn put(&mut self, level: usize, entries: &[(Key, MessageId)]) -> Result<(), StoreError> {
+        let sql =
+            "INSERT OR IGNORE INTO message_index (level, key, message_id) VALUES (?1, ?2, ?3)";
+        for (key, id) in entries {
+            self.write(sql, (sql_index(level), key.0, id.0))?;
+        }
+        Ok(())
+    }
+
+    /// The last step of a walk moves a border.
+    fn set_level(&mut self, place: usize, level: Level) -> Result<(), StoreError> {
+        self.write(
+            "INSERT INTO index_levels (level, newest_id, swept_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT (level) DO UPDATE SET newest_id = ?2, swept_id = ?3",
+            (sql_index(place), level.newest.0, level.swept.0),
+        )?;
+        self.commit()?;
+        match self.index.levels.get_mut(place) {
+            Some(known) => *known = level,
+            None => self.index.levels.push(level),
+        }
+        Ok(())
+    }
+}
+
+impl Walk {
+    /// Goes on behind a slice; whether there may be another one.
+    fn goes_on_behind(&mut self, slice: &[(Key, MessageId)]) -> bool {
+        self.after = slice.last().copied();
+        slice.len() == SLICE
+    }
+}
+
+/// Entries of a level behind one of them, of messages in a range.
+pub(super) const SLICE_OF_LEVEL: &str = "SELECT key, message_id FROM message_index
+     WHERE level = ?1 AND (key, message_id) > (?2, ?3) AND message_id > ?4 AND message_id <= ?5
+     ORDER BY key, message_id LIMIT ?6";
+
+#[cfg(test)]
+mod tests {
+    use super::super::index::Order;
+    use super::*;
+    use crate::data::NewMessage;
+    use crate::entity::{ConversationId, Timestamp, UserId};
+
+    /// Writes messages and notes of changes, now and then takes a turn back, fails, or starts anew.
+    struct Writer {
+        store: Store,
+        /// What is committed: each entry's key and number.
+        truth: Vec<(Key, MessageId)>,
+        random: u64,
+    }
+
+    impl Writer {
+        fn new(index_batch: usize) -> Self {
+            let mut store = Store::in_memory().unwrap();
+            store.set_index_batch(index_batch);
+            Self { store, truth: Vec::new(), random: 88_172_645_463_325_252 }
+        }
+
+        fn below(&mut self, bound: u64) -> u64 {
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            self.random % bound
+        }
+
+        fn turn(&mut self) {
+            let mut written = Vec::new();
+            for _ in 0..self.below(4) {
+                let conversation_id = ConversationId(1 + self.below(5).cast_signed());
+                let sender_id = UserId(1);
+                let nonce = (self.below(2) == 0).then(|| self.random.to_string());
+                let (body, nonce) = ("", nonce.as_deref());
+                let sent_at = Timestamp(0);
+                let new = NewMessage { conversation_id, sender_id, body, nonce, sent_at };
+                let id = self.store.add_message(&new).unwrap();
+                written.push((Key::messages(conversation_id), id));
+                written.extend(nonce.map(|nonce| (Key::nonce(sender_id, nonce), id)));
+                if self.below(8) == 0 {
+                    let message = self.store.message(id).unwrap().unwrap();
+                    let change = self.store.change_message(&message, sent_at).unwrap();
+                    written.push((Key::changes(conversation_id), change));
+                }
+            }
+            if self.below(10) == 0 {
+                self.store.roll_back();
+            } else {
+                self.store.commit().unwrap();
+                self.truth.extend(written);
+            }
+        }
+
+        /// Each key's entries are what they should be, from either end and in between.
+        fn check(&mut self) {
+            let newest = self.store.newest_id().0.cast_unsigned();
+            let above = MessageId(self.below(newest + 1).cast_signed());
+            let below = MessageId(self.below(newest + 3).cast_signed());
+            let limit = usize::try_from(self.below(9)).unwrap();
+            let mut keys: Vec<_> = self.truth.iter().map(|&(key, _)| key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in keys {
+                let between = |&&(k, id): &&(Key, MessageId)| k == key && id > above && id < below;
+                let mut ids: Vec<_> =
+                    self.truth.iter().filter(between).map(|&(_, id)| id).collect();
+                for order in [Order::OldestFirst, Order::NewestFirst] {
+                    let found = self.store.ids(key, (above, below), order, limit).unwrap();
+                    assert_eq!(found, ids[..limit.min(ids.len())], "{key:?} {above} {below}");
+                    ids.reverse();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn entries_are_found_wherever_they_are_whatever_was_done_to_them() {
+        for index_batch in [1, 7, 40, 100_000] {
+            let mut writer = Writer::new(index_batch);
+            for _ in 0..300 {
+                writer.turn();
+                for _ in 0..writer.below(4) {
+                    writer.store.keep_up().unwrap();
+                }
+                match writer.below(50) {
+                    0 => writer.store.load_index().unwrap(),
+                    1 => {
+                        writer.store.connection.pragma_update(None, "query_only", true).unwrap();
+                        let is_due = writer.store.upkeep_is_due(false);
+                        assert_eq!(writer.store.keep_up().is_err(), is_due);
+                        writer.store.connection.pragma_update(None, "query_only", false).unwrap();
+                    }
+                    2..12 => writer.check(),
+                    _ => {}
+                }
+            }
+            writer.check();
+            let is_placed = !writer.store.index.levels.is_empty();
+            assert_eq!(is_placed, index_batch < 100_000, "the test does what it says");
+        }
+    }
+
+    #[test]
+    fn upkeep_ends_and_leaves_each_entry_once() {
+        let mut writer = Writer::new(2);
+        for _ in 0..200 {
+            writer.turn();
+        }
+        while writer.store.upkeep_is_due(false) {
+            writer.store.keep_up().unwrap();
+        }
+        assert!(writer.store.index.levels.len() > 1, "there was something to merge");
+        let placed = writer.store.index.placed();
+        let expected = writer.truth.iter().filter(|&&(_, id)| id <= placed).count();
+        let sql = "SELECT count(*) FROM message_index";
+        let count: i64 = writer.store.connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(usize::try_from(count).unwrap(), expected);
+        writer.check();
+    }
+
+    #[test]
+    fn a_walk_that_is_broken_off_begins_anew() {
+        let mut writer = Writer::new(SLICE * 4);
+        while !writer.store.upkeep_is_due(false) {
+            writer.turn();
+        }
+        writer.store.keep_up().unwrap();
+        writer.store.load_index().unwrap();
+        writer.store.upkeep = Upkeep { index_batch: 1, ..Upkeep::default() };
+        writer.check();
+        while writer.store.upkeep_is_due(false) {
+            writer.store.keep_up().unwrap();
+        }
+        writer.check();
+    }
+}
