@@ -141,7 +141,7 @@ impl Index {
             Order::OldestFirst => part(place),
             Order::NewestFirst => part(len - place),
         });
-        parts.filter(|part| part.above.0 + 1 < part.below.0)
+        parts.filter(|part| part.above.0.saturating_add(1) < part.below.0)
     }
 
     /// What is remembered under a key, between two numbers, ends excluded.

@@ -18,6 +18,8 @@ mod index;
 mod messages;
 mod open;
 mod people;
+#[cfg(test)]
+mod plans;
 mod relations;
 mod sessions;
 mod upkeep;
@@ -180,6 +182,8 @@ impl Store {
 
     /// Prepared once, kept for the next time.
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        #[cfg(test)]
+        plans::note(sql);
         Ok(self.connection.prepare_cached(sql)?)
     }
 }
