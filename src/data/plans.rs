@@ -87,8 +87,7 @@ fn talk(store: &mut Store, conversation_id: ConversationId) {
         store.add_message(&new).unwrap();
     }
     let message = store.message(MessageId(1)).unwrap().unwrap();
-    store.edit_message(&message, "good bye", NOW).unwrap();
-    store.delete_message(&message, NOW).unwrap();
+    store.change_message(&message, NOW).unwrap();
     store.commit().unwrap();
     store.begin_epoch(1, NOW).unwrap();
 }

@@ -1,7 +1,6 @@
 //! Queries about sessions, that is, logins.
 
-use super::messages::sql_limit;
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql_limit};
 use crate::entity::{Session, SessionId, Timestamp, UserId};
 
 /// What a token leads to.

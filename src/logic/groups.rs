@@ -29,7 +29,7 @@ impl Logic {
         for &other in &others {
             self.look_for_friend(me, other)?;
         }
-        let after_id = self.store.newest_id()?;
+        let after_id = self.store.newest_id();
         let conversation_id = self.store.add_group(title.as_str(), now.wall)?;
         for user_id in [me].into_iter().chain(others) {
             let role = if user_id == me { Role::Owner } else { Role::Member };
@@ -76,7 +76,7 @@ impl Logic {
             conversation_id: id,
             user_id,
             role: Role::Member,
-            after_id: self.store.newest_id()?,
+            after_id: self.store.newest_id(),
             read_id: newest.first().map_or(MessageId(0), |message| message.id),
         })?;
         self.group_changed(id);
