@@ -101,17 +101,6 @@ impl Event {
         }
     }
 
-    /// Whether an older event need not be told any more. Whoever has left a conversation is told
-    /// nothing of what was there before.
-    pub fn replaces(&self, older: &Self) -> bool {
-        match self {
-            Self::ConversationRemoved(id) => {
-                older.subject().is_some_and(|subject| subject.conversation() == Some(*id))
-            }
-            _ => self.subject() == older.subject(),
-        }
-    }
-
     /// The subject of an event that is stored nowhere; `None` for those the cursor finds again.
     pub fn subject(&self) -> Option<Subject> {
         Some(match self {
@@ -137,7 +126,7 @@ impl Event {
 
 impl Subject {
     /// The conversation that it is about.
-    fn conversation(self) -> Option<ConversationId> {
+    pub fn conversation(self) -> Option<ConversationId> {
         match self {
             Self::Delivered(id, _)
             | Self::Read(id, _)

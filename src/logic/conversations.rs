@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::live::News;
 use super::{Logic, Notice, Refusal, Reply};
 use crate::data::{HistoryPage, MemberRow, StoreError};
 use crate::entity::{
@@ -10,7 +11,7 @@ use crate::entity::{
 
 /// What all members see alike of who is in a conversation.
 #[derive(Clone, Debug)]
-struct People {
+pub(super) struct People {
     members: Rc<[Member]>,
     former: Rc<[User]>,
 }
@@ -37,24 +38,31 @@ impl Logic {
         self.seen_conversation(me, member, people).map(Some)
     }
 
-    /// Tells the members of the conversations that this turn has changed what each of them sees now.
-    /// Those without an inbox could not come back for it.
-    pub(super) fn tell_changes(&mut self) -> Result<(), StoreError> {
-        for id in std::mem::take(&mut self.changed) {
-            let Some(room) = self.room(id)? else { continue };
-            let mut people = None;
-            for user in room.members().filter(|&user| self.live.has_inbox(user)) {
-                let Some(member) = self.store.membership(id, user)? else { continue };
-                let people = match &people {
-                    Some(people) => People::clone(people),
-                    None => people.insert(self.people(&member)?).clone(),
-                };
-                let seen = self.seen_conversation(user, member, people)?;
-                let event = Event::Conversation(Box::new(seen));
-                self.outbox.push((user, Notice { event, except: None }));
+    /// Tells the members of a conversation that it is new or has changed.
+    pub(super) fn tell_of(&mut self, id: ConversationId) -> Result<(), StoreError> {
+        self.cache.forget_rooms();
+        if let Some(room) = self.room(id)? {
+            for user in room.members() {
+                self.outbox.push((user, Notice { news: News::Conversation(id), except: None }));
             }
         }
         Ok(())
+    }
+
+    /// What a member is told of a conversation, at the end of a turn: what all see alike is looked up
+    /// once.
+    pub(super) fn told_conversation(
+        &mut self,
+        me: UserId,
+        id: ConversationId,
+    ) -> Result<Option<Event>, StoreError> {
+        let Some(member) = self.store.membership(id, me)? else { return Ok(None) };
+        let people = match &self.told_of {
+            Some((known, people)) if *known == id => people.clone(),
+            _ => self.told_of.insert((id, self.people(&member)?)).1.clone(),
+        };
+        let conversation = self.seen_conversation(me, member, people)?;
+        Ok(Some(Event::Conversation(Box::new(conversation))))
     }
 
     pub(super) fn history(

@@ -4,6 +4,7 @@
 //! in the conversation, and worth keeping, but not a write of its own: it is a note (see `notes`),
 //! which a crash may forget until the client asks again.
 
+use super::live::News;
 use super::{Logic, Notice, Ticket};
 use crate::data::StoreError;
 use crate::entity::{Event, MessageId, UserId};
@@ -27,10 +28,11 @@ impl Logic {
         for (conversation_id, message_id) in arrived {
             self.notes.deliver(conversation_id, user, message_id);
             let event = Event::Delivered { conversation_id, user_id: user, message_id };
+            let news = News::Event(event);
             let Some(room) = self.room(conversation_id)? else { continue };
             for member in room.members() {
                 let except = ticket.filter(|_| member == user);
-                self.outbox.push((member, Notice { event: event.clone(), except }));
+                self.outbox.push((member, Notice { news: news.clone(), except }));
             }
         }
         self.live.arrive(user, stored);

@@ -11,7 +11,7 @@
 
 use std::rc::Rc;
 
-use super::live::Since;
+use super::live::{News, Since};
 use super::tail::Entry;
 use super::{Batch, Caller, Logic, Refusal, Reply, Ticket};
 use crate::data::{Change, StoreError};
@@ -50,7 +50,7 @@ impl Logic {
     /// What came for the user after the cursor; `None` where nothing did. `ticket` is the asker's:
     /// it is not told of what it has said itself.
     pub fn ask(
-        &self,
+        &mut self,
         now: Now,
         user: UserId,
         cursor: Cursor,
@@ -78,7 +78,7 @@ impl Logic {
     }
 
     /// What to say to a poll that has to leave now, whether or not something came.
-    pub fn ask_last(&self, now: Now, user: UserId, cursor: Cursor, ticket: Ticket) -> Batch {
+    pub fn ask_last(&mut self, now: Now, user: UserId, cursor: Cursor, ticket: Ticket) -> Batch {
         let behind = match self.ask(now, user, cursor, ticket) {
             Ok(Some(batch)) => return batch,
             Ok(None) => self.current_cursor(),
@@ -152,7 +152,7 @@ impl Logic {
     /// The live events after the cursor, each with the place behind it, and from which number on the
     /// store is to be asked.
     fn live_part(
-        &self,
+        &mut self,
         now: Now,
         user: UserId,
         cursor: Cursor,
@@ -167,9 +167,16 @@ impl Logic {
         };
         let events = match since {
             Since::Missed => vec![(Event::Reset, Cursor { stored, ..current })],
-            Since::Events(events) => {
-                let place = |live| Cursor { stored, live, ..current };
-                events.into_iter().map(|(live, event)| (event, place(live))).collect()
+            Since::News(news) => {
+                let mut events = Vec::with_capacity(news.len());
+                for (live, news) in news {
+                    let event = match news {
+                        News::Event(event) => Some(event),
+                        News::Conversation(id) => self.told_conversation(user, id)?,
+                    };
+                    events.extend(event.map(|event| (event, Cursor { stored, live, ..current })));
+                }
+                events
             }
         };
         Ok((events, stored))

@@ -168,8 +168,7 @@ impl Logic {
         for (user, friend) in [(me, other), (other, me)] {
             self.tell_friend(user, friend)?;
         }
-        self.changed.insert(conversation_id);
-        Ok(())
+        self.tell_of(conversation_id)
     }
 
     fn direct_conversation(

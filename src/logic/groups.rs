@@ -1,8 +1,8 @@
 //! Begins groups, and changes who is in them and what they are called.
 //!
 //! A group has one owner at a time: who began it, and after them the longest-standing member. One who
-//! leaves is told so at once, and of the group nothing more; the others are told what it is like now,
-//! once a turn (see [`Logic::tell_changes`]). A group that everybody has left stays, for nobody.
+//! leaves is told so, and of the group nothing more; the others are told what it is like then. A group
+//! that everybody has left stays, for nobody.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ impl Logic {
             let new = NewMember { conversation_id, user_id, role, after_id, read_id };
             self.store.add_member(&new)?;
         }
-        self.group_changed(conversation_id);
+        self.tell_of(conversation_id)?;
         self.group_reply(me, conversation_id, true)
     }
 
@@ -51,7 +51,7 @@ impl Logic {
         let member = self.member(me, id)?;
         if member.title.as_deref() != Some(title.as_str()) {
             self.store.set_title(id, title.as_str())?;
-            self.group_changed(id);
+            self.tell_of(id)?;
         }
         self.group_reply(me, id, false)
     }
@@ -79,7 +79,7 @@ impl Logic {
             after_id: self.store.newest_id(),
             read_id: newest.first().map_or(MessageId(0), |message| message.id),
         })?;
-        self.group_changed(id);
+        self.tell_of(id)?;
         self.group_reply(me, id, true)
     }
 
@@ -119,7 +119,7 @@ impl Logic {
             self.store.set_role(room.id, heir.user_id, Role::Owner)?;
         }
         self.tell(user, Event::ConversationRemoved(room.id));
-        self.group_changed(room.id);
+        self.tell_of(room.id)?;
         // It knows who was there when something was said, and not who has left since.
         self.tail_is_stale = true;
         Ok(())
@@ -127,11 +127,6 @@ impl Logic {
 
     fn look_for_friend(&self, me: UserId, other: UserId) -> Result<(), Refusal> {
         if self.are_friends(me, other)? { Ok(()) } else { Err(Refusal::NotFriends) }
-    }
-
-    fn group_changed(&mut self, id: ConversationId) {
-        self.cache.forget_rooms();
-        self.changed.insert(id);
     }
 
     fn group_reply(

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::{Notice, Ticket};
-use crate::entity::{Event, MessageId, UserId};
+use crate::entity::{ConversationId, Event, MessageId, Subject, UserId};
 use crate::system::Mono;
 
 /// How long an inbox at least outlives its user's presence: a short loss of the network costs no
@@ -53,10 +53,20 @@ struct Inbox {
     arrived: MessageId,
 }
 
+/// What waits for a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// This.
+    Event(Event),
+    /// A conversation is new or has changed. What it is like is looked up when it is told: whatever
+    /// was deleted meanwhile must not be told any more.
+    Conversation(ConversationId),
+}
+
 #[derive(Debug)]
 struct Entry {
     number: u64,
-    event: Event,
+    news: News,
     /// Who has caused it and is not told.
     except: Option<Ticket>,
     /// Nobody is told after this.
@@ -69,7 +79,7 @@ pub(super) enum Since {
     /// The cursor has missed something: `reset`.
     Missed,
     /// What came after it, with its numbers.
-    Events(Vec<(u64, Event)>),
+    News(Vec<(u64, News)>),
 }
 
 impl Live {
@@ -95,26 +105,21 @@ impl Live {
 
     /// Puts something into a user's inbox. Without an inbox nobody could come back for it.
     pub(super) fn publish(&mut self, user: UserId, notice: Notice, now: Mono) {
-        let Notice { event, except } = notice;
+        let Notice { news, except } = notice;
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
         let events = inbox.events.get_or_insert_default();
-        events.retain(|older| !event.replaces(&older.event) && now <= older.until);
-        let until = match event {
-            Event::Typing { .. } => now.plus(TYPING),
+        events.retain(|older| !news.replaces(&older.news) && now <= older.until);
+        let until = match news {
+            News::Event(Event::Typing { .. }) => now.plus(TYPING),
             _ => Mono(u64::MAX),
         };
-        events.push_back(Entry { number: self.newest, event, except, until });
+        events.push_back(Entry { number: self.newest, news, except, until });
         if events.len() > self.events_max
             && let Some(dropped) = events.pop_front()
         {
             inbox.floor = dropped.number;
         }
-    }
-
-    /// Whether a user's events are remembered.
-    pub(super) fn has_inbox(&self, user: UserId) -> bool {
-        self.inboxes.contains_key(&user)
     }
 
     /// The store has something for the user, up to this number.
@@ -130,13 +135,13 @@ impl Live {
         if live < inbox.floor || live > self.newest {
             return Since::Missed;
         }
-        let Some(events) = &inbox.events else { return Since::Events(Vec::new()) };
+        let Some(events) = &inbox.events else { return Since::News(Vec::new()) };
         let newer = events.iter().rev().take_while(|entry| entry.number > live).count();
         let events = events.iter().skip(events.len() - newer);
         let told = events
             .filter(|entry| entry.except.is_none() || entry.except != asker)
             .filter(|entry| now <= entry.until);
-        Since::Events(told.map(|entry| (entry.number, entry.event.clone())).collect())
+        Since::News(told.map(|entry| (entry.number, entry.news.clone())).collect())
     }
 
     /// Whether the store may hold something for the user beyond this number.
@@ -178,6 +183,26 @@ impl Live {
     }
 }
 
+impl News {
+    /// Whether older news need not be told any more. Whoever has left a conversation is told nothing
+    /// of what was there before.
+    fn replaces(&self, older: &Self) -> bool {
+        match self {
+            Self::Event(Event::ConversationRemoved(id)) => {
+                older.subject().is_some_and(|subject| subject.conversation() == Some(*id))
+            }
+            _ => self.subject() == older.subject(),
+        }
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Event(event) => event.subject(),
+            Self::Conversation(id) => Some(Subject::Conversation(*id)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,13 +210,13 @@ mod tests {
 
     const ANNA: UserId = UserId(1);
 
-    fn presence(of: i64, online: bool) -> Event {
+    fn presence(of: i64, online: bool) -> News {
         let last_seen = LastSeen { online, at: Some(Timestamp(0)) };
-        Event::Presence { user_id: UserId(of), last_seen }
+        News::Event(Event::Presence { user_id: UserId(of), last_seen })
     }
 
-    fn told(event: Event) -> Notice {
-        Notice { event, except: None }
+    fn told(news: News) -> Notice {
+        Notice { news, except: None }
     }
 
     fn live(events_max: usize) -> Live {
@@ -208,10 +233,10 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(
                 live.since(ANNA, 1, None, Mono(0)),
-                Since::Events(vec![(2, presence(3, true))])
+                Since::News(vec![(2, presence(3, true))])
             );
         }
-        assert_eq!(live.since(ANNA, 2, None, Mono(0)), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 2, None, Mono(0)), Since::News(vec![]));
     }
 
     #[test]
@@ -219,10 +244,7 @@ mod tests {
         let mut live = live(8);
         live.publish(ANNA, told(presence(2, true)), Mono(0));
         live.publish(ANNA, told(presence(2, false)), Mono(0));
-        assert_eq!(
-            live.since(ANNA, 0, None, Mono(0)),
-            Since::Events(vec![(2, presence(2, false))])
-        );
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::News(vec![(2, presence(2, false))]));
     }
 
     #[test]
@@ -235,7 +257,7 @@ mod tests {
         assert_eq!(live.since(ANNA, 1, None, Mono(0)), Since::Missed);
         assert_eq!(
             live.since(ANNA, 2, None, Mono(0)),
-            Since::Events(vec![(3, presence(4, true)), (4, presence(5, true))])
+            Since::News(vec![(3, presence(4, true)), (4, presence(5, true))])
         );
         assert_eq!(
             live.since(ANNA, 99, None, Mono(0)),
@@ -247,24 +269,27 @@ mod tests {
     #[test]
     fn who_has_caused_an_event_is_not_told_and_others_are() {
         let mut live = live(8);
-        live.publish(ANNA, Notice { event: presence(2, true), except: Some(Ticket(7)) }, Mono(0));
-        assert_eq!(live.since(ANNA, 0, Some(Ticket(7)), Mono(0)), Since::Events(vec![]));
-        let told = Since::Events(vec![(1, presence(2, true))]);
+        live.publish(ANNA, Notice { except: Some(Ticket(7)), ..told(presence(2, true)) }, Mono(0));
+        assert_eq!(live.since(ANNA, 0, Some(Ticket(7)), Mono(0)), Since::News(vec![]));
+        let told = Since::News(vec![(1, presence(2, true))]);
         assert_eq!(live.since(ANNA, 0, Some(Ticket(8)), Mono(0)), told);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), told);
     }
 
     #[test]
     fn that_somebody_types_is_news_for_five_seconds() {
-        let typing = |of| Event::Typing { conversation_id: ConversationId(1), user_id: UserId(of) };
+        let typing = |of| {
+            let (conversation_id, user_id) = (ConversationId(1), UserId(of));
+            News::Event(Event::Typing { conversation_id, user_id })
+        };
         let mut live = live(8);
         live.publish(ANNA, told(typing(2)), Mono(0));
         live.publish(ANNA, told(presence(3, true)), Mono(0));
         let both = vec![(1, typing(2)), (2, presence(3, true))];
         let end = Mono(0).plus(TYPING);
-        assert_eq!(live.since(ANNA, 0, None, end), Since::Events(both));
+        assert_eq!(live.since(ANNA, 0, None, end), Since::News(both));
         let later = Mono(end.0 + 1);
-        let rest = Since::Events(vec![(2, presence(3, true))]);
+        let rest = Since::News(vec![(2, presence(3, true))]);
         assert_eq!(live.since(ANNA, 0, None, later), rest);
         live.publish(ANNA, told(typing(4)), later);
         assert_eq!(live.inboxes[&ANNA].events.as_ref().unwrap().len(), 2, "it left");
@@ -277,7 +302,7 @@ mod tests {
         live.retire(look(1), |_| false);
         live.open(ANNA, MessageId(0), look(1).plus(KEPT / 2));
         live.retire(look(2), |_| false);
-        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::News(vec![]));
         live.retire(look(3), |_| false);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Missed);
     }
@@ -288,11 +313,30 @@ mod tests {
         let later = Mono(0).plus(KEPT);
         assert_eq!(live.next_deadline(), Some(later));
         live.retire(later, |_| true);
-        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::News(vec![]));
         live.retire(later.plus(KEPT), |_| false);
-        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Events(vec![]));
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::News(vec![]));
         live.retire(later.plus(2 * KEPT), |_| false);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Missed);
         assert_eq!(live.next_deadline(), None);
+    }
+
+    #[test]
+    fn who_has_left_a_conversation_is_told_nothing_of_it() {
+        let mut live = live(8);
+        let read = |id| {
+            let (conversation_id, user_id) = (ConversationId(id), UserId(2));
+            News::Event(Event::Read { conversation_id, user_id, message_id: MessageId(1) })
+        };
+        let removed = News::Event(Event::ConversationRemoved(ConversationId(1)));
+        for news in [read(1), read(2), News::Conversation(ConversationId(1)), removed.clone()] {
+            live.publish(ANNA, told(news), Mono(0));
+        }
+        let left = Since::News(vec![(2, read(2)), (4, removed)]);
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), left);
+        // One who comes again is told of what is there then.
+        live.publish(ANNA, told(News::Conversation(ConversationId(1))), Mono(0));
+        let back = News::Conversation(ConversationId(1));
+        assert_eq!(live.since(ANNA, 2, None, Mono(0)), Since::News(vec![(5, back)]));
     }
 }

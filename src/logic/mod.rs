@@ -35,7 +35,6 @@ pub use call::{
 pub use limits::Limited;
 pub use refusal::Refusal;
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -45,9 +44,10 @@ use crate::entity::{ConversationId, Event, MessageId, SessionId, Timestamp, User
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
 use cache::Cache;
+use conversations::People;
 use hashing::Hashing;
 use limits::RateLimits;
-use live::Live;
+use live::{Live, News};
 use notes::Notes;
 use tail::{Entry, Tail};
 
@@ -84,10 +84,10 @@ pub struct Logic {
     upkeep_at: Mono,
     /// What this turn has written, to be published once it is committed.
     written: Vec<Entry>,
-    /// The conversations that are not what they were before this turn.
-    changed: BTreeSet<ConversationId>,
     /// Somebody has left a conversation in this turn.
     tail_is_stale: bool,
+    /// Who is in the conversation of which several members are told in this turn.
+    told_of: Option<(ConversationId, People)>,
     /// What else this turn will tell whom then.
     outbox: Vec<(UserId, Notice)>,
     /// The sessions that this turn ends, and whose they are.
@@ -97,7 +97,7 @@ pub struct Logic {
 /// An event that is stored nowhere.
 #[derive(Clone, Debug)]
 struct Notice {
-    event: Event,
+    news: News,
     /// Who has caused it and need not be told.
     except: Option<Ticket>,
 }
@@ -136,8 +136,8 @@ impl Logic {
             quiet_at: now.mono,
             upkeep_at: now.mono,
             written: Vec::new(),
-            changed: BTreeSet::new(),
             tail_is_stale: false,
+            told_of: None,
             outbox: Vec::new(),
             ended: Vec::new(),
             config,
@@ -239,11 +239,11 @@ impl Logic {
     /// Makes the turn's writes durable and then, and only then, publishes what it has to tell.
     pub fn commit(&mut self, now: Now) -> Result<Published, StoreError> {
         self.bound_notes(now);
+        self.told_of = None;
         if self.store.is_writing() {
             let due = self.notes.are_due(now.mono);
             let noted = if due { self.write_notes(now) } else { Ok(()) };
-            let told = noted.and_then(|()| self.tell_changes());
-            if let Err(error) = told.and_then(|()| self.store.commit()) {
+            if let Err(error) = noted.and_then(|()| self.store.commit()) {
                 self.roll_back();
                 return Err(error);
             }
@@ -288,11 +288,11 @@ impl Logic {
     /// matter of the store is told all the same.
     pub fn roll_back(&mut self) {
         self.store.roll_back();
-        let is_unwritten =
-            |event: &Event| matches!(event, Event::Presence { .. } | Event::Delivered { .. });
-        self.outbox.retain(|(_, notice)| is_unwritten(&notice.event));
+        let is_unwritten = |news: &News| {
+            matches!(news, News::Event(Event::Presence { .. } | Event::Delivered { .. }))
+        };
+        self.outbox.retain(|(_, notice)| is_unwritten(&notice.news));
         self.written.clear();
-        self.changed.clear();
         self.tail_is_stale = false;
         self.ended.clear();
         self.cache.forget();
@@ -383,7 +383,7 @@ impl Logic {
     }
 
     fn tell(&mut self, user: UserId, event: Event) {
-        self.outbox.push((user, Notice { event, except: None }));
+        self.outbox.push((user, Notice { news: News::Event(event), except: None }));
     }
 
     fn server_info(&self) -> ServerInfo {

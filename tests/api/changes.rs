@@ -258,3 +258,20 @@ fn a_change_that_cannot_be_written_has_not_happened() {
     }
     panic!("the disk was never full");
 }
+
+/// A group that has changed is told as it is when it is told, not as it was.
+#[test]
+fn what_was_deleted_is_told_in_no_event_that_waits() {
+    let mut world = World::new();
+    let (anna, ben, _) = world.friends();
+    let group = world.group(&anna, "x", &[&ben]);
+    let cursor = world.cursor(&ben);
+    let id = said(&mut world, &anna, group, "secret");
+    world.patch(&format!("/api/conversations/{group}"), &anna, &json!({ "title": "y" }));
+    delete(&mut world, &anna, id);
+    let line = world.poll(&ben, &cursor, 0);
+    let answers = world.settle();
+    let answer = answers.iter().find(|answer| answer.line == line).expect("an answer");
+    assert_eq!(answer.events()[0], format!("conversation {group}"));
+    assert!(!answer.body.to_string().contains("secret"), "{}", answer.body);
+}
