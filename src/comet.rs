@@ -30,14 +30,12 @@
 //!
 //! A held poll costs one entry here, and no buffer anywhere. Two indexes lead to it: the chain of
 //! its user's polls, oldest first (whom to wake), and a timing wheel (whom to expire). Holding,
-//! releasing and expiring take constant time, but for the search of the user in a tree.
+//! releasing and expiring take constant time.
 
-use std::collections::BTreeMap;
-
-use slab::Slab;
-
+use crate::chunks::Slots;
 use crate::entity::{Cursor, UserId};
 use crate::logic::{Caller, Manner};
+use crate::map::Map;
 use crate::system::Mono;
 use crate::timers::Wheel;
 
@@ -106,8 +104,8 @@ impl Left {
 /// All polls that are held.
 #[derive(Debug)]
 pub struct Comet {
-    holds: Slab<Entry>,
-    users: BTreeMap<UserId, Chain>,
+    holds: Slots<Entry>,
+    users: Map<UserId, Chain>,
     /// By slot.
     deadlines: Wheel,
     /// Counts polls.
@@ -139,7 +137,7 @@ struct Chain {
 impl Comet {
     /// Nothing is held yet. The wheel says how exact a deadline is kept.
     pub fn new(deadlines: Wheel) -> Self {
-        Self { holds: Slab::new(), users: BTreeMap::new(), deadlines, serial: 0 }
+        Self { holds: Slots::default(), users: Map::default(), deadlines, serial: 0 }
     }
 
     /// Parks a request.
@@ -148,11 +146,12 @@ impl Comet {
         let older = self.users.get(&user).map_or(NONE, |chain| chain.newest);
         self.serial = self.serial.wrapping_add(1);
         let serial = self.serial;
-        let slot = slot_number(self.holds.insert(Entry { hold, serial, older, newer: NONE }));
+        let slot = self.holds.insert(Entry { hold, serial, older, newer: NONE });
         if older != NONE {
             self.entry_mut(older).newer = slot;
         }
-        let chain = self.users.entry(user).or_insert(Chain { oldest: slot, newest: slot, len: 0 });
+        let alone = || Chain { oldest: slot, newest: slot, len: 0 };
+        let chain = self.users.get_or_insert_with(user, alone);
         chain.newest = slot;
         chain.len += 1;
         self.deadlines.set(slot, hold.deadline);
@@ -163,7 +162,7 @@ impl Comet {
     /// already.
     pub fn release(&mut self, id: HoldId, left: Left) -> Option<Hold> {
         self.get(id)?;
-        let Entry { hold, older, newer, .. } = self.holds.remove(id.slot as usize);
+        let Entry { hold, older, newer, .. } = self.holds.take(id.slot)?;
         let user = hold.caller.user_id;
         if older != NONE {
             self.entry_mut(older).newer = newer;
@@ -212,7 +211,7 @@ impl Comet {
     pub fn expired(&mut self, now: Mono, ids: &mut Vec<HoldId>) {
         let mut keys = Vec::new();
         self.deadlines.expired(now, &mut keys);
-        ids.extend(keys.into_iter().map(|slot| self.id(slot as usize)));
+        ids.extend(keys.into_iter().filter_map(|slot| self.id(slot)));
     }
 
     /// When the next poll's time is over.
@@ -232,7 +231,7 @@ impl Comet {
 
     /// A held poll; `None` once it has been released.
     pub fn get(&self, id: HoldId) -> Option<&Hold> {
-        let entry = self.holds.get(id.slot as usize)?;
+        let entry = self.holds.get(id.slot)?;
         (entry.serial == id.serial).then_some(&entry.hold)
     }
 
@@ -240,7 +239,7 @@ impl Comet {
     pub fn of_user(&self, user: UserId) -> impl Iterator<Item = HoldId> + '_ {
         let mut next = self.users.get(&user).map_or(NONE, |chain| chain.oldest);
         std::iter::from_fn(move || {
-            let entry = self.holds.get(next as usize)?;
+            let entry = self.holds.get(next)?;
             let id = HoldId { slot: next, serial: entry.serial };
             next = entry.newer;
             Some(id)
@@ -254,20 +253,17 @@ impl Comet {
 
     /// All polls.
     pub fn all(&self) -> impl Iterator<Item = HoldId> + '_ {
-        self.holds.iter().map(|(slot, _)| self.id(slot))
+        self.holds.iter().map(|(slot, entry)| HoldId { slot, serial: entry.serial })
     }
 
     /// The poll that has this slot now.
-    fn id(&self, slot: usize) -> HoldId {
-        HoldId { slot: slot_number(slot), serial: self.holds[slot].serial }
+    fn id(&self, slot: u32) -> Option<HoldId> {
+        let entry = self.holds.get(slot)?;
+        Some(HoldId { slot, serial: entry.serial })
     }
 
     fn entry_mut(&mut self, slot: u32) -> &mut Entry {
-        &mut self.holds[slot as usize]
+        // invariant: chains lead to what is held.
+        self.holds.get_mut(slot).expect("a poll in each slot of a chain")
     }
-}
-
-fn slot_number(slot: usize) -> u32 {
-    // invariant: a poll needs a connection, and those are numbered by a `u32`.
-    u32::try_from(slot).expect("fewer than 2^32 polls")
 }

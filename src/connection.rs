@@ -29,8 +29,6 @@
 //! the order of requests because the next request is not even looked at before. A connection that
 //! waits, idle or held, owns no buffer.
 
-use std::net::IpAddr;
-
 use crate::comet::HoldId;
 use crate::http::{Method, Phase, Reader, Request, Stream, Version};
 
@@ -38,7 +36,7 @@ use crate::http::{Method, Phase, Reader, Request, Stream, Version};
 #[derive(Debug)]
 pub struct Connection {
     /// Who is on the other side.
-    pub peer: IpAddr,
+    pub peer: PeerId,
     /// Where it stands.
     pub state: State,
     /// The request that is being read.
@@ -85,6 +83,10 @@ impl Early {
         self.len() == 0
     }
 }
+
+/// Names an address while somebody is connected from there: it is kept once for all who are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerId(pub u32);
 
 /// Where a connection stands; see the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +162,7 @@ impl Framing {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(peer: IpAddr) -> Self {
+    pub fn new(peer: PeerId) -> Self {
         Self {
             peer,
             state: State::Reading,

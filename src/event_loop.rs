@@ -21,15 +21,14 @@ use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream, UnixStream};
-use mio::{Events as ReadinessList, Interest, Poll as Selector, Token};
-use slab::Slab;
-
+use crate::chunks::Slots;
 use crate::comet::ConnectionId;
 use crate::config::Config;
 use crate::connection::Then;
 use crate::server::{Handler, Input, Output, Outputs, Server};
 use crate::system::{Clock, Mono, Now};
+use mio::net::{TcpListener, TcpStream, UnixStream};
+use mio::{Events as ReadinessList, Interest, Poll as Selector, Token};
 
 /// The loop, with all sockets of one server.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ pub struct EventLoop<H> {
     listener: Option<TcpListener>,
     signals: UnixStream,
     /// The number of a connection is its key here.
-    sockets: Slab<Socket>,
+    sockets: Slots<Socket>,
     /// Sockets that may have more to read, though no edge will say so.
     unread: Vec<ConnectionId>,
     /// Sockets that were full when last tried.
@@ -132,7 +131,7 @@ impl<H: Handler> EventLoop<H> {
             selector,
             listener: Some(listener),
             signals,
-            sockets: Slab::new(),
+            sockets: Slots::default(),
             unread: Vec::new(),
             full: Vec::new(),
             full_at: Mono(0),
@@ -176,7 +175,7 @@ impl<H: Handler> EventLoop<H> {
                 }
             }
             for id in std::mem::take(&mut self.unread) {
-                if let Some(socket) = self.sockets.get_mut(id.0 as usize) {
+                if let Some(socket) = self.sockets.get_mut(id.0) {
                     socket.unread = false;
                     self.read(now, id, true);
                 }
@@ -225,8 +224,8 @@ impl<H: Handler> EventLoop<H> {
                     if std::mem::take(&mut self.cannot_accept) {
                         log::info!("connections are accepted again");
                     }
-                    let entry = self.sockets.vacant_entry();
-                    let token = Token(entry.key());
+                    let number = self.sockets.next_number();
+                    let token = Token(number as usize);
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     // Each answer is one write, and should leave at once.
                     if let Err(error) = stream.set_nodelay(true).and_then(|()| {
@@ -235,8 +234,8 @@ impl<H: Handler> EventLoop<H> {
                         log::debug!("a new connection from {peer} broke: {error}");
                         continue;
                     }
-                    let connection = connection_id(entry.key());
-                    entry.insert(Socket {
+                    let connection = ConnectionId(number);
+                    self.sockets.insert(Socket {
                         stream,
                         rest: None,
                         paused: false,
@@ -267,7 +266,7 @@ impl<H: Handler> EventLoop<H> {
     /// `to_the_end`: a read that does not fill the buffer may not have been the last.
     fn read(&mut self, now: Now, id: ConnectionId, to_the_end: bool) {
         for _ in 0..self.config.reads_per_turn_max {
-            let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
+            let Some(socket) = self.sockets.get_mut(id.0) else { return };
             if socket.paused {
                 return;
             }
@@ -298,7 +297,7 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn remember_unread(&mut self, id: ConnectionId) {
-        if let Some(socket) = self.sockets.get_mut(id.0 as usize)
+        if let Some(socket) = self.sockets.get_mut(id.0)
             && !std::mem::replace(&mut socket.unread, true)
         {
             self.unread.push(id);
@@ -327,7 +326,7 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn set_paused(&mut self, id: ConnectionId, paused: bool) {
-        let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
+        let Some(socket) = self.sockets.get_mut(id.0) else { return };
         socket.paused = paused;
         if !paused {
             // Its edge came and went.
@@ -336,7 +335,7 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn write(&mut self, now: Now, id: ConnectionId, bytes: &[u8], tail: &'static [u8], then: Then) {
-        let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
+        let Some(socket) = self.sockets.get_mut(id.0) else { return };
         if let Some(rest) = &mut socket.rest {
             rest.append(bytes, tail, then);
             let input = Input::Blocked { connection: id };
@@ -365,7 +364,7 @@ impl<H: Handler> EventLoop<H> {
 
     /// The socket may have room again.
     fn flush(&mut self, now: Now, id: ConnectionId) {
-        let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return };
+        let Some(socket) = self.sockets.get_mut(id.0) else { return };
         let Some(rest) = &mut socket.rest else { return };
         match write_all(&mut socket.stream, &rest.bytes, rest.tail, &mut rest.sent) {
             Progress::Done => {
@@ -393,7 +392,7 @@ impl<H: Handler> EventLoop<H> {
         let mut full = std::mem::take(&mut self.full);
         full.retain(|&id| {
             self.flush(now, id);
-            let Some(socket) = self.sockets.get_mut(id.0 as usize) else { return false };
+            let Some(socket) = self.sockets.get_mut(id.0) else { return false };
             socket.full = socket.rest.is_some();
             socket.full
         });
@@ -406,7 +405,7 @@ impl<H: Handler> EventLoop<H> {
         match then {
             Then::Keep => {}
             Then::Linger => {
-                if let Some(socket) = self.sockets.get(id.0 as usize)
+                if let Some(socket) = self.sockets.get(id.0)
                     && let Err(error) = socket.stream.shutdown(Shutdown::Write)
                 {
                     log::debug!("a socket could not be shut down: {error}");
@@ -426,7 +425,7 @@ impl<H: Handler> EventLoop<H> {
 
     /// Takes the socket out, to be closed. The selector forgets it by itself.
     fn take(&mut self, id: ConnectionId) -> Option<Socket> {
-        self.sockets.try_remove(id.0 as usize)
+        self.sockets.take(id.0)
     }
 
     /// SIGINT or SIGTERM: the first is obeyed with manners, the second at once.

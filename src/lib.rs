@@ -27,6 +27,7 @@
 //! | [`entity`] | ids, texts, messages, events, cursors | everything else |
 //! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
 //! | [`system`], [`timers`], [`config`], [`logger`] | clock, entropy, signals; deadlines; settings; log | |
+//! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
 //!
 //! Imports point downwards only. Time, randomness and bytes are arguments: [`server::Server`] opens no
 //! socket and reads no clock, so a test is its network and its time.
@@ -44,6 +45,7 @@
 //! [`event_loop::EventLoop`]; `examples/echo.rs` puts another [`server::Handler`] on the same loop.
 
 pub mod chat;
+pub mod chunks;
 pub mod comet;
 pub mod config;
 pub mod connection;
@@ -53,6 +55,7 @@ pub mod event_loop;
 pub mod http;
 pub mod logger;
 pub mod logic;
+pub mod map;
 pub mod presence;
 pub mod server;
 pub mod system;

@@ -8,17 +8,18 @@
 //! will matter, and each costs O(1): `leaving` holds one entry for each end of a last poll, and an
 //! entry counts only if nothing has happened to its user since.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::entity::{Timestamp, UserId};
+use crate::map::Map;
 use crate::system::{Mono, Now};
 
 /// Everybody who is online.
 #[derive(Debug)]
 pub struct Presence {
     grace: Duration,
-    here: BTreeMap<UserId, Here>,
+    here: Map<UserId, Here>,
     leaving: VecDeque<(Mono, UserId)>,
 }
 
@@ -36,13 +37,13 @@ struct Here {
 impl Presence {
     /// Nobody is online yet.
     pub fn new(grace: Duration) -> Self {
-        Self { grace, here: BTreeMap::new(), leaving: VecDeque::new() }
+        Self { grace, here: Map::default(), leaving: VecDeque::new() }
     }
 
     /// A poll of the user came. Returns whether that brought them online.
     pub fn hold(&mut self, user: UserId, now: Now) -> bool {
         let mut came = false;
-        let here = self.here.entry(user).or_insert_with(|| {
+        let here = self.here.get_or_insert_with(user, || {
             came = true;
             Here { polls: 0, until: now.mono, seen_at: now.wall }
         });

@@ -21,21 +21,23 @@
 
 mod handler;
 mod io;
+mod peers;
 
 pub use handler::{Answer, Answers, Client, Decision, Handler, Refused};
 pub use io::{Input, Output, Outputs};
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::chunks::Sparse;
 use crate::comet::ConnectionId;
 use crate::config::Config;
 use crate::connection::{Connection, Framing, State, Then, Timer};
 use crate::http::{self, CONTINUE, DateCache, Limits, Reader, Request, Step};
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
+use peers::Peers;
 
 /// The whole server without its sockets and its clock.
 #[derive(Debug)]
@@ -44,10 +46,8 @@ pub struct Server<H> {
     config: Rc<Config>,
     limits: Limits,
     /// By number.
-    connections: Vec<Option<Connection>>,
-    /// How many there are.
-    connections_len: usize,
-    per_address: BTreeMap<IpAddr, usize>,
+    connections: Sparse<Connection>,
+    peers: Peers,
     /// The deadlines of connections whose requests are not with the handler.
     deadlines: Wheel,
     date: DateCache,
@@ -74,9 +74,8 @@ impl<H: Handler> Server<H> {
         Self {
             handler,
             limits: config.http_limits(),
-            connections: Vec::new(),
-            connections_len: 0,
-            per_address: BTreeMap::new(),
+            connections: Sparse::default(),
+            peers: Peers::new(),
             deadlines: Wheel::new(TICK, TICKS),
             date: DateCache::new(),
             draining: false,
@@ -119,7 +118,7 @@ impl<H: Handler> Server<H> {
 
     /// How many connections there are.
     pub fn connections(&self) -> usize {
-        self.connections_len
+        self.connections.len()
     }
 
     /// The last thing to be called.
@@ -130,17 +129,11 @@ impl<H: Handler> Server<H> {
     // Read.
 
     fn accept(&mut self, now: Now, id: ConnectionId, peer: IpAddr) {
-        let index = id.0 as usize;
-        if self.connections.len() <= index {
-            self.connections.resize_with(index + 1, || None);
-        }
-        assert!(self.connections[index].is_none(), "the number of a new connection is free");
-        self.connections[index] = Some(Connection::new(peer));
-        self.connections_len += 1;
-        let of_address = self.per_address.entry(peer).or_insert(0);
-        *of_address += 1;
-        if self.connections_len > self.config.connections_max
-            || (*of_address > self.config.connections_per_address_max
+        let (peer_id, of_address) = self.peers.enter(peer);
+        let before = self.connections.put(id.0, Connection::new(peer_id));
+        assert!(before.is_none(), "the number of a new connection is free");
+        if self.connections.len() > self.config.connections_max
+            || (of_address > self.config.connections_per_address_max
                 && !self.config.speaks_for_others(peer))
         {
             log::debug!("too many connections; one from {peer} is sent away");
@@ -223,7 +216,8 @@ impl<H: Handler> Server<H> {
         let Some(connection) = self.connection(id) else { return };
         connection.framing = Framing::of(request);
         connection.early.push(early);
-        let client = Client { connection: id, peer: connection.peer };
+        let peer = connection.peer;
+        let client = Client { connection: id, peer: self.peers.address(peer) };
         let state = match self.handler.decide(now, client, request) {
             Decision::Later => State::Deciding,
             Decision::Held(hold) => State::Held(hold),
@@ -326,7 +320,8 @@ impl<H: Handler> Server<H> {
 
     fn write(&mut self, now: Now, id: ConnectionId, answer: Answer, outputs: &mut Outputs) {
         // Not `self.connection`: the date is borrowed beside it.
-        let Some(Some(connection)) = self.connections.get_mut(id.0 as usize) else { return };
+        let Some(connection) = self.connections.get_mut(id.0) else { return };
+        let peer = self.peers.address(connection.peer);
         connection.framing.keep_alive &= !self.draining;
         let framing = http::Framing {
             version: connection.framing.version,
@@ -337,14 +332,14 @@ impl<H: Handler> Server<H> {
         let start = outputs.bytes.len();
         match (answer, connection.state) {
             (Answer::Whole(response), State::Deciding | State::Held(_)) => {
-                log::debug!("{} to {}", response.status(), connection.peer);
+                log::debug!("{} to {peer}", response.status());
                 let tail = response.encode(&framing, &mut outputs.bytes);
                 let then = connection.then();
                 outputs.write(id, start, tail, then);
                 self.answered(now, id, then, outputs);
             }
             (Answer::Begin(response, first), State::Held(hold)) => {
-                log::debug!("{} to {}, a stream", response.status(), connection.peer);
+                log::debug!("{} to {peer}, a stream", response.status());
                 connection.stream = response.encode_stream_head(&framing, &mut outputs.bytes);
                 connection.stream.piece(&first, &mut outputs.bytes);
                 connection.state = State::Streaming(hold);
@@ -423,7 +418,7 @@ impl<H: Handler> Server<H> {
     // Connections come and go.
 
     fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.connections.get_mut(id.0 as usize)?.as_mut()
+        self.connections.get_mut(id.0)
     }
 
     fn set_timer(&mut self, now: Now, id: ConnectionId, timer: Timer) {
@@ -452,14 +447,9 @@ impl<H: Handler> Server<H> {
 
     /// Forgets a connection, and whatever was going on for it.
     fn remove(&mut self, now: Now, id: ConnectionId) {
-        let taken = self.connections.get_mut(id.0 as usize).and_then(Option::take);
-        let Some(connection) = taken else { return };
-        self.connections_len -= 1;
+        let Some(connection) = self.connections.take(id.0) else { return };
+        self.peers.leave(connection.peer);
         self.deadlines.cancel(id.0);
-        match self.per_address.get_mut(&connection.peer) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(self.per_address.remove(&connection.peer)),
-        }
         match connection.state {
             State::Held(hold) | State::Streaming(hold) => {
                 self.handler.gone(now, id, Some(hold));
@@ -473,13 +463,13 @@ impl<H: Handler> Server<H> {
     fn drain(&mut self, now: Now, outputs: &mut Outputs) {
         self.draining = true;
         self.handler.drain(now);
-        for index in 0..self.connections.len() {
-            let Some(connection) = &self.connections[index] else { continue };
-            if connection.state == State::Reading && !connection.is_within_request() {
-                // invariant: as a connection's number is a `u32`.
-                let id = u32::try_from(index).expect("fewer than 2^32 connections");
-                self.close(now, ConnectionId(id), outputs);
-            }
+        let idle = |connection: &Connection| {
+            connection.state == State::Reading && !connection.is_within_request()
+        };
+        let numbered = self.connections.iter().filter(|(_, connection)| idle(connection));
+        let idle: Vec<_> = numbered.map(|(number, _)| ConnectionId(number)).collect();
+        for id in idle {
+            self.close(now, id, outputs);
         }
     }
 }

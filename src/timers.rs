@@ -5,8 +5,8 @@
 //! 1. Time is cut into ticks. A deadline is rounded up to the end of its tick and so is late by
 //!    less than one tick, never early; one that has passed already is due with the next tick.
 //! 2. *Near*: a deadline less than one revolution ahead hangs in the slot `tick % slots`. Within a
-//!    revolution no two ticks share a slot, so all entries of a slot are due together and a slot is
-//!    emptied without being searched.
+//!    revolution no two ticks share a slot, so all entries of a slot are due together, a slot is
+//!    emptied without being searched, and which tick a slot stands for need not be kept.
 //! 3. *Far*: a deadline a revolution or more ahead goes into an ordered set and stays there. Hung
 //!    into the wheel, it would be passed over once a revolution, and each time the server would
 //!    wake up for nothing. A far deadline costs O(log n); choose the wheel so that what is set
@@ -14,12 +14,13 @@
 //! 4. So [`Wheel::next_deadline`] is exact: a server that sleeps until then and asks has something
 //!    to do.
 //!
-//! Cost: `set` and `cancel` of a near deadline O(1) in 16 bytes a key; `expired` O(1) per entry;
+//! Cost: `set` and `cancel` of a near deadline O(1) in 12 bytes while it is set; `expired` O(1) per entry;
 //! finding the next slot reads at most one bit a slot, 64 of them at a time.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::chunks::Sparse;
 use crate::system::Mono;
 
 /// The deadlines of keys `0..n`, at most one each.
@@ -33,76 +34,67 @@ pub struct Wheel {
     heads: Vec<u32>,
     /// One bit for each slot: whether its list has entries.
     occupied: Vec<u64>,
-    /// One node for each key that was ever set.
-    nodes: Vec<Node>,
+    /// One node for each key that has a deadline.
+    nodes: Sparse<Node>,
     /// Deadlines a revolution or more ahead when they were set.
     far: BTreeSet<(u64, u32)>,
-    /// How many deadlines are set, near and far.
-    len: usize,
 }
 
-/// A key's place: in the list of a slot, in the far set, or nowhere.
+/// A key's place.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    /// The tick with whose end the key is due; `UNSET` where it has no deadline.
-    tick: u64,
-    /// The key before it in its slot, `NONE` for the first, `FAR` for an entry of the far set.
-    previous: u32,
-    /// The key after it in its slot, or `NONE`.
-    next: u32,
+enum Node {
+    /// In the list of a slot.
+    Near {
+        slot: u16,
+        /// The key before it, `NONE` for the first.
+        previous: u32,
+        /// The key after it, `NONE` for the last.
+        next: u32,
+    },
+    /// In the far set, under this tick. Two halves, as a whole one would make the other kind larger.
+    Far { tick: [u32; 2] },
 }
 
 impl Wheel {
     /// An empty wheel at time 0, whose revolution lasts `tick * slots`.
     ///
     /// # Panics
-    /// Unless a tick lasts at least a microsecond and `slots` is a multiple of 64.
+    /// Unless a tick lasts at least a microsecond and `slots` is a multiple of 64, 65,536 at most.
     pub fn new(tick: Duration, slots: usize) -> Self {
         let tick_micros = u64::try_from(tick.as_micros()).unwrap_or(u64::MAX);
         assert!(tick_micros > 0, "a tick lasts at least a microsecond");
         assert!(slots > 0 && slots.is_multiple_of(64), "slots come in words of 64");
+        assert!(slots <= 1 << 16, "slots are numbered in 16 bits");
         Self {
             tick_micros,
             passed: 0,
             heads: vec![NONE; slots],
             occupied: vec![0; slots / 64],
-            nodes: Vec::new(),
+            nodes: Sparse::default(),
             far: BTreeSet::new(),
-            len: 0,
         }
     }
 
     /// Gives `key` this deadline instead of the one it had.
     pub fn set(&mut self, key: u32, deadline: Mono) {
-        assert!(key < FAR, "keys are dense");
+        assert!(key < NONE, "keys are dense");
         self.cancel(key);
-        if self.nodes.len() <= key as usize {
-            self.nodes.resize(key as usize + 1, Node { tick: UNSET, previous: NONE, next: NONE });
-        }
-        let tick = deadline.0.div_ceil(self.tick_micros).clamp(self.passed + 1, UNSET - 1);
-        self.nodes[key as usize].tick = tick;
+        let tick = deadline.0.div_ceil(self.tick_micros).clamp(self.passed + 1, u64::MAX - 1);
         if tick - self.passed < self.heads.len() as u64 {
-            self.hang(key);
+            self.hang(key, self.slot(tick));
         } else {
-            self.nodes[key as usize].previous = FAR;
+            self.nodes.put(key, Node::Far { tick: halves(tick) });
             self.far.insert((tick, key));
         }
-        self.len += 1;
     }
 
     /// Takes the deadline of `key` away, if it has one.
     pub fn cancel(&mut self, key: u32) {
-        let Some(&Node { tick, previous, .. }) = self.nodes.get(key as usize) else { return };
-        if tick == UNSET {
-            return;
+        match self.nodes.take(key) {
+            Some(Node::Near { slot, previous, next }) => self.unhang(slot, previous, next),
+            Some(Node::Far { tick }) => drop(self.far.remove(&(whole(tick), key))),
+            None => {}
         }
-        if previous == FAR {
-            self.far.remove(&(tick, key));
-        } else {
-            self.unhang(key);
-        }
-        self.nodes[key as usize].tick = UNSET;
-        self.len -= 1;
     }
 
     /// Moves the wheel on to `now` and appends the keys that have come due, earlier ticks first;
@@ -124,12 +116,12 @@ impl Wheel {
 
     /// How many keys have a deadline.
     pub fn len(&self) -> usize {
-        self.len
+        self.nodes.len()
     }
 
     /// Whether no key has a deadline.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.nodes.is_empty()
     }
 
     fn next_tick(&self) -> Option<u64> {
@@ -157,28 +149,26 @@ impl Wheel {
             let bits = self.occupied[word] & mask;
             if bits != 0 {
                 let slot = word * 64 + bits.trailing_zeros() as usize;
-                return Some(self.nodes[self.heads[slot] as usize].tick);
+                let slots = self.heads.len();
+                return Some(self.passed + 1 + ((slot + slots - start) % slots) as u64);
             }
         }
         None
     }
 
+    /// Takes what is due in a tick, before which nothing is due any more: so what hangs in its slot is
+    /// not of another revolution.
     fn take_near(&mut self, tick: u64, keys: &mut Vec<u32>) {
         let slot = self.slot(tick);
-        // A far deadline may be due while this slot holds the tick of a later revolution.
-        let mut key = self.heads[slot];
-        if key == NONE || self.nodes[key as usize].tick != tick {
-            return;
-        }
-        self.heads[slot] = NONE;
+        let mut key = std::mem::replace(&mut self.heads[slot], NONE);
         self.occupied[slot / 64] &= !(1 << (slot % 64));
         while key != NONE {
-            let node = &mut self.nodes[key as usize];
-            assert_eq!(node.tick, tick, "the entries of a slot are due together");
-            node.tick = UNSET;
             keys.push(key);
-            self.len -= 1;
-            key = node.next;
+            key = match self.nodes.take(key) {
+                Some(Node::Near { next, .. }) => next,
+                // invariant: lists are made of near nodes.
+                Some(Node::Far { .. }) | None => unreachable!("a list of what is near"),
+            };
         }
     }
 
@@ -187,37 +177,35 @@ impl Wheel {
             && first == tick
         {
             self.far.pop_first();
-            self.nodes[key as usize].tick = UNSET;
+            self.nodes.take(key);
             keys.push(key);
-            self.len -= 1;
         }
     }
 
-    /// Puts a key at the front of its slot's list.
-    fn hang(&mut self, key: u32) {
-        let slot = self.slot(self.nodes[key as usize].tick);
+    /// Puts a key at the front of a slot's list.
+    fn hang(&mut self, key: u32, slot: usize) {
         let next = std::mem::replace(&mut self.heads[slot], key);
         self.occupied[slot / 64] |= 1 << (slot % 64);
-        self.nodes[key as usize].previous = NONE;
-        self.nodes[key as usize].next = next;
-        if next != NONE {
-            self.nodes[next as usize].previous = key;
+        // invariant: see `new`.
+        let slot = u16::try_from(slot).expect("a slot fits into 16 bits");
+        self.nodes.put(key, Node::Near { slot, previous: NONE, next });
+        if let Some(Node::Near { previous, .. }) = self.nodes.get_mut(next) {
+            *previous = key;
         }
     }
 
-    /// Takes a key out of its slot's list.
-    fn unhang(&mut self, key: u32) {
-        let Node { tick, previous, next } = self.nodes[key as usize];
-        if next != NONE {
-            self.nodes[next as usize].previous = previous;
+    /// Closes the gap that a key has left in a slot's list.
+    fn unhang(&mut self, slot: u16, before: u32, after: u32) {
+        if let Some(Node::Near { previous, .. }) = self.nodes.get_mut(after) {
+            *previous = before;
         }
-        if previous != NONE {
-            self.nodes[previous as usize].next = next;
+        if let Some(Node::Near { next, .. }) = self.nodes.get_mut(before) {
+            *next = after;
             return;
         }
-        let slot = self.slot(tick);
-        self.heads[slot] = next;
-        if next == NONE {
+        let slot = usize::from(slot);
+        self.heads[slot] = after;
+        if after == NONE {
             self.occupied[slot / 64] &= !(1 << (slot % 64));
         }
     }
@@ -232,10 +220,15 @@ impl Wheel {
 
 /// No key: the end of a list.
 const NONE: u32 = u32::MAX;
-/// Not in a list: the key is in the far set.
-const FAR: u32 = u32::MAX - 1;
-/// No tick: the key has no deadline.
-const UNSET: u64 = u64::MAX;
+
+fn halves(tick: u64) -> [u32; 2] {
+    #[expect(clippy::cast_possible_truncation, reason = "each half by itself")]
+    [(tick >> 32) as u32, tick as u32]
+}
+
+fn whole([upper, lower]: [u32; 2]) -> u64 {
+    u64::from(upper) << 32 | u64::from(lower)
+}
 
 #[cfg(test)]
 mod tests {
@@ -314,8 +307,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_costs_sixteen_bytes() {
-        assert_eq!(size_of::<Node>(), 16);
+    fn a_deadline_costs_twelve_bytes() {
+        assert_eq!(size_of::<Option<Node>>(), 12);
     }
 
     /// The obvious way to do it, against which the wheel is held.

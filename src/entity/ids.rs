@@ -7,12 +7,20 @@
 
 use std::fmt;
 
+use crate::map::{Key, mix};
+
 /// Makes a newtype over the 64-bit integer that the store keeps as a row id.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(pub i64);
+
+        impl Key for $name {
+            fn hash(&self) -> u64 {
+                mix(self.0.cast_unsigned())
+            }
+        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,24 +5,24 @@
 //! entry that changed, and such changes are rare beside messages and polls. A full cache is
 //! forgotten too.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::access::Room;
 use crate::data::SessionRow;
 use crate::entity::ConversationId;
+use crate::map::Map;
 
 /// What was read from the store and has not changed since.
 #[derive(Debug)]
 pub(super) struct Cache {
-    sessions: BTreeMap<[u8; 32], SessionRow>,
-    rooms: BTreeMap<ConversationId, Rc<Room>>,
+    sessions: Map<[u8; 32], SessionRow>,
+    rooms: Map<ConversationId, Rc<Room>>,
     entries_max: usize,
 }
 
 impl Cache {
     pub(super) fn new(entries_max: usize) -> Self {
-        Self { sessions: BTreeMap::new(), rooms: BTreeMap::new(), entries_max }
+        Self { sessions: Map::default(), rooms: Map::default(), entries_max }
     }
 
     pub(super) fn session(&self, token_hash: &[u8; 32]) -> Option<SessionRow> {

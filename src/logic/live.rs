@@ -13,11 +13,12 @@
 //! missed something that nobody remembers, and is answered with `reset`: everything that is not a
 //! message must be loaded anew.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Notice, Ticket};
 use crate::entity::{ConversationId, Event, MessageId, Subject, UserId};
+use crate::map::Map;
 use crate::system::Mono;
 
 /// How long an inbox at least outlives its user's presence: a short loss of the network costs no
@@ -33,7 +34,7 @@ pub(super) struct Live {
     /// The number of the newest live event of all.
     newest: u64,
     events_max: usize,
-    inboxes: BTreeMap<UserId, Inbox>,
+    inboxes: Map<UserId, Inbox>,
     /// When to look whether an inbox is still needed: one entry for each, oldest first.
     retiring: VecDeque<(Mono, UserId)>,
 }
@@ -84,7 +85,7 @@ pub(super) enum Since {
 
 impl Live {
     pub(super) fn new(events_max: usize) -> Self {
-        Self { newest: 0, events_max, inboxes: BTreeMap::new(), retiring: VecDeque::new() }
+        Self { newest: 0, events_max, inboxes: Map::default(), retiring: VecDeque::new() }
     }
 
     /// The number of the newest live event of all.
@@ -94,7 +95,7 @@ impl Live {
 
     /// From now on the user's events are remembered. `stored` is the newest number in the store.
     pub(super) fn open(&mut self, user: UserId, stored: MessageId, now: Mono) {
-        let inbox = self.inboxes.entry(user).or_insert_with(|| {
+        let inbox = self.inboxes.get_or_insert_with(user, || {
             self.retiring.push_back((now.plus(KEPT), user));
             let arrived = MessageId(0);
             Inbox { floor: self.newest, events: None, away: false, stored, arrived }
@@ -292,7 +293,7 @@ mod tests {
         let rest = Since::News(vec![(2, presence(3, true))]);
         assert_eq!(live.since(ANNA, 0, None, later), rest);
         live.publish(ANNA, told(typing(4)), later);
-        assert_eq!(live.inboxes[&ANNA].events.as_ref().unwrap().len(), 2, "it left");
+        assert_eq!(live.inboxes.get(&ANNA).unwrap().events.as_ref().unwrap().len(), 2, "it left");
     }
 
     #[test]

@@ -1,0 +1,335 @@
+//! Finds things by a key, at a cost that never jumps: linear hashing (Litwin 1980).
+//!
+//! A map that doubles copies all it holds at that moment, and has room for twice as much afterwards. This
+//! one grows by one bucket with each thing that comes, and shrinks likewise. Rules:
+//! 1. There are as many buckets as things, or a few more: so a bucket has one thing on average.
+//! 2. The keys of bucket `b` are those whose hash ends in the bits of `b`: in as many bits as the highest
+//!    bucket has, or one less where that bucket does not exist yet. So a new bucket takes its things from
+//!    one other, and gives them back when it goes.
+//! 3. A thing costs itself, its key, a link to the next in its bucket and its bucket: 8 bytes beside the
+//!    two.
+//!
+//! Knows neither what is kept nor whose keys these are. The hash of a key is no secret: for keys that a
+//! peer can choose, this is the wrong map.
+
+use std::num::NonZeroU32;
+
+use crate::chunks::{Slots, Sparse};
+
+/// What things can be found by.
+pub trait Key: Copy + Eq {
+    /// A number all of whose bits depend on the key; equal for equal keys.
+    fn hash(&self) -> u64;
+}
+
+/// What is random already, as the hash of a secret, needs no mixing.
+impl Key for [u8; 32] {
+    fn hash(&self) -> u64 {
+        let (first, _) = self.as_chunks::<8>();
+        u64::from_le_bytes(first[0])
+    }
+}
+
+/// Mixes the bits of a number: the finalizer of `SplitMix64` (Steele, Lea, Flood 2014). Close numbers
+/// get distant ones, and different numbers different ones.
+pub fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Things by key.
+#[derive(Debug)]
+pub struct Map<K, V> {
+    records: Slots<Record<K, V>>,
+    /// The first record of each bucket that has one.
+    buckets: Sparse<Link>,
+    /// How many buckets there are.
+    buckets_len: u32,
+}
+
+#[derive(Debug)]
+struct Record<K, V> {
+    key: K,
+    value: V,
+    /// The next in its bucket.
+    next: Link,
+}
+
+/// The number of a record, or none. That it is never 0 leaves a value for a place without a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Link(NonZeroU32);
+
+impl Link {
+    const NONE: Self = Self(NonZeroU32::MAX);
+
+    fn to(number: u32) -> Self {
+        // invariant: `Slots` gives 2^32 - 64 numbers at most, and much fewer fit into memory.
+        Self(NonZeroU32::new(number + 1).expect("fewer than 2^32 records"))
+    }
+
+    fn number(self) -> Option<u32> {
+        (self != Self::NONE).then(|| self.0.get() - 1)
+    }
+}
+
+/// So many buckets more than things are kept: who comes and goes again and again need not move others.
+const SPARE: usize = 64;
+
+impl<K, V> Default for Map<K, V> {
+    /// An empty map.
+    fn default() -> Self {
+        Self { records: Slots::default(), buckets: Sparse::default(), buckets_len: 0 }
+    }
+}
+
+impl<K: Key, V> Map<K, V> {
+    /// What there is for a key.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        let (number, _) = self.find(key)?;
+        self.records.get(number).map(|record| &record.value)
+    }
+
+    /// Whether there is anything for a key.
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// What there is for a key, to be changed.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let (number, _) = self.find(key)?;
+        self.records.get_mut(number).map(|record| &mut record.value)
+    }
+
+    /// What there is for a key, or what is put there now.
+    pub fn get_or_insert_with(&mut self, key: K, value: impl FnOnce() -> V) -> &mut V {
+        let number = match self.find(&key) {
+            Some((number, _)) => number,
+            None => self.add(key, value()),
+        };
+        &mut self.record_mut(number).value
+    }
+
+    /// Puts something there, in place of what was.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        if let Some((number, _)) = self.find(&key) {
+            return Some(std::mem::replace(&mut self.record_mut(number).value, value));
+        }
+        self.add(key, value);
+        None
+    }
+
+    /// Takes out what there is for a key.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        let (number, before) = self.find(key)?;
+        let record = self.records.take(number)?;
+        match before.number() {
+            Some(before) => self.record_mut(before).next = record.next,
+            None => self.set_first(self.bucket(key), record.next),
+        }
+        if self.buckets_len as usize > self.len() + SPARE {
+            self.shrink();
+        }
+        Some(record.value)
+    }
+
+    /// Forgets everything, and gives the memory back.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How many things there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// All things with their keys, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.records.iter().map(|(_, record)| (&record.key, &record.value))
+    }
+
+    /// The record of a key, and a link to the one before it in its bucket.
+    fn find(&self, key: &K) -> Option<(u32, Link)> {
+        if self.buckets_len == 0 {
+            return None;
+        }
+        let (mut before, mut link) = (Link::NONE, self.first(self.bucket(key)));
+        while let Some(number) = link.number() {
+            let record = self.records.get(number)?;
+            if record.key == *key {
+                return Some((number, before));
+            }
+            (before, link) = (link, record.next);
+        }
+        None
+    }
+
+    /// Puts in what is not there yet.
+    fn add(&mut self, key: K, value: V) -> u32 {
+        if self.buckets_len as usize <= self.len() {
+            self.grow();
+        }
+        let bucket = self.bucket(&key);
+        let next = self.first(bucket);
+        let number = self.records.insert(Record { key, value, next });
+        self.set_first(bucket, Link::to(number));
+        number
+    }
+
+    /// Adds a bucket, and moves there what now belongs into it.
+    fn grow(&mut self) {
+        let new = self.buckets_len;
+        self.buckets_len += 1;
+        if new == 0 {
+            return;
+        }
+        let old = parent(new);
+        let mut link = self.take_first(old);
+        while let Some(number) = link.number() {
+            let key = self.record_mut(number).key;
+            let bucket = self.bucket(&key);
+            let first = self.first(bucket);
+            link = std::mem::replace(&mut self.record_mut(number).next, first);
+            self.set_first(bucket, Link::to(number));
+        }
+    }
+
+    /// Takes the last bucket away; what is in it goes back to where it came from.
+    fn shrink(&mut self) {
+        self.buckets_len -= 1;
+        let last = self.buckets_len;
+        let mut link = self.take_first(last);
+        let parent = parent(last);
+        while let Some(number) = link.number() {
+            let first = self.first(parent);
+            link = std::mem::replace(&mut self.record_mut(number).next, first);
+            self.set_first(parent, Link::to(number));
+        }
+    }
+
+    /// The bucket that a key belongs into.
+    fn bucket(&self, key: &K) -> u32 {
+        let mask = self.buckets_len.next_power_of_two() - 1;
+        #[expect(clippy::cast_possible_truncation, reason = "the lower bits are what is wanted")]
+        let bucket = key.hash() as u32 & mask;
+        if bucket < self.buckets_len { bucket } else { bucket & (mask >> 1) }
+    }
+
+    fn first(&self, bucket: u32) -> Link {
+        self.buckets.get(bucket).copied().unwrap_or(Link::NONE)
+    }
+
+    fn take_first(&mut self, bucket: u32) -> Link {
+        self.buckets.take(bucket).unwrap_or(Link::NONE)
+    }
+
+    fn set_first(&mut self, bucket: u32, link: Link) {
+        if link == Link::NONE {
+            self.buckets.take(bucket);
+        } else {
+            self.buckets.put(bucket, link);
+        }
+    }
+
+    fn record_mut(&mut self, number: u32) -> &mut Record<K, V> {
+        // invariant: links lead to records.
+        self.records.get_mut(number).expect("a record behind each link")
+    }
+}
+
+/// The bucket whose things a bucket has taken over: the same number without its highest bit.
+fn parent(bucket: u32) -> u32 {
+    bucket & !(1 << bucket.ilog2())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::system::Entropy;
+
+    impl Key for u32 {
+        fn hash(&self) -> u64 {
+            mix(u64::from(*self))
+        }
+    }
+
+    /// Keys whose hashes are all alike.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    struct Alike(u32);
+
+    impl Key for Alike {
+        fn hash(&self) -> u64 {
+            3
+        }
+    }
+
+    /// Puts in and takes out at random, beside the obvious way to do it.
+    fn compare_with_model<K: Key + Ord + std::fmt::Debug>(key: impl Fn(u32) -> K, keys: u32) {
+        let mut entropy = Entropy::seeded(7);
+        let (mut map, mut model) = (Map::default(), BTreeMap::new());
+        for step in 0..8 * keys {
+            let random = u32::from_be_bytes(entropy.bytes());
+            let it = key(random / 100 % keys);
+            // More come than leave, then more leave than come.
+            if (random % 100 < 75) == (step % (4 * keys) < 2 * keys) {
+                assert_eq!(map.insert(it, step), model.insert(it, step));
+            } else {
+                assert_eq!(map.remove(&it), model.remove(&it));
+            }
+            let other = key(random / 7 % keys);
+            assert_eq!(map.get(&other), model.get(&other));
+            assert_eq!(map.len(), model.len());
+        }
+        let mut all: Vec<_> = map.iter().map(|(&key, &value)| (key, value)).collect();
+        all.sort_unstable();
+        assert_eq!(all, model.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn it_does_what_an_ordered_map_does() {
+        compare_with_model(|key| key, 3_000);
+        compare_with_model(|key| key, 20);
+    }
+
+    #[test]
+    fn it_does_so_with_the_worst_of_hashes_too() {
+        compare_with_model(Alike, 60);
+    }
+
+    #[test]
+    fn buckets_are_as_many_as_things_and_none_is_crowded() {
+        let mut map = Map::default();
+        for key in 0..100_000_u32 {
+            *map.get_or_insert_with(key, || 0) += key;
+            assert_eq!(map.buckets_len as usize, map.len());
+        }
+        let longest = (0..map.buckets_len).map(|bucket| {
+            let next = |link: &Link| map.records.get(link.number()?).map(|record| record.next);
+            std::iter::successors(Some(map.first(bucket)), next).count() - 1
+        });
+        assert!(longest.max().is_some_and(|longest| longest < 16));
+        (0..100_000_u32).for_each(|key| assert_eq!(map.remove(&key), Some(key)));
+        assert!(map.is_empty());
+        assert!(map.buckets.is_empty() && map.buckets_len as usize <= SPARE);
+    }
+
+    #[test]
+    fn a_thing_costs_eight_bytes_more_than_itself_and_its_key() {
+        // One link here, and one bucket.
+        assert_eq!(size_of::<Option<Record<u64, [u32; 5]>>>(), 8 + 20 + 4);
+    }
+
+    impl Key for u64 {
+        fn hash(&self) -> u64 {
+            *self
+        }
+    }
+}

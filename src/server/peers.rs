@@ -1,0 +1,76 @@
+//! Counts connections by address, and keeps each address once, however many come from there.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::chunks::Slots;
+use crate::connection::PeerId;
+
+/// The addresses from which there are connections.
+#[derive(Debug)]
+pub(super) struct Peers {
+    peers: Slots<Peer>,
+    numbers: BTreeMap<IpAddr, u32>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    address: IpAddr,
+    connections: usize,
+}
+
+impl Peers {
+    pub(super) fn new() -> Self {
+        Self { peers: Slots::default(), numbers: BTreeMap::new() }
+    }
+
+    /// A connection from this address. How many there are from there now, too.
+    pub(super) fn enter(&mut self, address: IpAddr) -> (PeerId, usize) {
+        let Self { peers, numbers } = self;
+        let new = || peers.insert(Peer { address, connections: 0 });
+        let number = *numbers.entry(address).or_insert_with(new);
+        let peer = self.peer_mut(PeerId(number));
+        peer.connections += 1;
+        (PeerId(number), peer.connections)
+    }
+
+    /// One of its connections is no more.
+    pub(super) fn leave(&mut self, id: PeerId) {
+        let peer = self.peer_mut(id);
+        peer.connections -= 1;
+        if peer.connections == 0 {
+            let address = peer.address;
+            self.numbers.remove(&address);
+            self.peers.take(id.0);
+        }
+    }
+
+    pub(super) fn address(&self, id: PeerId) -> IpAddr {
+        // invariant: a peer is named by its connections alone.
+        self.peers.get(id.0).expect("a peer with connections").address
+    }
+
+    fn peer_mut(&mut self, id: PeerId) -> &mut Peer {
+        self.peers.get_mut(id.0).expect("a peer with connections")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_kept_while_somebody_is_connected_from_there() {
+        let mut peers = Peers::new();
+        let [one, other] = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().unwrap());
+        let (id, count) = peers.enter(one);
+        assert_eq!((peers.enter(one), count), ((id, 2), 1));
+        assert_eq!(peers.enter(other).1, 1);
+        peers.leave(id);
+        assert_eq!((peers.address(id), peers.enter(one)), (one, (id, 2)));
+        peers.leave(id);
+        peers.leave(id);
+        assert_eq!((peers.peers.len(), peers.numbers.len()), (1, 1));
+        assert_eq!(peers.enter(one).1, 1);
+    }
+}
