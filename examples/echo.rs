@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use lovejoy::comet::{Comet, ConnectionId, Hold, HoldId, Left};
 use lovejoy::config::{self, Command, Config};
-use lovejoy::entity::{Cursor, MessageId, SessionId, UserId};
+use lovejoy::entity::{MessageId, Place, SessionId, UserId};
 use lovejoy::event_loop::EventLoop;
 use lovejoy::http::{Body, Method, Payload, Request, Response};
 use lovejoy::logger;
@@ -74,15 +74,15 @@ impl Echo {
 
     /// Holds a request: nothing will come for it but its deadline.
     fn hold(&mut self, now: Now, client: Client, wait: Duration) -> HoldId {
-        self.comet.hold(Hold {
+        let hold = Hold {
             connection: client.connection,
             caller: Caller { user_id: UserId(0), session_id: SessionId(0) },
             manner: Manner::Poll,
             blocked: false,
-            cursor: Cursor { epoch: 0, mark: 0, stored: MessageId(0), live: 0 },
-            deadline: now.mono.plus(wait),
-            wait_seconds: u16::try_from(wait.as_secs()).unwrap_or(u16::MAX),
-        })
+            place: Place { stored: MessageId(0), live: 0 },
+            wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
+        };
+        self.comet.hold(hold, now.mono.plus(wait))
     }
 
     fn leave(&mut self, id: HoldId, left: Left) {

@@ -187,16 +187,16 @@ impl Chat {
                 self.config.keep_alive
             }
         };
-        let id = self.comet.hold(Hold {
+        let hold = Hold {
             connection,
             caller: wait.caller,
             manner: wait.manner,
             blocked: false,
-            cursor: wait.cursor,
-            deadline: now.mono.plus(time),
-            // invariant: the longest wait is some minutes.
-            wait_seconds: u16::try_from(wait.wait.as_secs()).unwrap_or(u16::MAX),
-        });
+            place: wait.place,
+            // invariant: the longest wait is an hour.
+            wait_ms: u32::try_from(wait.wait.as_millis()).unwrap_or(u32::MAX),
+        };
+        let id = self.comet.hold(hold, now.mono.plus(time));
         self.logic.poll_came(wait.caller.user_id, now);
         self.turn.asking.push(id);
         id
@@ -300,13 +300,13 @@ impl Chat {
         if hold.blocked {
             return;
         }
-        match self.logic.ask(now, hold.caller.user_id, hold.cursor, ticket(hold.connection)) {
+        match self.logic.ask(now, hold.caller.user_id, hold.place, ticket(hold.connection)) {
             Ok(Some(batch)) if hold.manner == Manner::Poll => {
                 let response = web::respond(&reply(&hold, batch, None, false));
                 self.leave(now, id, Left::News, Answer::Whole(response));
             }
             Ok(Some(batch)) => self.stream(id, &hold, &batch),
-            Ok(None) if hold.deadline <= now.mono => self.expire(now, id),
+            Ok(None) if hold.wait_ms == 0 && hold.manner == Manner::Poll => self.expire(now, id),
             Ok(None) => self.make_room(now, hold.caller.user_id),
             Err(error) => {
                 log::error!("what there is for a poll could not be read: {error}");
@@ -319,7 +319,7 @@ impl Chat {
     /// Writes news to a stream, and moves its cursor on.
     fn stream(&mut self, id: HoldId, hold: &Hold, batch: &Batch) {
         self.send(hold.connection, Answer::Piece(web::stream_events(hold.manner, batch)));
-        self.comet.advance(id, batch.behind);
+        self.comet.advance(id, batch.behind.place());
         if batch.more {
             self.unfinished.push(id);
         }
@@ -380,7 +380,7 @@ impl Chat {
         let released = left == Left::Released;
         let answer = if hold.manner == Manner::Poll {
             let user = hold.caller.user_id;
-            let batch = self.logic.ask_last(now, user, hold.cursor, ticket(hold.connection));
+            let batch = self.logic.ask_last(now, user, hold.place, ticket(hold.connection));
             Answer::Whole(web::respond(&reply(&hold, batch, retry, released)))
         } else {
             let code = if released { "released" } else { "draining" };
@@ -488,5 +488,5 @@ fn ticket(connection: ConnectionId) -> Ticket {
 }
 
 fn reply(hold: &Hold, batch: Batch, retry: Option<Duration>, released: bool) -> Reply {
-    Reply::Events { batch, wait_seconds: hold.wait_seconds, retry, released }
+    Reply::Events { batch, wait_seconds: hold.wait_ms / 1000, retry, released }
 }

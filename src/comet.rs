@@ -33,7 +33,7 @@
 //! releasing and expiring take constant time.
 
 use crate::chunks::Slots;
-use crate::entity::{Cursor, UserId};
+use crate::entity::{Place, UserId};
 use crate::logic::{Caller, Manner};
 use crate::map::Map;
 use crate::system::Mono;
@@ -63,11 +63,9 @@ pub struct Hold {
     /// The socket of a stream has no room for the time being.
     pub blocked: bool,
     /// What they know already.
-    pub cursor: Cursor,
-    /// When they have waited long enough.
-    pub deadline: Mono,
-    /// How long that was, in seconds: the answer says so.
-    pub wait_seconds: u16,
+    pub place: Place,
+    /// How long to wait, in milliseconds. Until when that is, the wheel knows.
+    pub wait_ms: u32,
 }
 
 /// Why a poll is held no more.
@@ -140,8 +138,8 @@ impl Comet {
         Self { holds: Slots::default(), users: Map::default(), deadlines, serial: 0 }
     }
 
-    /// Parks a request.
-    pub fn hold(&mut self, hold: Hold) -> HoldId {
+    /// Parks a request, until then at most.
+    pub fn hold(&mut self, hold: Hold, deadline: Mono) -> HoldId {
         let user = hold.caller.user_id;
         let older = self.users.get(&user).map_or(NONE, |chain| chain.newest);
         self.serial = self.serial.wrapping_add(1);
@@ -154,7 +152,7 @@ impl Comet {
         let chain = self.users.get_or_insert_with(user, alone);
         chain.newest = slot;
         chain.len += 1;
-        self.deadlines.set(slot, hold.deadline);
+        self.deadlines.set(slot, deadline);
         HoldId { slot, serial }
     }
 
@@ -186,16 +184,15 @@ impl Comet {
     }
 
     /// A stream has got everything up to here.
-    pub fn advance(&mut self, id: HoldId, cursor: Cursor) {
+    pub fn advance(&mut self, id: HoldId, place: Place) {
         if self.get(id).is_some() {
-            self.entry_mut(id.slot).hold.cursor = cursor;
+            self.entry_mut(id.slot).hold.place = place;
         }
     }
 
     /// A stream has given a sign of life, and will again then.
     pub fn postpone(&mut self, id: HoldId, deadline: Mono) {
         if self.get(id).is_some() {
-            self.entry_mut(id.slot).hold.deadline = deadline;
             self.deadlines.set(id.slot, deadline);
         }
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lovejoy::comet::{Comet, ConnectionId, Hold, HoldId, Left};
-use lovejoy::entity::{Cursor, MessageId, SessionId, UserId};
+use lovejoy::entity::{MessageId, Place, SessionId, UserId};
 use lovejoy::http::{Payload, Request, Response};
 use lovejoy::logic::{Caller, Manner};
 use lovejoy::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
@@ -44,15 +44,15 @@ impl Handler for Playful {
             _ => None,
         };
         if let Some(manner) = manner {
-            let hold = self.comet.hold(Hold {
+            let hold = Hold {
                 connection,
                 manner,
                 blocked: false,
                 caller: Caller { user_id: UserId(0), session_id: SessionId(0) },
-                cursor: Cursor { epoch: 0, mark: 0, stored: MessageId(0), live: 0 },
-                deadline: now.mono.plus(HOLD),
-                wait_seconds: 5,
-            });
+                place: Place { stored: MessageId(0), live: 0 },
+                wait_ms: 5_000,
+            };
+            let hold = self.comet.hold(hold, now.mono.plus(HOLD));
             if manner == Manner::Lines {
                 self.begun.push(connection);
             }

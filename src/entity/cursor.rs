@@ -25,6 +25,20 @@ pub struct Cursor {
     pub live: u64,
 }
 
+/// A place in the events of one user, as this start of the server counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The newest stored message behind the client.
+    pub stored: MessageId,
+    /// The newest live event behind the client.
+    pub live: u64,
+}
+
+impl Place {
+    /// A number that no live event has: who stands there has missed some.
+    pub const MISSED: u64 = u64::MAX;
+}
+
 /// Binds cursors to one user of one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CursorTag(pub u32);
@@ -73,6 +87,11 @@ impl Cursor {
         // Written the one way it is written, it is ours: no sign, no leading zero, nothing behind.
         let ours = number::<u32>(given, 16)? == tag.0 && cursor.display(tag).to_string() == text;
         if ours { Ok(cursor) } else { Err(CursorError) }
+    }
+
+    /// The place, for who knows that it is of this start of the server.
+    pub fn place(self) -> Place {
+        Place { stored: self.stored, live: self.live }
     }
 
     /// The text for a client: at most 64 characters, all safe in a URL.

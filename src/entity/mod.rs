@@ -12,7 +12,7 @@ mod people;
 mod talk;
 mod text;
 
-pub use cursor::{Cursor, CursorError, CursorTag};
+pub use cursor::{Cursor, CursorError, CursorTag, Place};
 pub use event::{Event, Subject};
 pub use ids::{ConversationId, MessageId, SessionId, Timestamp, UserId};
 pub use people::{Friend, FriendState, LastSeen, Session, User};

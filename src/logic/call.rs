@@ -9,8 +9,8 @@ use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
     Conversation, ConversationId, Cursor, CursorTag, DisplayName, Event, Friend, Message,
-    MessageBody, MessageId, NamePrefix, Nonce, Password, Session, SessionId, Timestamp, Title,
-    User, UserId, UserName,
+    MessageBody, MessageId, NamePrefix, Nonce, Password, Place, Session, SessionId, Timestamp,
+    Title, User, UserId, UserName,
 };
 
 /// Somebody whose token was good.
@@ -251,7 +251,7 @@ pub struct Wait {
     /// Who asks.
     pub caller: Caller,
     /// What is known already.
-    pub cursor: Cursor,
+    pub place: Place,
     /// How long to wait.
     pub wait: Duration,
     /// How to be told.
@@ -339,7 +339,7 @@ pub enum Reply {
         /// In order.
         batch: Batch,
         /// How many seconds it was ready to wait.
-        wait_seconds: u16,
+        wait_seconds: u32,
         /// When the client had better not come back at once: how long to wait.
         retry: Option<Duration>,
         /// Whether the poll had to leave for a newer one of the same user.

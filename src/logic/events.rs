@@ -15,24 +15,24 @@ use super::live::{News, Since};
 use super::tail::Entry;
 use super::{Batch, Caller, Logic, Refusal, Reply, Ticket};
 use crate::data::{Change, StoreError};
-use crate::entity::{Cursor, CursorTag, Event, Message, MessageId, UserId};
+use crate::entity::{Cursor, CursorTag, Event, Message, MessageId, Place, UserId};
 use crate::system::Now;
 
 impl Logic {
-    /// A poll comes: where does it stand? Its cursor says what has arrived.
+    /// A poll comes, and will be held: where does it stand? Its cursor says what has arrived.
     pub(super) fn events(
         &mut self,
-        now: Now,
         caller: Caller,
         cursor: Option<&str>,
         ticket: Ticket,
-    ) -> Result<Cursor, Refusal> {
+    ) -> Result<Place, Refusal> {
+        let place = match cursor {
+            Some(text) => self.acknowledged(caller.user_id, text, Some(ticket))?,
+            None => self.current_cursor().place(),
+        };
         // From here on live events are remembered, also those of this turn.
-        self.live.open(caller.user_id, self.newest_id, now.mono);
-        match cursor {
-            Some(text) => self.acknowledged(caller.user_id, text, Some(ticket)),
-            None => Ok(self.current_cursor()),
-        }
+        self.live.open(caller.user_id, self.newest_id);
+        Ok(place)
     }
 
     /// Reads a cursor that a client sends back, and notes that what came before it has arrived.
@@ -41,22 +41,24 @@ impl Logic {
         user: UserId,
         text: &str,
         ticket: Option<Ticket>,
-    ) -> Result<Cursor, Refusal> {
+    ) -> Result<Place, Refusal> {
         let cursor = Cursor::parse(text, self.cursor_tag(user)).map_err(|_| Refusal::BadCursor)?;
-        self.arrived(user, self.stored_behind(cursor)?, ticket)?;
-        Ok(cursor)
+        let place = self.place(cursor)?;
+        self.arrived(user, place.stored, ticket)?;
+        Ok(place)
     }
 
-    /// What came for the user after the cursor; `None` where nothing did. `ticket` is the asker's:
+    /// What came for the user after the place; `None` where nothing did. `ticket` is the asker's:
     /// it is not told of what it has said itself.
     pub fn ask(
         &mut self,
         now: Now,
         user: UserId,
-        cursor: Cursor,
+        place: Place,
         ticket: Ticket,
     ) -> Result<Option<Batch>, StoreError> {
-        let (mut events, stored) = self.live_part(now, user, cursor, ticket)?;
+        let mut events = self.live_part(now, user, place, ticket)?;
+        let stored = place.stored;
         let mut behind = self.current_cursor();
         let mut more = false;
         if self.live.may_be_stored_after(user, stored) {
@@ -78,13 +80,14 @@ impl Logic {
     }
 
     /// What to say to a poll that has to leave now, whether or not something came.
-    pub fn ask_last(&mut self, now: Now, user: UserId, cursor: Cursor, ticket: Ticket) -> Batch {
-        let behind = match self.ask(now, user, cursor, ticket) {
+    pub fn ask_last(&mut self, now: Now, user: UserId, place: Place, ticket: Ticket) -> Batch {
+        let behind = match self.ask(now, user, place, ticket) {
             Ok(Some(batch)) => return batch,
             Ok(None) => self.current_cursor(),
             Err(error) => {
                 log::error!("what there is for a poll could not be read: {error}");
-                cursor
+                let Place { stored, live } = place;
+                Cursor { stored, live, ..self.current_cursor() }
             }
         };
         Batch { events: Vec::new(), behind, tag: self.cursor_tag(user), more: false }
@@ -140,7 +143,10 @@ impl Logic {
     pub(super) fn state(&mut self, now: Now, me: UserId) -> Result<Reply, Refusal> {
         // From here on live events are remembered, so that none is missing between this snapshot
         // and the first poll.
-        self.live.open(me, self.newest_id, now.mono);
+        self.live.open(me, self.newest_id);
+        if self.presence.seen_at(me).is_none() {
+            self.live.watch(me, now.mono);
+        }
         Ok(Reply::State {
             user: self.user(me)?,
             friends: self.friends(me)?,
@@ -149,23 +155,16 @@ impl Logic {
         })
     }
 
-    /// The live events after the cursor, each with the place behind it, and from which number on the
-    /// store is to be asked.
+    /// The live events after the place, each with the place behind it.
     fn live_part(
         &mut self,
         now: Now,
         user: UserId,
-        cursor: Cursor,
+        Place { stored, live }: Place,
         ticket: Ticket,
-    ) -> Result<(Vec<(Event, Cursor)>, MessageId), StoreError> {
-        let stored = self.stored_behind(cursor)?;
+    ) -> Result<Vec<(Event, Cursor)>, StoreError> {
         let current = self.current_cursor();
-        let since = if self.is_of_this_epoch(cursor) && stored == cursor.stored {
-            self.live.since(user, cursor.live, Some(ticket), now.mono)
-        } else {
-            Since::Missed
-        };
-        let events = match since {
+        Ok(match self.live.since(user, live, Some(ticket), now.mono) {
             Since::Missed => vec![(Event::Reset, Cursor { stored, ..current })],
             Since::News(news) => {
                 let mut events = Vec::with_capacity(news.len());
@@ -178,18 +177,22 @@ impl Logic {
                 }
                 events
             }
-        };
-        Ok((events, stored))
+        })
     }
 
-    /// Up to which number a cursor's client really has what is stored here: not beyond what there
-    /// is, nor beyond what its epoch has in common with this one.
-    fn stored_behind(&self, cursor: Cursor) -> Result<MessageId, StoreError> {
-        let Cursor { epoch, mark, stored, .. } = cursor;
-        if self.is_of_this_epoch(cursor) {
-            return Ok(stored.min(self.newest_id));
+    /// The place that a cursor names now. Its client really has what is stored up to there: not beyond
+    /// what there is, nor beyond what the cursor's epoch has in common with this one. Where that is less
+    /// than it says, and from another epoch, it has missed what is stored nowhere.
+    fn place(&self, cursor: Cursor) -> Result<Place, StoreError> {
+        let Cursor { epoch, mark, stored, live } = cursor;
+        if !self.is_of_this_epoch(cursor) {
+            let stored = self.store.common_past(epoch, mark, stored)?;
+            return Ok(Place { stored, live: Place::MISSED });
         }
-        self.store.common_past(epoch, mark, stored)
+        if stored > self.newest_id {
+            return Ok(Place { stored: self.newest_id, live: Place::MISSED });
+        }
+        Ok(Place { stored, live })
     }
 
     fn is_of_this_epoch(&self, cursor: Cursor) -> bool {

@@ -35,7 +35,7 @@ pub(super) struct Live {
     newest: u64,
     events_max: usize,
     inboxes: Map<UserId, Inbox>,
-    /// When to look whether an inbox is still needed: one entry for each, oldest first.
+    /// When to look whether an inbox is still needed, of those whose users are not online: oldest first.
     retiring: VecDeque<(Mono, UserId)>,
 }
 
@@ -46,6 +46,8 @@ struct Inbox {
     /// Oldest first; at most one for each subject. A box, since most of those who wait have none.
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 where there are none")]
     events: Option<Box<VecDeque<Entry>>>,
+    /// Somebody will look after it: it is in `retiring`.
+    watched: bool,
     /// Its user was away when it was last looked after, and did not come back since.
     away: bool,
     /// Nothing newer than this is stored for the user; there may be less.
@@ -93,15 +95,29 @@ impl Live {
         self.newest
     }
 
-    /// From now on the user's events are remembered. `stored` is the newest number in the store.
-    pub(super) fn open(&mut self, user: UserId, stored: MessageId, now: Mono) {
-        let inbox = self.inboxes.get_or_insert_with(user, || {
-            self.retiring.push_back((now.plus(KEPT), user));
-            let arrived = MessageId(0);
-            Inbox { floor: self.newest, events: None, away: false, stored, arrived }
+    /// From now on the user's events are remembered. `stored` is the newest number in the store. Who is
+    /// not online when they are, or later is no more, is to be watched.
+    pub(super) fn open(&mut self, user: UserId, stored: MessageId) {
+        let (floor, arrived) = (self.newest, MessageId(0));
+        let inbox = self.inboxes.get_or_insert_with(user, || Inbox {
+            floor,
+            events: None,
+            watched: false,
+            away: false,
+            stored,
+            arrived,
         });
         // Away before and away again is not away all the time.
         inbox.away = false;
+    }
+
+    /// The user is not online, and may never come back.
+    pub(super) fn watch(&mut self, user: UserId, now: Mono) {
+        if let Some(inbox) = self.inboxes.get_mut(&user)
+            && !std::mem::replace(&mut inbox.watched, true)
+        {
+            self.retiring.push_back((now.plus(KEPT), user));
+        }
     }
 
     /// Puts something into a user's inbox. Without an inbox nobody could come back for it.
@@ -163,14 +179,15 @@ impl Live {
     }
 
     /// Drops the inboxes of those who did not come back.
-    pub(super) fn retire(&mut self, now: Mono, is_around: impl Fn(UserId) -> bool) {
+    pub(super) fn retire(&mut self, now: Mono, is_online: impl Fn(UserId) -> bool) {
         while let Some(&(due, user)) = self.retiring.front()
             && due <= now
         {
             self.retiring.pop_front();
             let Some(inbox) = self.inboxes.get_mut(&user) else { continue };
-            let was_away = std::mem::replace(&mut inbox.away, !is_around(user));
-            if inbox.away && was_away {
+            if is_online(user) {
+                inbox.watched = false;
+            } else if std::mem::replace(&mut inbox.away, true) {
                 self.inboxes.remove(&user);
             } else {
                 self.retiring.push_back((now.plus(KEPT), user));
@@ -222,7 +239,8 @@ mod tests {
 
     fn live(events_max: usize) -> Live {
         let mut live = Live::new(events_max);
-        live.open(ANNA, MessageId(0), Mono(0));
+        live.open(ANNA, MessageId(0));
+        live.watch(ANNA, Mono(0));
         live
     }
 
@@ -301,7 +319,7 @@ mod tests {
         let mut live = live(8);
         let look = |times| Mono(0).plus(times * KEPT);
         live.retire(look(1), |_| false);
-        live.open(ANNA, MessageId(0), look(1).plus(KEPT / 2));
+        live.open(ANNA, MessageId(0));
         live.retire(look(2), |_| false);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::News(vec![]));
         live.retire(look(3), |_| false);
@@ -311,15 +329,18 @@ mod tests {
     #[test]
     fn an_inbox_outlives_its_users_presence_for_a_while() {
         let mut live = live(8);
-        let later = Mono(0).plus(KEPT);
-        assert_eq!(live.next_deadline(), Some(later));
-        live.retire(later, |_| true);
+        let look = |times| Mono(0).plus(times * KEPT);
+        assert_eq!(live.next_deadline(), Some(look(1)));
+        live.retire(look(1), |_| true);
+        assert_eq!(live.next_deadline(), None, "nobody looks after those who are online");
+        live.watch(ANNA, look(7));
+        live.watch(ANNA, look(7));
+        assert_eq!(live.next_deadline(), Some(look(8)));
+        live.retire(look(8), |_| false);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::News(vec![]));
-        live.retire(later.plus(KEPT), |_| false);
-        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::News(vec![]));
-        live.retire(later.plus(2 * KEPT), |_| false);
+        live.retire(look(9), |_| false);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Missed);
-        assert_eq!(live.next_deadline(), None);
+        assert_eq!((live.next_deadline(), live.inboxes.len()), (None, 0));
     }
 
     #[test]

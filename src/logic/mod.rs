@@ -173,8 +173,8 @@ impl Logic {
         let me = caller.user_id;
         let reply = match call {
             Call::Events { cursor, wait, manner } => {
-                let cursor = self.events(now, caller, cursor.as_deref(), ticket)?;
-                return Ok(Answer::Wait(Wait { caller, cursor, wait, manner }));
+                let place = self.events(caller, cursor.as_deref(), ticket)?;
+                return Ok(Answer::Wait(Wait { caller, place, wait, manner }));
             }
             Call::ChangePassword(change) => {
                 return self.change_password(now, origin.address, caller, *change, ticket);
@@ -348,6 +348,7 @@ impl Logic {
     pub fn tick(&mut self, now: Now) {
         while let Some((user, seen_at)) = self.presence.next_gone(now.mono) {
             self.went_offline(user, seen_at);
+            self.live.watch(user, now.mono);
         }
         self.live.retire(now.mono, |user| self.presence.seen_at(user).is_some());
     }
