@@ -27,5 +27,5 @@ mod stream;
 pub use problem::Problem;
 pub use reply::{health, respond};
 pub use request::{bearer_token, read_call};
-pub use route::{Match, Route, check_page_method, options, route};
+pub use route::{Match, Route, check_page_method, options, route, routes};
 pub use stream::{begin_stream, end_stream, keep_alive, stream_events};

@@ -89,6 +89,15 @@ const ROUTES: &[(&str, Methods)] = &[
 /// What every page can be asked for.
 const PAGE: Methods = &[(Get, Route::Page)];
 
+/// Every method of every path of the web service, but HEAD and OPTIONS, which follow from these. Ids
+/// in a path stand in braces.
+pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
+    let of_path = |&(path, methods): &(&'static str, Methods)| {
+        methods.iter().map(move |&(method, _)| (method, path))
+    };
+    ROUTES.iter().flat_map(of_path)
+}
+
 /// Refuses what no page can be asked for.
 pub fn check_page_method(method: Method) -> Result<(), Problem> {
     match method {

@@ -13,6 +13,7 @@ mod friends;
 mod groups;
 mod limits;
 mod lookup;
+mod matrix;
 mod messages;
 mod own;
 mod passwords;
