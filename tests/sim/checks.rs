@@ -7,30 +7,35 @@
 //! answered with, and which must not be waiting any more. They know nothing of how the server
 //! comes to its answers.
 
+mod log;
+mod members;
 mod polls;
+mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use lovejoy::data::{HistoryPage, Store};
-use lovejoy::entity::{ConversationId, MessageId, UserId};
+use lovejoy::data::Store;
+use lovejoy::entity::UserId;
 use serde_json::Value;
 
 use crate::network::Given;
 use crate::people::NAMES;
 use crate::trace::Trace;
 use crate::wire::{Request, Response, What};
+use log::{Entry, Log};
+use members::Members;
 
 /// What is known of the truth.
 #[derive(Debug)]
 pub struct Checks {
     trace: Trace,
-    /// All messages that are committed, in order.
-    pub log: Vec<Entry>,
-    /// The newest message at the beginning of the turn.
+    /// All that is committed.
+    pub log: Log,
+    /// The newest number at the beginning of the turn.
     pub newest_before: i64,
     /// Who is in which conversation.
-    pub members: BTreeMap<i64, Vec<i64>>,
+    pub members: Members,
     /// The users' ids, as far as they have been told to anybody.
     pub ids: BTreeMap<usize, i64>,
     /// Who has ever been whose friend.
@@ -56,17 +61,6 @@ pub struct Checks {
     friends_changed: bool,
 }
 
-/// A message that is committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub id: i64,
-    pub conversation: i64,
-    pub sender: i64,
-    pub body: String,
-    pub nonce: Option<String>,
-    pub sent_at: i64,
-}
-
 /// How often something was said, and with what success.
 #[derive(Debug, Default)]
 struct Saying {
@@ -80,8 +74,8 @@ struct Saying {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     user: i64,
-    /// The last message behind it.
-    message: i64,
+    /// The last number behind it.
+    number: i64,
     /// Which process handed it out.
     start: u64,
     /// When, for the last time.
@@ -123,9 +117,9 @@ impl Checks {
     pub fn new(trace: Trace) -> Self {
         Self {
             trace,
-            log: Vec::new(),
+            log: Log::default(),
             newest_before: 0,
-            members: BTreeMap::new(),
+            members: Members::default(),
             ids: BTreeMap::new(),
             friends_ever: BTreeSet::new(),
             friends: BTreeSet::new(),
@@ -155,6 +149,11 @@ impl Checks {
                 self.friendship_given(request, other, false);
             }
             What::Unfriend { user } => self.friendship_given(request, Some(*user), true),
+            What::AddMember { group, .. } | What::RemoveMember { group, .. } => {
+                self.members.changing(*group);
+            }
+            What::Delete { message } => self.log.changing(*message, ""),
+            What::Edit { message, body } => self.log.changing(*message, body),
             _ => {}
         }
     }
@@ -171,14 +170,7 @@ impl Checks {
     /// Looks at what the turn has committed.
     pub fn look_into(&mut self, store: &mut Store) {
         assert!(!store.is_writing(), "a turn ends with its transaction");
-        loop {
-            let next = i64::try_from(self.members.len()).expect("few conversations") + 1;
-            let members = store.members(ConversationId(next)).expect("readable");
-            if members.is_empty() {
-                break;
-            }
-            self.members.insert(next, members.into_iter().map(|member| member.user.id.0).collect());
-        }
+        self.members.look_into(store);
         self.friends_before.clone_from(&self.friends);
         self.parted = std::mem::take(&mut self.parting);
         self.friends_briefly = std::mem::take(&mut self.befriending);
@@ -193,46 +185,27 @@ impl Checks {
             }
             self.friends_ever.extend(&self.friends);
         }
-        let known = self.newest();
-        if store.newest_id().0 == known {
-            return;
-        }
-        let mut new = Vec::new();
-        for &conversation in self.members.keys() {
-            new.extend(entries_after(store, conversation, known));
-        }
-        new.sort_by_key(|entry| entry.id);
-        for entry in new {
-            self.committed(entry);
-        }
+        let Self { log, members, sayings, nonces, .. } = self;
+        log.look_into(store, members, |entry| {
+            if let Some(nonce) = entry.nonce.clone() {
+                let other = nonces.insert((entry.sender, nonce), entry.id);
+                assert_eq!(other, None, "the same nonce gives one message, not also {entry:?}");
+            }
+            let saying = sayings.get_mut(&entry.body);
+            let saying = saying.unwrap_or_else(|| panic!("nobody has said {entry:?}"));
+            saying.committed += 1;
+            saying.check(&entry.body);
+        });
     }
 
-    fn committed(&mut self, entry: Entry) {
-        if let Some(last) = self.log.last() {
-            assert!(last.id < entry.id, "ids grow");
-            assert!(last.sent_at <= entry.sent_at, "{entry:?} was sent before {last:?}");
-        }
-        if let Some(nonce) = entry.nonce.clone() {
-            let other = self.nonces.insert((entry.sender, nonce), entry.id);
-            assert_eq!(other, None, "the same nonce gives one message, not also {entry:?}");
-        }
-        let saying = self.sayings.get_mut(&entry.body);
-        let saying = saying.unwrap_or_else(|| panic!("nobody has said {entry:?}"));
-        saying.committed += 1;
-        saying.check(&entry.body);
-        self.log.push(entry);
-    }
-
-    /// The newest message that is committed.
+    /// The newest number that is committed.
     pub fn newest(&self) -> i64 {
-        self.log.last().map_or(0, |entry| entry.id)
+        self.log.newest
     }
 
-    /// The messages that a user may see, after one and up to another.
-    pub fn seen_by(&self, user: i64, after: i64, until: i64) -> impl Iterator<Item = &Entry> {
-        let start = self.log.partition_point(|entry| entry.id <= after);
-        let range = self.log[start..].iter().take_while(move |entry| entry.id <= until);
-        range.filter(move |entry| self.members[&entry.conversation].contains(&user))
+    /// Whether what is told in this turn may have been true at another moment of it alone.
+    fn is_unsettled(&self) -> bool {
+        self.members.is_unsettled() || self.log.is_unsettled()
     }
 
     /// The server has answered.
@@ -272,50 +245,6 @@ impl Checks {
         }
     }
 
-    /// It did not happen, and there was a reason.
-    fn failed(&self, request: &Request, response: &Response, c: Circumstances) {
-        self.trace.count("answers 503");
-        assert_eq!(response.code(), "unavailable");
-        // A poll only reads; but that its session has ended, too, may not have been committed.
-        let may_write = request.poll().is_none() || self.ending.contains_key(&request.token);
-        let busy = request.is_slow() && c.hashing_is_bounded;
-        let reason = c.draining || (c.full && may_write) || busy;
-        assert!(reason, "{request} is answered with {response} for no reason");
-    }
-
-    /// It is not allowed, and there are only so many ways of that.
-    fn refused(&self, request: &Request, response: &Response) {
-        let allowed: &[&str] = match &request.what {
-            What::Accept { .. } => &["no_such_request"],
-            What::AskFriend { .. } => &["already_friends", "no_such_user"],
-            What::Register { .. } => &["name_taken"],
-            What::Send { .. } => &["not_friends", "nonce_reused"],
-            What::Unfriend { .. } => &["not_found"],
-            _ => &[],
-        };
-        assert!(allowed.contains(&response.code()), "{request} is answered with {response}");
-        if let What::Send { conversation, .. } = &request.what
-            && response.code() == "not_friends"
-        {
-            let me = self.user(request);
-            let mut pairs = self.members[conversation].iter().map(|&other| (me, other));
-            let may_be_refused = pairs.any(|pair| {
-                let were = self.friends_before.contains(&pair) && self.friends.contains(&pair);
-                pair.0 != pair.1 && (!were || self.parted.contains(&pair))
-            });
-            assert!(may_be_refused, "friends may write to each other: {request}");
-        }
-        if let What::Send { conversation, body, nonce } = &request.what
-            && response.code() == "nonce_reused"
-        {
-            self.trace.count("nonces refused");
-            let nonce = nonce.clone().expect("a nonce that is used again");
-            let id = self.nonces.get(&(self.user(request), nonce)).expect("a nonce that was used");
-            let entry = self.entry(*id);
-            assert!(entry.body != *body || entry.conversation != *conversation, "{response}");
-        }
-    }
-
     fn fulfilled(
         &mut self,
         request: &Request,
@@ -337,13 +266,61 @@ impl Checks {
             }
             What::Me => assert_eq!(body["user"]["id"], self.user(request), "to {request}"),
             What::State => self.state_answered(self.user(request), body, c),
-            What::History { conversation } => self.history_answered(*conversation, body),
+            What::History { conversation } => {
+                self.history_answered(self.user(request), *conversation, body);
+            }
             What::Send { .. } => self.send_answered(request, given, response),
             What::Poll(poll) => self.answered_poll(request, poll, given, response, c),
             What::Accept { user } => assert_eq!(body["friend"]["user"]["id"], *user),
             What::AskFriend { name } => assert_eq!(body["friend"]["user"]["name"], *name),
-            What::Read { .. } | What::Unfriend { .. } => assert_eq!(response.status, 204),
+            What::Read { conversation, .. } => {
+                assert!(self.members.may_be_member(*conversation, self.user(request)), "{request}");
+                assert_eq!(response.status, 204);
+            }
+            What::Unfriend { .. } => assert_eq!(response.status, 204),
+            What::CreateGroup { .. } | What::AddMember { .. } | What::Rename { .. } => {
+                self.trace.count("groups changed");
+                self.check_conversation(self.user(request), &body["conversation"]);
+                self.managed(request);
+            }
+            What::RemoveMember { .. } => {
+                self.trace.count("members removed");
+                assert_eq!(response.status, 204);
+                self.managed(request);
+            }
+            What::Delete { .. } | What::Edit { .. } => self.change_answered(request, response),
         }
+    }
+
+    /// Groups are managed by those who may, and friends alone are taken in.
+    fn managed(&self, request: &Request) {
+        let me = self.user(request);
+        let (group, taken_in): (_, &[i64]) = match &request.what {
+            What::RemoveMember { user, .. } if *user == me => return,
+            What::RemoveMember { group, .. } | What::Rename { group, .. } => (*group, &[]),
+            What::AddMember { group, user } => (*group, std::slice::from_ref(user)),
+            What::CreateGroup { members, .. } => (0, members),
+            _ => unreachable!("it manages nothing"),
+        };
+        assert!(
+            group == 0 || self.members.may_be_owner(group, me),
+            "only owners manage: {request}"
+        );
+        let are_friends = taken_in.iter().all(|&other| self.may_be_friends(me, other));
+        assert!(are_friends, "only friends are taken in: {request}");
+    }
+
+    fn change_answered(&self, request: &Request, response: &Response) {
+        self.trace.count("messages changed");
+        let (id, body) = match &request.what {
+            What::Edit { message, body } => (*message, body.as_str()),
+            What::Delete { message } => (*message, ""),
+            _ => unreachable!("it changes nothing"),
+        };
+        let entry = self.check_message(self.user(request), &response.body["message"]);
+        assert_eq!((response.status, entry.id), (200, id));
+        assert_eq!(entry.sender, self.user(request), "one changes one's own messages: {request}");
+        assert_eq!(response.body["message"]["body"], body, "to {request}");
     }
 
     fn state_answered(&mut self, user: i64, body: &Value, c: Circumstances) {
@@ -355,16 +332,22 @@ impl Checks {
         self.hand_out(body, user, self.newest_before, c);
     }
 
-    fn history_answered(&self, conversation: i64, body: &Value) {
+    fn history_answered(&self, user: i64, conversation: i64, body: &Value) {
         let messages = body["messages"].as_array().expect("messages");
-        let all: Vec<_> = self.log.iter().filter(|e| e.conversation == conversation).collect();
+        assert!(self.members.may_be_member(conversation, user), "of {conversation} to {user}");
+        let got: Vec<_> =
+            messages.iter().map(|message| self.check_message(user, message).id).collect();
+        if self.members.is_unsettled() {
+            return;
+        }
+        let of_this = self.log.entries.iter().filter(|entry| entry.conversation == conversation);
+        let all: Vec<_> = of_this.filter(|entry| self.members.shows(entry, user)).collect();
         let before = all.iter().filter(|entry| entry.id <= self.newest_before).count();
-        let newest = messages.last().map_or(0, |message| message["id"].as_i64().expect("an id"));
+        let newest = got.last().copied().unwrap_or(0);
         let end = all.iter().filter(|entry| entry.id <= newest).count();
         assert!(end >= before, "a history knows all that was committed before it was asked for");
         let start = end.saturating_sub(200);
         let ids: Vec<_> = all[start..end].iter().map(|entry| entry.id).collect();
-        let got: Vec<_> = messages.iter().map(|m| m["id"].as_i64().expect("an id")).collect();
         assert_eq!(got, ids, "a history is what was committed, in order");
         assert_eq!(body["more"], start > 0);
     }
@@ -372,42 +355,49 @@ impl Checks {
     fn send_answered(&self, request: &Request, given: Given, response: &Response) {
         let What::Send { conversation, body, nonce } = &request.what else { unreachable!() };
         let message = &response.body["message"];
-        let entry = self.check_message(self.user(request), message);
-        assert_eq!((&entry.body, entry.conversation), (body, *conversation), "to {request}");
-        assert_eq!((entry.sender, &entry.nonce), (self.user(request), nonce), "to {request}");
+        let me = self.user(request);
+        let entry = self.log.entry(message["id"].as_i64().expect("an id"));
+        assert_eq!((entry.sender, entry.conversation, &entry.nonce), (me, *conversation, nonce));
         if response.status == 201 {
             self.trace.count("messages written");
+            self.check_message(me, message);
+            assert_eq!(message["body"], *body, "to {request}");
             assert!(entry.id > given.newest, "a message that is written now is new");
-            let mut others = self.members[conversation].iter().filter(|id| **id != entry.sender);
-            let are_friends = others.all(|&other| {
-                let pair = (entry.sender, other);
-                let sets = [&self.friends, &self.friends_before, &self.friends_briefly];
-                sets.iter().any(|friends| friends.contains(&pair))
-            });
-            assert!(are_friends, "only friends may write to each other: {entry:?}");
+            let mut others = self.members.of(*conversation);
+            let is_open = !self.members.is_direct(*conversation)
+                || others.all(|other| self.may_be_friends(me, other));
+            assert!(is_open, "only friends may write to each other: {entry:?}");
         } else {
+            // Also to one who has left since.
             self.trace.count("messages sent again");
+            self.check_copy(me, message);
             assert!(nonce.is_some(), "only a nonce tells that something was said before");
+            assert!(entry.has_changed() || entry.body == *body, "another body: {request}");
         }
     }
 
     fn check_conversation(&self, user: i64, conversation: &Value) {
         let id = conversation["id"].as_i64().expect("an id");
-        let members = self.members.get(&id);
-        let is_member = members.is_some_and(|members| members.contains(&user));
+        let is_member = self.members.may_be_member(id, user);
         assert!(is_member, "user {user} sees no conversation of others: {conversation}");
         if !conversation["last_message"].is_null() {
             self.check_message(user, &conversation["last_message"]);
         }
     }
 
-    /// A message that leaves the server is committed, unaltered, and meant for its reader.
+    /// A message that leaves the server is meant for its reader.
     fn check_message(&self, reader: i64, message: &Value) -> &Entry {
-        let id = message["id"].as_i64().expect("an id");
-        let entry = self.entry(id);
-        let reads = self.members[&entry.conversation].contains(&reader);
+        let entry = self.check_copy(reader, message);
+        let reads = self.members.may_show(entry, reader);
         assert!(reads, "nobody sees a message of others: {entry:?} to {reader}");
-        assert_eq!(message["body"], entry.body.as_str());
+        entry
+    }
+
+    /// And it is committed, and unaltered.
+    fn check_copy(&self, reader: i64, message: &Value) -> &Entry {
+        let entry = self.log.entry(message["id"].as_i64().expect("an id"));
+        let body = message["body"].as_str().expect("a body");
+        assert!(self.log.may_be(entry, body), "{message} is {entry:?}");
         assert_eq!(message["conversation_id"], entry.conversation);
         assert_eq!(message["sender_id"], entry.sender);
         assert_eq!(message["sent_at"], entry.sent_at);
@@ -416,17 +406,11 @@ impl Checks {
         entry
     }
 
-    fn entry(&self, id: i64) -> &Entry {
-        let index = self.log.binary_search_by_key(&id, |entry| entry.id);
-        let index = index.unwrap_or_else(|_| panic!("message {id} left before it was committed"));
-        &self.log[index]
-    }
-
-    fn hand_out(&mut self, body: &Value, user: i64, message: i64, c: Circumstances) {
+    fn hand_out(&mut self, body: &Value, user: i64, number: i64, c: Circumstances) {
         let cursor = body["cursor"].as_str().expect("a cursor").to_owned();
-        let place = Place { user, message, start: c.start, at: c.now };
+        let place = Place { user, number, start: c.start, at: c.now };
         if let Some(known) = self.places.insert(cursor, place) {
-            let same = (known.user, known.message, known.start) == (user, message, c.start);
+            let same = (known.user, known.number, known.start) == (user, number, c.start);
             assert!(same, "a cursor has one meaning, not {known:?} and {place:?}");
         }
     }
@@ -436,13 +420,8 @@ impl Checks {
     }
 
     /// In the end: the store holds what the log says, and nothing else.
-    pub fn at_the_end(&self, store: &mut Store) {
-        let mut stored = Vec::new();
-        for &conversation in self.members.keys() {
-            stored.extend(entries_after(store, conversation, 0));
-        }
-        stored.sort_by_key(|entry| entry.id);
-        assert_eq!(stored, self.log, "what was committed stays as it is");
+    pub fn at_the_end(&self, store: &Store) {
+        self.log.compare(store, &self.members);
     }
 }
 
@@ -453,19 +432,4 @@ impl Saying {
         let times = self.committed;
         assert!(times <= most, "{body:.20} is there {times} times, and {most} would be right");
     }
-}
-
-fn entries_after(store: &mut Store, conversation: i64, after: i64) -> Vec<Entry> {
-    let page = HistoryPage::After(MessageId(after));
-    let found = store.history(ConversationId(conversation), MessageId(0), page, 1_000_000);
-    let (messages, _) = found.expect("readable");
-    let entries = messages.into_iter().map(|message| Entry {
-        id: message.id.0,
-        conversation: message.conversation_id.0,
-        sender: message.sender_id.0,
-        body: message.body,
-        nonce: message.nonce,
-        sent_at: message.sent_at.0,
-    });
-    entries.collect()
 }

@@ -186,13 +186,15 @@ impl People {
         let repeats = self.random.chance(self.plan.repeat);
         let what = match self.random.below(100) {
             _ if repeats && !self.said.is_empty() => self.repetition(tab),
-            0..50 if !open.is_empty() => {
+            0..46 if !open.is_empty() => {
                 let conversation = self.random.pick(&open);
                 Some(self.saying(conversation))
             }
-            0..65 => self.friendship(tab),
-            65..85 if !open.is_empty() => self.reading(tab),
-            85..88 => {
+            0..60 => self.friendship(tab),
+            60..68 => self.grouping(tab),
+            68..74 => self.changing(tab),
+            74..86 if !open.is_empty() => self.reading(tab),
+            86..88 => {
                 self.tabs[tab].view.friends.keys().next_back().map(|&user| What::Unfriend { user })
             }
             88..90 => {
@@ -254,6 +256,57 @@ impl People {
         }
         let other = self.random.index(self.persons);
         (other != tab.person).then_some(What::AskFriend { name: NAMES[other] })
+    }
+
+    /// Begins a group, or changes one; now and then in a way that is not allowed.
+    fn grouping(&mut self, tab: usize) -> Option<What> {
+        let view = &self.tabs[tab].view;
+        let anybody: Vec<i64> = view.friends.keys().copied().chain([view.me]).collect();
+        let groups: Vec<i64> = view.groups().collect();
+        let user = self.random.pick(&anybody);
+        let title = format!("group {}", self.random.below(1000));
+        if groups.is_empty() || (groups.len() < 3 && self.random.chance(100)) {
+            let mut members = vec![user];
+            members.extend(anybody.iter().filter(|_| self.random.chance(400)));
+            return Some(What::CreateGroup { title, members });
+        }
+        let group = self.random.pick(&groups);
+        let known = &self.tabs[tab].view.conversations[&group];
+        let is_mine = known.owner == Some(self.tabs[tab].view.me);
+        let members: Vec<i64> = known.marks.keys().copied().collect();
+        let strangers: Vec<i64> =
+            anybody.iter().copied().filter(|user| !members.contains(user)).collect();
+        match self.random.below(10) {
+            0..4 if is_mine || self.random.chance(200) => {
+                let user = if strangers.is_empty() { user } else { self.random.pick(&strangers) };
+                Some(What::AddMember { group, user })
+            }
+            4..6 if is_mine || self.random.chance(200) => {
+                Some(What::RemoveMember { group, user: self.random.pick(&members) })
+            }
+            6 => Some(What::RemoveMember { group, user: self.tabs[tab].view.me }),
+            7..9 => Some(What::Rename { group, title }),
+            _ => None,
+        }
+    }
+
+    /// Edits or deletes something that one has said.
+    fn changing(&mut self, tab: usize) -> Option<What> {
+        let me = self.tabs[tab].view.me;
+        let all = self.tabs[tab].transcript.values().flatten();
+        let own: Vec<i64> =
+            all.filter(|(_, shown)| shown.sender == me).map(|(&id, _)| id).collect();
+        if own.is_empty() {
+            return None;
+        }
+        // What is old, not everybody has seen.
+        let message = if self.random.chance(500) { own[0] } else { self.random.pick(&own) };
+        if self.random.chance(300) {
+            return Some(What::Delete { message });
+        }
+        self.sayings += 1;
+        let body = format!("change {} of {message}", self.sayings);
+        Some(What::Edit { message, body })
     }
 
     fn reading(&mut self, tab: usize) -> Option<What> {

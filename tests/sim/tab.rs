@@ -11,7 +11,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::network::LinkId;
-use crate::view::{Transcript, View, id};
+use crate::view::{Shown, Transcript, View, id};
 use crate::wire::{Request, Response, What};
 
 /// A tab, and what it knows.
@@ -35,6 +35,8 @@ pub struct Tab {
     /// An answer that begins with `reset`, or the first one, waits for the state to be reloaded.
     pub pending: Option<Response>,
     pub wants_history: BTreeSet<i64>,
+    /// Conversations that were left while something was on its way: what comes of them is old.
+    left: BTreeSet<i64>,
     /// Messages that may not have arrived, to be sent again.
     pub unsure: Vec<What>,
     pub view: View,
@@ -82,6 +84,9 @@ impl Tab {
     pub fn answered(&mut self, link: LinkId, request: &Request, response: Response, now: u64) {
         let was_command = take(&mut self.command, link);
         let was_poll = take(&mut self.poll, link);
+        if was_command && !matches!(request.what, What::History { .. }) {
+            self.left.clear();
+        }
         if response.status == 401 && self.token.as_ref() == Some(&request.token) {
             return self.log_out(now);
         }
@@ -92,9 +97,11 @@ impl Tab {
             },
             What::LogOut if response.status == 204 => self.log_out(now),
             What::State if was_command => self.state_came(&response, now),
-            What::History { conversation } if was_command && response.status == 200 => {
-                self.history_came(*conversation, &response.body);
-            }
+            What::History { conversation } if was_command => match response.status {
+                200 => self.history_came(*conversation, &response.body),
+                404 => drop(self.wants_history.remove(conversation)),
+                _ => {}
+            },
             What::Poll(poll) if was_poll && !poll.is_probe => {
                 self.events_came(response, poll.cursor.is_none(), now);
             }
@@ -111,8 +118,11 @@ impl Tab {
         if take(&mut self.poll, link) {
             self.pause_until = now + AGAIN_AFTER;
         }
-        if take(&mut self.command, link) && request.what == What::State {
-            self.give_up(now);
+        if take(&mut self.command, link) {
+            self.left.clear();
+            if request.what == What::State {
+                self.give_up(now);
+            }
         }
         if let What::Send { nonce: Some(_), .. } = &request.what {
             self.unsure.push(request.what.clone());
@@ -143,6 +153,9 @@ impl Tab {
         }
         self.view = View::of(&response.body);
         let answer = self.pending.take();
+        // While it was away it may have left a group and come again.
+        let view = &self.view;
+        self.transcript.retain(|id, _| view.conversations.get(id).is_some_and(|c| !c.is_group));
         if answer.is_none() {
             self.cursor = cursor(&response.body);
             self.old_cursor = None;
@@ -150,6 +163,7 @@ impl Tab {
             self.transcript.clear();
         }
         let known: BTreeSet<i64> = self.view.conversations().collect();
+        self.wants_history.retain(|id| known.contains(id));
         self.wants_history.extend(known.iter().filter(|id| !self.transcript.contains_key(id)));
         if let Some(answer) = answer {
             self.go_on(&answer, now);
@@ -157,7 +171,13 @@ impl Tab {
     }
 
     fn history_came(&mut self, conversation: i64, body: &Value) {
+        if std::mem::take(&mut self.left).contains(&conversation) {
+            return;
+        }
         self.wants_history.remove(&conversation);
+        if !self.view.conversations.contains_key(&conversation) {
+            return;
+        }
         let shown = self.transcript.entry(conversation).or_default();
         for message in body["messages"].as_array().expect("messages") {
             show(shown, message);
@@ -195,8 +215,19 @@ impl Tab {
                     let conversation = id(&message["conversation_id"]);
                     show(self.transcript.entry(conversation).or_default(), message);
                 }
+                Some("message_updated") => {
+                    let message = &event["message"];
+                    let conversation = id(&message["conversation_id"]);
+                    show(self.transcript.entry(conversation).or_default(), message);
+                }
                 Some("conversation") => {
                     self.transcript.entry(id(&event["conversation"]["id"])).or_default();
+                }
+                Some("conversation_removed") => {
+                    let conversation = id(&event["conversation_id"]);
+                    self.transcript.remove(&conversation);
+                    self.wants_history.remove(&conversation);
+                    self.left.extend(self.command.map(|_| conversation));
                 }
                 _ => {}
             }
@@ -212,11 +243,15 @@ impl Tab {
     }
 }
 
-/// What a tab shows of a message never changes.
-fn show(shown: &mut BTreeMap<i64, String>, message: &Value) {
-    let body = message["body"].as_str().expect("a body");
-    let other = shown.insert(id(&message["id"]), body.to_owned());
-    assert!(other.is_none_or(|other| other == body), "a message is what it was: {message}");
+/// What a tab shows of a message never goes back, and changes with its version alone.
+fn show(shown: &mut BTreeMap<i64, Shown>, message: &Value) {
+    let new = Shown::of(message);
+    let old = shown.entry(id(&message["id"])).or_insert_with(|| new.clone());
+    assert_eq!(old.sender, new.sender, "a message is its sender's: {message}");
+    assert!(old.version != new.version || *old == new, "{message} was {old:?} before");
+    if old.version < new.version {
+        *old = new;
+    }
 }
 
 fn cursor(body: &Value) -> Option<Rc<str>> {

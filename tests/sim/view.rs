@@ -1,16 +1,27 @@
-//! What a tab shows: friends, who of them is there, conversations, marks and messages. Loaded from a
+//! What a tab shows: friends, who of them is there, conversations, their members, marks and messages. Loaded from a
 //! snapshot, kept up to date by events, and in the end compared with a fresh snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 /// Everything on the screen, but for the times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
+    pub me: i64,
     pub friends: BTreeMap<i64, Friend>,
-    /// How far each member of each conversation has read.
-    pub marks: BTreeMap<(i64, i64), i64>,
+    pub conversations: BTreeMap<i64, Conversation>,
+}
+
+/// One conversation of the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conversation {
+    pub is_group: bool,
+    pub title: String,
+    pub owner: Option<i64>,
+    /// How far each member has read.
+    pub marks: BTreeMap<i64, i64>,
+    pub former: BTreeSet<i64>,
 }
 
 /// One line of the list of friends.
@@ -22,12 +33,33 @@ pub struct Friend {
 }
 
 /// The messages of a tab, by conversation and id.
-pub type Transcript = BTreeMap<i64, BTreeMap<i64, String>>;
+pub type Transcript = BTreeMap<i64, BTreeMap<i64, Shown>>;
+
+/// A message on the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub sender: i64,
+    pub body: String,
+    /// Whether it is deleted, and when it last changed: of two copies the later one is shown.
+    pub version: (bool, i64),
+}
+
+impl Shown {
+    pub fn of(message: &Value) -> Self {
+        let at = |name: &str| message[name].as_i64();
+        let version = at("edited_at").max(at("deleted_at")).unwrap_or(0);
+        Self {
+            sender: id(&message["sender_id"]),
+            body: message["body"].as_str().expect("a body").to_owned(),
+            version: (at("deleted_at").is_some(), version),
+        }
+    }
+}
 
 impl View {
     /// As a snapshot says.
     pub fn of(state: &Value) -> Self {
-        let mut view = Self::default();
+        let mut view = Self { me: id(&state["user"]["id"]), ..Self::default() };
         for friend in state["friends"].as_array().expect("friends") {
             view.set_friend(friend);
         }
@@ -48,6 +80,9 @@ impl View {
             "friend" => self.set_friend(&event["friend"]),
             "friend_removed" => drop(self.friends.remove(&id(&event["user_id"]))),
             "conversation" => self.set_conversation(&event["conversation"]),
+            "conversation_removed" => {
+                self.conversations.remove(&id(&event["conversation_id"]));
+            }
             "read" => {
                 let (conversation, user) = (id(&event["conversation_id"]), id(&event["user_id"]));
                 self.mark(conversation, user, id(&event["message_id"]));
@@ -63,15 +98,20 @@ impl View {
         }
     }
 
-    /// The conversations with those who are friends now.
+    /// The conversations with those who are friends now, and the groups.
     pub fn open_conversations(&self) -> Vec<i64> {
         let friends = self.friends.values().filter(|friend| friend.state == "friends");
-        friends.filter_map(|friend| friend.conversation).collect()
+        friends.filter_map(|friend| friend.conversation).chain(self.groups()).collect()
     }
 
     /// All conversations that the tab knows.
     pub fn conversations(&self) -> impl Iterator<Item = i64> {
-        self.marks.keys().map(|&(conversation, _)| conversation)
+        self.conversations.keys().copied()
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = i64> {
+        let groups = self.conversations.iter().filter(|(_, conversation)| conversation.is_group);
+        groups.map(|(&id, _)| id)
     }
 
     fn set_friend(&mut self, friend: &Value) {
@@ -85,18 +125,31 @@ impl View {
     }
 
     fn set_conversation(&mut self, conversation: &Value) {
-        for member in conversation["members"].as_array().expect("members") {
-            self.mark(
-                id(&conversation["id"]),
-                id(&member["user"]["id"]),
-                id(&member["last_read_id"]),
-            );
+        let list = |name: &str| conversation[name].as_array().expect("a list").iter();
+        let owner = list("members").find(|member| member["role"] == "owner");
+        let shown = Conversation {
+            is_group: conversation["kind"] == "group",
+            title: conversation["title"].as_str().unwrap_or("").to_owned(),
+            owner: owner.map(|owner| id(&owner["user"]["id"])),
+            marks: BTreeMap::new(),
+            former: list("former_members").map(|user| id(&user["id"])).collect(),
+        };
+        let key = id(&conversation["id"]);
+        let before = self.conversations.insert(key, shown).unwrap_or_default();
+        for member in list("members") {
+            let user = id(&member["user"]["id"]);
+            let mark = before.marks.get(&user).copied().unwrap_or(0);
+            let mark = mark.max(id(&member["last_read_id"]));
+            self.conversations.get_mut(&key).expect("it is there").marks.insert(user, mark);
         }
     }
 
+    /// Of those who are there no more, nothing is shown.
     fn mark(&mut self, conversation: i64, user: i64, message: i64) {
-        let mark = self.marks.entry((conversation, user)).or_insert(0);
-        *mark = message.max(*mark);
+        let conversation = self.conversations.get_mut(&conversation);
+        if let Some(mark) = conversation.and_then(|known| known.marks.get_mut(&user)) {
+            *mark = message.max(*mark);
+        }
     }
 }
 

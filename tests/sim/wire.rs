@@ -24,7 +24,11 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     Accept { user: i64 },
+    AddMember { group: i64, user: i64 },
     AskFriend { name: &'static str },
+    CreateGroup { title: String, members: Vec<i64> },
+    Delete { message: i64 },
+    Edit { message: i64, body: String },
     History { conversation: i64 },
     LogIn { name: &'static str },
     LogOut,
@@ -32,6 +36,8 @@ pub enum What {
     Poll(Poll),
     Read { conversation: i64, message: i64 },
     Register { name: &'static str },
+    RemoveMember { group: i64, user: i64 },
+    Rename { group: i64, title: String },
     Send { conversation: i64, body: String, nonce: Option<String> },
     State,
     Unfriend { user: i64 },
@@ -84,6 +90,24 @@ impl Request {
             What::Accept { user } => ("POST", format!("/api/friends/{user}/accept"), None),
             What::AskFriend { name } => {
                 ("POST", "/api/friends".into(), Some(json!({ "name": name })))
+            }
+            What::AddMember { group, user } => {
+                let path = format!("/api/conversations/{group}/members");
+                ("POST", path, Some(json!({ "user_id": user })))
+            }
+            What::CreateGroup { title, members } => {
+                let body = json!({ "title": title, "member_ids": members });
+                ("POST", "/api/conversations".into(), Some(body))
+            }
+            What::Delete { message } => ("DELETE", format!("/api/messages/{message}"), None),
+            What::Edit { message, body } => {
+                ("PATCH", format!("/api/messages/{message}"), Some(json!({ "body": body })))
+            }
+            What::RemoveMember { group, user } => {
+                ("DELETE", format!("/api/conversations/{group}/members/{user}"), None)
+            }
+            What::Rename { group, title } => {
+                ("PATCH", format!("/api/conversations/{group}"), Some(json!({ "title": title })))
             }
             What::History { conversation } => {
                 ("GET", format!("/api/conversations/{conversation}/messages?limit=200"), None)
