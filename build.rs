@@ -1,7 +1,7 @@
 //! Embeds the files under `www/`: bytes, compressed bytes, tags and types, as one sorted table of
 //! Rust.
 //!
-//! Does not change a byte of them. The outcome depends on the files alone, and on
+//! Takes the comments out of scripts and styles, and changes nothing else. The outcome depends on the files alone, and on
 //! `SOURCE_DATE_EPOCH` where it is set: then no file is newer than that, so that a build can be
 //! reproduced.
 
@@ -15,11 +15,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+#[path = "build/comments.rs"]
+mod comments;
 #[path = "src/http/media.rs"]
 mod media;
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build/comments.rs");
     println!("cargo::rerun-if-changed=src/http/media.rs");
     println!("cargo::rerun-if-changed=www");
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
@@ -33,7 +36,7 @@ fn main() -> io::Result<()> {
     let mut table =
         String::from("#[allow(clippy::unreadable_literal)]\nstatic EMBEDDED: &[Embedded] = &[\n");
     for (index, (path, file)) in pages.iter().enumerate() {
-        table += &row(path, file, &out.join(format!("{index}.gz")))?;
+        table += &row(path, file, &out.join(index.to_string()))?;
     }
     table += "];\n";
     fs::write(out.join("pages.rs"), table)
@@ -62,8 +65,14 @@ fn walk(folder: &Path, prefix: &str, pages: &mut Vec<(String, PathBuf)>) -> io::
     Ok(())
 }
 
-fn row(path: &str, file: &Path, gzip_file: &Path) -> io::Result<String> {
-    let bytes = fs::read(file)?;
+/// Describes a file, whose embedded forms are written to `embedded` and beside it.
+fn row(path: &str, file: &Path, embedded: &Path) -> io::Result<String> {
+    let mut bytes = fs::read(file)?;
+    if matches!(file.extension().and_then(|it| it.to_str()), Some("js" | "css")) {
+        bytes =
+            comments::strip(str::from_utf8(&bytes).expect("scripts and styles are UTF-8")).into();
+    }
+    fs::write(embedded, &bytes)?;
     let gzip = compress(&bytes)?;
     let etag = etag(&bytes);
     let mut row = format!(
@@ -71,12 +80,13 @@ fn row(path: &str, file: &Path, gzip_file: &Path) -> io::Result<String> {
          etag: \"\\\"{etag}\\\"\", gzip: ",
         media::of(path),
         modified(file)?,
-        utf8(file),
+        utf8(embedded),
     );
     if gzip.len() < bytes.len() {
-        fs::write(gzip_file, gzip)?;
+        let gzip_file = embedded.with_extension("gz");
+        fs::write(&gzip_file, gzip)?;
         let _ =
-            write!(row, "Some((include_bytes!({:?}), \"\\\"{etag}-gzip\\\"\"))", utf8(gzip_file));
+            write!(row, "Some((include_bytes!({:?}), \"\\\"{etag}-gzip\\\"\"))", utf8(&gzip_file));
     } else {
         row += "None";
     }

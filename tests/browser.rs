@@ -19,7 +19,7 @@ fn the_web_app_works_in_a_real_browser() {
         return skip("node or npm was not found");
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
-    if !folder.join("node_modules").exists() {
+    if !is_installed(&folder) {
         let status =
             command("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).status();
         assert!(status.expect("npm runs").success(), "npm ci failed");
@@ -41,6 +41,14 @@ fn the_web_app_works_in_a_real_browser() {
         .expect("node runs");
     ask(&control_address, "end");
     assert!(status.success(), "the browser tests failed");
+}
+
+/// Whether npm has installed what is asked for now, not what was asked for some time ago.
+fn is_installed(folder: &Path) -> bool {
+    let changed =
+        |name: &str| fs::metadata(folder.join(name)).and_then(|file| file.modified()).ok();
+    let installed = changed("node_modules/.package-lock.json");
+    installed.is_some() && installed >= changed("package-lock.json")
 }
 
 /// The server under test, with its data in a folder of its own.
@@ -67,6 +75,12 @@ impl Server {
     fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// Puts into the data of a server that does not run what would take long to say to one that does.
+    fn seed(&self, sql: &str) {
+        let store = rusqlite::Connection::open(self.data.join("lovejoy.db")).expect("the database");
+        store.execute_batch(sql).expect("statements that the schema allows");
     }
 
     /// SIGTERM: it may answer its held polls before it goes.
@@ -111,10 +125,12 @@ fn obey(control: &TcpListener, mut server: Server) {
         let mut stream = stream.expect("a local connection");
         let mut line = String::new();
         BufReader::new(&stream).read_line(&mut line).expect("a line");
-        match line.trim() {
+        let (command, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+        match command {
             "kill" => server.kill(),
             "stop" => server.stop(),
             "start" => server.restart(),
+            "sql" => server.seed(rest),
             "end" => {
                 drop(server);
                 let _ = stream.write_all(b"ok\n");

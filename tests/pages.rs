@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "../build/comments.rs"]
+mod comments;
+
 use lovejoy::http::{Framing, Limits, Pages, Reader, Step, Version};
 
 /// A folder that goes with the test.
@@ -227,4 +230,13 @@ fn a_folder_that_is_none_is_an_error() {
     assert!(Pages::folder(Path::new("/nowhere/at/all")).is_err());
     let folder = Folder::new("file");
     assert!(Pages::folder(&folder.0.join("secret.txt")).is_err());
+}
+
+#[test]
+fn comments_are_taken_out_and_lines_keep_their_numbers() {
+    let script = "// A head.\n/**\n * @param {number} a\n */\nfunction f(a) { // behind\n  /** @type {X} */ (a).b();\n\
+                  \t/* one */ /* two */ g(\"// no comment\", '/* nor this */');\n}\n";
+    let expected = "\n\n\n\nfunction f(a) { // behind\n (a).b();\n g(\"// no comment\", '/* nor this */');\n}\n";
+    assert_eq!(comments::strip(script), expected);
+    assert_eq!(comments::strip("/* a\n b */ p { color: red }"), "\n p { color: red }\n");
 }

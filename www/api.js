@@ -44,8 +44,8 @@ export async function problem(response) {
   return new ApiError(response.status, code || `http_${response.status}`, detail, field, after);
 }
 
-/** @param {string} [token] */
-export function createApi(token = "") {
+/** @param {string} [token] @param {() => void} [onUnauthorized] the token is dead */
+export function createApi(token = "", onUnauthorized) {
   /**
    * @param {string} method
    * @param {string} path
@@ -70,6 +70,7 @@ export function createApi(token = "") {
     } catch {
       throw new ApiError(0, "network");
     }
+    if (response.status === 401) onUnauthorized?.();
     throw await problem(response);
   }
 
@@ -82,21 +83,56 @@ export function createApi(token = "") {
     logIn: (name, password) => request("POST", "api/sessions", { name, password }),
     logOut: () => request("DELETE", "api/sessions/current"),
     state: () => request("GET", "api/state"),
-    conversations: () => request("GET", "api/conversations"),
     /** @param {string} name */
     askFriend: (name) => request("POST", "api/friends", { name }),
     /** @param {number} userId */
     acceptFriend: (userId) => request("POST", `api/friends/${userId}/accept`),
     /** @param {number} userId */
     removeFriend: (userId) => request("DELETE", `api/friends/${userId}`),
-    /** @param {number} id @param {number | null} before */
-    messages: (id, before) =>
-      request("GET", `api/conversations/${id}/messages?limit=50${before ? `&before=${before}` : ""}`),
+    /** @param {number} userId */
+    block: (userId) => request("PUT", `api/blocks/${userId}`),
+    /** @param {number} userId */
+    unblock: (userId) => request("DELETE", `api/blocks/${userId}`),
+    /** @param {string} q */
+    findUsers: (q) => request("GET", `api/users?q=${encodeURIComponent(q)}&limit=8`),
+
+    conversations: () => request("GET", "api/conversations"),
+    /** @param {string} title @param {number[]} ids */
+    createGroup: (title, ids) => request("POST", "api/conversations", { title, member_ids: ids }),
+    /** @param {number} id @param {string} title */
+    rename: (id, title) => request("PATCH", `api/conversations/${id}`, { title }),
+    /** @param {number} id @param {number} userId */
+    addMember: (id, userId) => request("POST", `api/conversations/${id}/members`, { user_id: userId }),
+    /** @param {number} id @param {number} userId */
+    removeMember: (id, userId) => request("DELETE", `api/conversations/${id}/members/${userId}`),
+
+    /** The newest messages of a conversation, or those on one side of an id. @param {number} id
+     * @param {"before" | "after"} [side] @param {number} [messageId] */
+    messages: (id, side, messageId) =>
+      request("GET", `api/conversations/${id}/messages?limit=50${side ? `&${side}=${messageId}` : ""}`),
     /** @param {number} id @param {string} body @param {string} nonce */
     send: (id, body, nonce) => request("POST", `api/conversations/${id}/messages`, { body, nonce }),
+    /** @param {number} messageId @param {string} body */
+    edit: (messageId, body) => request("PATCH", `api/messages/${messageId}`, { body }),
+    /** @param {number} messageId */
+    deleteMessage: (messageId) => request("DELETE", `api/messages/${messageId}`),
     /** @param {number} id @param {number} messageId */
-    markRead: (id, messageId) =>
-      request("PUT", `api/conversations/${id}/read`, { message_id: messageId }),
+    markRead: (id, messageId) => request("PUT", `api/conversations/${id}/read`, { message_id: messageId }),
+    /** @param {number} id */
+    typing: (id) => request("POST", `api/conversations/${id}/typing`),
+    /** @param {string} q @param {number} [before] */
+    search: (q, before) => request("GET", `api/search?q=${encodeURIComponent(q)}${before ? `&before=${before}` : ""}`),
+
+    me: () => request("GET", "api/me"),
+    /** @param {string} displayName */
+    renameMe: (displayName) => request("PATCH", "api/me", { display_name: displayName }),
+    /** @param {string} current @param {string} next */
+    changePassword: (current, next) => request("PUT", "api/me/password", { current, new: next }),
+    sessions: () => request("GET", "api/sessions"),
+    /** @param {number} id */
+    endSession: (id) => request("DELETE", `api/sessions/${id}`),
+    /** @param {string} password */
+    deleteAccount: (password) => request("POST", "api/me/delete", { password }),
   };
 }
 

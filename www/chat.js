@@ -2,51 +2,113 @@
 // One direction: server events and actions of the user -> reduce -> state -> views.
 // Does not know how one signs in or what the choices in the menu do: main.js does.
 
+import { createActions } from "./actions.js";
+import { createAccount } from "./account.js";
+import { createApi } from "./api.js";
+import { createAttention } from "./attention.js";
+import { createHistory } from "./history.js";
 import { createOutbox } from "./outbox.js";
-import { createPoll } from "./poll.js";
-import { initialState, partner, reduce, unreadTotal } from "./state.js";
+import { askServer, createPoll } from "./poll.js";
+import { initialState, reduce } from "./state.js";
 import { createDesk } from "./storage.js";
+import { createTabs } from "./tabs.js";
 import { createBanner } from "./view-banner.js";
-import { createComposer } from "./view-composer.js";
-import { createConversation } from "./view-conversation.js";
-import { createDetails } from "./view-details.js";
-import { createList, nameOf } from "./view-list.js";
-import { createMenu } from "./view-menu.js";
+import { createNotice } from "./view-notice.js";
 import { createSplash } from "./view-signin.js";
+import { createViews } from "./views.js";
 import { h } from "./dom.js";
 
 const WIDE = "(min-width: 1100px)";
-const OPEN = /^#c(\d+)$/;
+/** A conversation, perhaps at a message. */
+const ADDRESS = /^#c(\d+)(?:m(\d+))?$/;
 const TICK_MS = 60_000;
+/** A note that somebody types fades when no other follows. */
+const TYPING_MS = 5_000;
 
 /**
  * @typedef {import("./state.js").State} State
  * @param {object} options
- * @param {import("./api.js").Api} options.api
+ * @param {string} options.token
  * @param {HTMLElement} options.place
  * @param {number} options.limit of a message, in bytes
  * @param {string} options.title of the page
- * @param {Omit<Parameters<typeof createMenu>[0], "onLogOut" | "open">} options.choices
+ * @param {import("./view-settings.js").Choices} options.choices
  * @param {(ended: boolean) => void} options.onLeave ended: the server did it
  */
-export function startChat({ api, place, limit, title, choices, onLeave }) {
+export function startChat({ token, place, limit, title, choices, onLeave }) {
   let state = initialState();
   /** @type {import("./storage.js").Desk} */
   let desk;
+  /** @type {ReturnType<typeof createTabs>} */
+  let tabs;
+  /** @type {ReturnType<typeof createAttention> | undefined} */
+  let attention;
   /** @type {ReturnType<typeof createViews> | undefined} */
   let views;
   let rendering = false;
+  let left = false;
   /** How far reading has been reported, by conversation. @type {Map<number, number>} */
   const reported = new Map();
 
-  /** @param {...any} actions */
-  function dispatch(...actions) {
+  const read = () => state;
+  const api = createApi(token, () => leave(true));
+  const actions = createActions({ api, state: read, dispatch });
+  const messages = createHistory({ api, state: read, dispatch });
+  const outbox = createOutbox({ pending: () => state.pending, dispatch, send: api.send });
+  const account = createAccount({ api, dispatch, onChanged: () => tabs.say({ check: true }), onGone: () => goOut() });
+  const poll = createPoll({
+    ask: (...question) => tabs.ask(...question),
+    snapshot: async () => {
+      const snapshot = await api.state();
+      if (!desk) arrive(snapshot.user.id);
+      reported.clear();
+      messages.forget();
+      dispatch({ type: "snapshot", snapshot });
+      outbox.wake();
+      return snapshot.cursor;
+    },
+    onAnswer: async ({ events }) => {
+      const reset = events.some((event) => event.type === "reset");
+      if (reset) dispatch({ type: "snapshot", snapshot: await api.state() });
+      events.forEach(take);
+    },
+    onStatus: (connection) => {
+      const back = state.connection.lostAt && !connection.lostAt;
+      dispatch({ type: "set", change: { connection } });
+      if (!back) return;
+      outbox.wake();
+      messages.retry();
+    },
+    onUnauthorized: () => leave(true),
+  });
+
+  const banner = createBanner({ onTry: poll.nudge });
+  const notice = createNotice();
+  const columns = h("div", { class: "columns" }, createSplash());
+  place.replaceChildren(h("div", { class: "chat" }, banner.element, columns, notice.element));
+
+  /** An event of the server. @param {any} event */
+  function take(event) {
+    if (event.type === "typing") {
+      const now = Date.now();
+      setTimeout(render, TYPING_MS);
+      return dispatch({ ...event, now, until: now + TYPING_MS });
+    }
+    const { message } = event;
+    const known = message && state.conversations.get(message.conversation_id);
+    const news = event.type === "message" && message.sender_id !== state.me?.id && message.id > (known?.last_message?.id ?? 0);
+    dispatch(event);
+    if (news) attention?.arrive(message);
+  }
+
+  /** @param {...any} steps */
+  function dispatch(...steps) {
     const before = state;
-    for (const action of actions) state = reduce(state, action);
+    for (const action of steps) state = reduce(state, action);
     if (state === before) return;
     if (desk && state.pending !== before.pending) desk.saveOutbox(state.pending);
     if (state.missing && !before.missing) reloadConversations();
-    loadOpenThread();
+    messages.loadOpen();
     if (rendering) return;
     rendering = true;
     queueMicrotask(render);
@@ -54,102 +116,52 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
 
   function render() {
     rendering = false;
-    const unread = unreadTotal(state);
-    document.title = unread ? `(${unread}) ${title}` : title;
-    banner.update(state);
-    views?.update(state);
+    if (left) return;
+    attention?.update();
+    for (const view of [banner, notice, views]) view?.update(state);
   }
 
-  const poll = createPoll({
-    url: "api/events",
-    headers: () => ({ Authorization: `Bearer ${api.token}` }),
-    snapshot: async () => {
-      const snapshot = await api.state();
-      if (!desk) arrive(snapshot.user.id);
-      reported.clear();
-      dispatch({ type: "set", change: { threads: new Map() } }, { type: "snapshot", snapshot });
-      outbox.wake();
-      return snapshot.cursor;
-    },
-    onAnswer: async ({ events }) => {
-      const reset = events.some((event) => event.type === "reset");
-      const snapshot = reset ? [{ type: "snapshot", snapshot: await api.state() }] : [];
-      dispatch(...snapshot, ...events);
-    },
-    onStatus: (connection) => {
-      const back = state.connection.lostAt && !connection.lostAt;
-      dispatch({ type: "set", change: { connection } });
-      if (back) comeBack();
-    },
-    onUnauthorized: () => leave(true),
-  });
-  const outbox = createOutbox({ pending: () => state.pending, dispatch, send: api.send });
-
-  /** Does what had to wait for the connection. */
-  function comeBack() {
-    outbox.wake();
-    const id = state.openId;
-    if (id !== null && state.threads.get(id)?.load === "failed") loadThread(id);
-  }
-
-  const banner = createBanner({ onTry: poll.nudge });
-  const columns = h("div", { class: "columns" }, createSplash());
-  place.replaceChildren(h("div", { class: "chat" }, banner.element, columns));
-
-  /** Only the first snapshot says who one is, and so whose drafts these are. @param {number} userId */
+  /** Only the first snapshot says who one is, and so whose drafts these are, and which tabs one shares with.
+   * @param {number} userId */
   function arrive(userId) {
     desk = createDesk(userId);
+    tabs = createTabs({ name: `lovejoy.${userId}`, ask: askServer("api/events", { Authorization: `Bearer ${token}` }), onWord });
+    attention = createAttention({ title, state: read, tabs, onOpen: openByHand });
     dispatch({ type: "set", change: { pending: desk.outbox(), panel: matchMedia(WIDE).matches } });
     rebuild();
     followAddress();
   }
 
-  function createViews(menuOpen = false) {
-    const menu = createMenu({ ...choices, onLogOut: logOut, open: menuOpen });
-    const composer = createComposer({ limit, desk, onSend: outbox.add });
-    const details = createDetails({ onClose: () => togglePanel(false), onUnfriend: removeFriend });
-    const list = createList({ title, menu: menu.element, onOpen: openByHand, onAccept: acceptFriend, onRemove: removeFriend,
-      onSearch: (query) => dispatch({ type: "set", change: { query } }),
-      onAsk: async (name) => befriend(await api.askFriend(name)) });
-    const conversation = createConversation({ composer: composer.element, onLoad: loadThread, onSeen: markRead,
-      onBack: () => show(null), onDetails: () => togglePanel(!state.panel), onRetry: outbox.retry,
-      onDiscard: (nonce) => dispatch({ type: "pending_dropped", nonce }) });
-    const elements = [list.element, conversation.element, details.element];
-
-    /** @param {State} next */
-    function update(next) {
-      const open = next.openId === null ? undefined : next.conversations.get(next.openId);
-      const other = open && partner(next, open);
-      columns.toggleAttribute("data-open", Boolean(open));
-      composer.open(open?.id ?? null, other ? nameOf(other) : open?.title ?? "");
-      for (const view of [list, conversation, details]) view.update(next);
-    }
-    const close = () => [menu, list, composer, conversation].forEach((view) => view.close());
-    return { elements, update, close, menuOpen: menu.isOpen, list, composer, details };
+  /** What another tab of this user says. @param {any} word */
+  function onWord(word) {
+    // Sessions were ended there, perhaps the one of this tab.
+    if (word.check) api.me().catch(() => null);
+    if (word.sight) attention?.hear(word);
   }
 
-  /** @param {number} id a conversation */
-  function openByHand(id) {
-    show(id);
+  /** @param {number} id a conversation @param {number} [aim] a message in it */
+  function openByHand(id, aim) {
+    show(id, aim);
     // On a touch screen the focus would bring up the keyboard over what one wants to read.
-    if (matchMedia("(pointer: coarse)").matches) return;
+    if (aim || matchMedia("(pointer: coarse)").matches) return;
     render();
     views?.composer.focus();
   }
 
-  /** The address says what is open, so that reload and the back button work. @param {number | null} id */
-  function show(id) {
+  /** The address says what is open, so that reload and the back button work.
+   * @param {number | null} id @param {number} [aim] */
+  function show(id, aim) {
     const from = state.openId;
-    const hash = id === null ? "" : `#c${id}`;
+    const hash = id === null ? "" : `#c${id}${aim ? `m${aim}` : ""}`;
     if (hash !== location.hash) history.pushState(null, "", hash || location.pathname);
     followAddress();
     if (id === null) views?.list.focusRow(from);
   }
 
   function followAddress() {
-    const id = Number(OPEN.exec(location.hash)?.[1]) || null;
+    const [, id, aim] = ADDRESS.exec(location.hash) ?? [];
     const change = matchMedia(WIDE).matches ? {} : { panel: false };
-    dispatch({ type: "set", change }, { type: "open", id });
+    dispatch({ type: "set", change }, { type: "open", id: Number(id) || null, aim: Number(aim) || 0 });
   }
 
   /** @param {boolean} panel */
@@ -159,32 +171,15 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
     if (panel) views?.details.focus();
   }
 
-  function loadOpenThread() {
-    const id = state.openId;
-    if (id === null || !state.conversations.has(id)) return;
-    if ((state.threads.get(id)?.load ?? "none") === "none") loadThread(id);
-  }
-
-  /** Loads the newest page, or the one before what is there. @param {number} id */
-  async function loadThread(id) {
-    const thread = state.threads.get(id);
-    if (thread?.load === "loading") return;
-    const older = thread?.load === "loaded" || thread?.load === "failed" ? thread.messages[0]?.id ?? null : null;
-    dispatch({ type: "thread_loading", id });
-    try {
-      const { messages, more } = await api.messages(id, older);
-      dispatch({ type: "thread_page", id, messages, more });
-    } catch {
-      dispatch({ type: "thread_failed", id });
-    }
+  /** @param {number} id @param {string} body */
+  function send(id, body) {
+    if (state.threads.get(id)?.newer) messages.load(id, "newest");
+    outbox.add(id, body);
   }
 
   async function reloadConversations() {
-    try {
-      dispatch({ type: "conversations", ...await api.conversations() });
-    } catch {
-      dispatch({ type: "set", change: { missing: false } });
-    }
+    const answer = await api.conversations().catch(() => null);
+    dispatch(answer ? { type: "conversations", ...answer } : { type: "set", change: { missing: false } });
   }
 
   /** @param {number} id @param {number} messageId */
@@ -199,44 +194,28 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
     }
   }
 
-  /** @param {{friend: import("./state.js").Friend}} answer */
-  function befriend({ friend }) {
-    dispatch({ type: "friend", friend });
-    return friend;
-  }
-
-  /** @param {number} userId */
-  async function acceptFriend(userId) {
-    await api.acceptFriend(userId).then(befriend, ignore);
-  }
-
-  /** @param {number} userId */
-  async function removeFriend(userId) {
-    await api.removeFriend(userId).then(() => dispatch({ type: "friend_removed", user_id: userId }), ignore);
-  }
-
   async function logOut() {
+    actions.close();
+    await api.logOut().catch(() => null);
+    goOut();
+  }
+
+  /** By one's own will, so nothing of one's own stays behind. */
+  function goOut() {
     desk?.clear();
-    await api.logOut().catch(ignore);
     history.replaceState(null, "", location.pathname);
     leave(false);
   }
 
   /** @param {boolean} ended */
   function leave(ended) {
-    close();
-    onLeave(ended);
-  }
-
-  function close() {
-    poll.stop();
-    outbox.close();
+    if (left) return;
+    left = true;
+    for (const part of [poll, outbox, actions, tabs, attention, banner, views]) (part && "stop" in part ? part.stop : part?.close)?.();
     clearInterval(ticking);
-    banner.close();
-    views?.close();
     removeEventListener("popstate", followAddress);
     document.removeEventListener("visibilitychange", onVisibility);
-    document.title = title;
+    onLeave(ended);
   }
 
   const onVisibility = () => dispatch({ type: "set", change: { visible: !document.hidden } });
@@ -244,9 +223,11 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
   /** Makes every view anew, as for another language; what was typed is in the drafts. */
   function rebuild() {
     if (!desk) return;
+    const open = views?.opened();
     views?.close();
-    views = createViews(views?.menuOpen());
-    columns.replaceChildren(...views.elements);
+    views = createViews({ title, limit, desk, state: read, dispatch, actions, account, choices, open, columns,
+      onLogOut: logOut, onOpen: openByHand, onBack: () => show(null), onPanel: togglePanel, onSend: send, onSeen: markRead,
+      onLoad: messages.load, outbox });
     render();
   }
 
@@ -257,6 +238,3 @@ export function startChat({ api, place, limit, title, choices, onLeave }) {
   poll.start();
   return { rebuild };
 }
-
-/** A request that failed leaves things as they are shown; the button is there to be pressed again. */
-function ignore() {}

@@ -22,7 +22,9 @@ function onLanguage(language) {
   saveChoice("language", language);
   useLanguage(language);
   rebuild();
-  /** @type {HTMLElement | null} */ (place.querySelector("[name=language]:checked"))?.focus();
+  // In the dialog over the page if there is one, else in the menu or on the card.
+  const pickers = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[name$=-language]:checked"));
+  [...pickers].at(-1)?.focus();
 }
 
 /** @param {string} theme */
@@ -49,7 +51,7 @@ function signIn(notice) {
 /** @param {string} token */
 function chat(token) {
   const running = startChat({
-    api: createApi(token),
+    token,
     place,
     limit: server?.limits?.message_bytes ?? MESSAGE_BYTES,
     title: server?.name ?? "Lovejoy",

@@ -64,7 +64,7 @@ export function createOutbox({ pending, dispatch, send }) {
 
   /** @param {number} conversationId @param {string} body */
   function add(conversationId, body) {
-    const message = { nonce: nonce(), conversation_id: conversationId, body, written_at: Date.now() };
+    const message = { nonce: freshNonce(), conversation_id: conversationId, body, written_at: Date.now() };
     dispatch({ type: "pending", pending: { ...message, state: "sending" } });
     wake();
   }
@@ -79,7 +79,7 @@ export function createOutbox({ pending, dispatch, send }) {
 }
 
 /** `crypto.randomUUID` is missing on plain http; this is not. */
-function nonce() {
+function freshNonce() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

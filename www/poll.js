@@ -9,6 +9,7 @@
 // 2. Without a cursor (at first, or when the server refuses it) `snapshot` fetches one.
 // 3. After a failure the first question does not wait (wait=0), so that success shows at once.
 // 4. Back-off is 0.5 s to 30 s with full jitter, and starts over only after a success that lasted.
+// A question goes to the server by `askServer`; `tabs.js` puts another way of asking around that one.
 
 const WAIT_S = 25;
 const SLACK_MS = 10_000; // what an answer may be late before it counts as lost
@@ -23,14 +24,24 @@ const AGAIN = "ask again at once";
  * @typedef {{state: PollState, lostAt: number, retryAt: number}} PollStatus
  *   since when the connection is lost (0: it stands), and when a pause ends
  * @typedef {{events: any[], cursor: string, more?: boolean, wait?: number, retry_ms?: number}} Answer
+ * @typedef {(cursor: string, seconds: number, signal: AbortSignal) => Promise<Answer>} Ask
+ *   one question, which may be held for so long; throws a Response that is no answer, or whatever fetch throws
  * @typedef {object} PollOptions
- * @property {string} url of the events
- * @property {() => Record<string, string>} headers
+ * @property {Ask} ask
  * @property {() => Promise<string>} snapshot loads everything and returns the cursor to go on from
  * @property {(answer: Answer) => Promise<void>} onAnswer
  * @property {(status: PollStatus) => void} onStatus
  * @property {() => void} onUnauthorized
  */
+
+/** @param {string} url of the events @param {Record<string, string>} headers @returns {Ask} */
+export const askServer = (url, headers) => async (cursor, seconds, signal) => {
+  const query = `cursor=${encodeURIComponent(cursor)}&wait=${seconds}`;
+  // Not through the cache: Chrome would make the equal questions of two tabs wait for each other.
+  const response = await fetch(`${url}?${query}`, { headers, cache: "no-store", signal });
+  if (!response.ok) throw response;
+  return response.json();
+};
 
 /** @param {PollOptions} options */
 export function createPoll(options) {
@@ -54,18 +65,13 @@ export function createPoll(options) {
     });
   }
 
-  /** One question: gives the answer, or throws a Response or whatever fetch throws. */
   async function ask() {
     cursor ??= await options.snapshot();
     const seconds = status.lostAt ? 0 : WAIT_S;
-    const asking = (interrupt = new AbortController());
-    const timer = setTimeout(() => asking.abort(), Math.max(wait, seconds) * 1000 + SLACK_MS);
+    const { signal } = (interrupt = new AbortController());
+    const timer = setTimeout(() => interrupt.abort(), Math.max(wait, seconds) * 1000 + SLACK_MS);
     try {
-      const url = `${options.url}?cursor=${encodeURIComponent(cursor)}&wait=${seconds}`;
-      // Not through the cache: Chrome would make the equal questions of two tabs wait for each other.
-      const response = await fetch(url, { headers: options.headers(), cache: "no-store", signal: asking.signal });
-      if (!response.ok) throw response;
-      return /** @type {Answer} */ (await response.json());
+      return await options.ask(cursor, seconds, signal);
     } finally {
       clearTimeout(timer);
     }

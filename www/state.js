@@ -1,6 +1,12 @@
 // Holds what the page knows as one plain value, and says how events and actions turn it into the next.
 // Knows no DOM, no network and no clock: everything comes in by `reduce(state, action)`, nothing is changed in place.
 
+import { ownMark } from "./selectors.js";
+import { changeMessage, firstId, lastId, NO_THREAD, putMessage, takePage } from "./thread.js";
+
+/** Conversations whose messages stay loaded: going back and forth between a few is at once. */
+const THREADS = 8;
+
 /**
  * @typedef {{id: number, name: string, display_name: string, deleted?: boolean,
  *   online?: boolean, last_seen_at?: number | null}} User
@@ -12,12 +18,6 @@
  * @typedef {{id: number, kind: "direct" | "group", title: string | null, members: Member[],
  *   former_members?: User[], last_message: Message | null, unread: number}} Conversation
  *
- * @typedef {object} Thread what is loaded of one conversation's messages
- * @property {Message[]} messages by growing id, without holes
- * @property {boolean} more whether the server has older ones
- * @property {"none" | "loading" | "loaded" | "failed"} load
- * @property {number | null} dividerAfter the "New messages" line stands after this id
- *
  * @typedef {object} Pending a message that the server has not confirmed
  * @property {string} nonce
  * @property {number} conversation_id
@@ -26,18 +26,32 @@
  * @property {"sending" | "failed"} state
  * @property {string} [code] why it failed
  *
+ * @typedef {{text: string, undo?: () => void}} Notice
+ *
+ * @typedef {object} Search for messages
+ * @property {string} query
+ * @property {"loading" | "loaded" | "failed"} load
+ * @property {Message[]} messages the newest first
+ * @property {boolean} more
+ *
  * @typedef {object} State
  * @property {boolean} ready whether the first snapshot has come
- * @property {boolean} missing whether an event spoke of a conversation that is not known
+ * @property {boolean} missing whether an event spoke of something that is not known
  * @property {User | null} me
  * @property {Map<number, Friend>} friends by user id
  * @property {Map<number, Conversation>} conversations
- * @property {Map<number, Thread>} threads
+ * @property {Map<number, import("./thread.js").Thread>} threads the last ones used
  * @property {Pending[]} pending in the order of writing
+ * @property {Map<string, number>} typing until when, by conversation and user
  * @property {number | null} openId the conversation on screen
+ * @property {number} aim the message to be shown in it, 0 for none
+ * @property {string} left the title of a group that was on screen when one's membership ended
+ * @property {Message | null} editing
  * @property {boolean} visible whether the page is
  * @property {boolean} panel whether the details are shown
  * @property {string} query what the list is filtered by
+ * @property {Search | null} search
+ * @property {Notice | null} notice what went wrong or well just now
  * @property {import("./poll.js").PollStatus} connection
  */
 
@@ -50,15 +64,18 @@ export const initialState = () => ({
   conversations: new Map(),
   threads: new Map(),
   pending: [],
+  typing: new Map(),
   openId: null,
+  aim: 0,
+  left: "",
+  editing: null,
   visible: true,
   panel: false,
   query: "",
+  search: null,
+  notice: null,
   connection: { state: "idle", lostAt: 0, retryAt: 0 },
 });
-
-/** @type {Thread} */
-const NO_THREAD = { messages: [], more: false, load: "none", dividerAfter: null };
 
 /**
  * @param {State} state
@@ -74,13 +91,19 @@ export function reduce(state, action) {
     case "set":
       return { ...state, ...action.change };
     case "open":
-      return open(state, action.id);
+      return open(state, action.id, action.aim ?? 0);
     case "thread_loading":
-      return changeThread(state, action.id, { load: "loading" });
+      return changeThread(state, action.id, { load: "loading", side: action.side });
     case "thread_failed":
       return changeThread(state, action.id, { load: "failed" });
     case "thread_page":
       return addPage(state, action);
+    case "scrolled":
+      return changeThread(state, action.id, { atEnd: action.atEnd });
+    case "search_page":
+      return addHits(state, action);
+    case "search_failed":
+      return failSearch(state, action.query);
     case "pending":
       return { ...state, pending: [...state.pending, action.pending] };
     case "pending_state":
@@ -92,6 +115,10 @@ export function reduce(state, action) {
     // The server's events, by their own names.
     case "message":
       return addMessage(state, action.message);
+    case "message_updated":
+      return updateMessage(state, action.message);
+    case "typing":
+      return addTypist(state, action);
     case "read":
       return moveMark(state, action, "last_read_id");
     case "delivered":
@@ -106,50 +133,13 @@ export function reduce(state, action) {
     case "friend_removed":
       return { ...state, friends: without(state.friends, action.user_id) };
     case "conversation":
-      return { ...state, conversations:
-        withEntry(state.conversations, action.conversation.id, action.conversation) };
+      return setConversation(state, action.conversation);
     case "conversation_removed":
-      return { ...state, conversations: without(state.conversations, action.conversation_id),
-        threads: without(state.threads, action.conversation_id) };
+      return removeConversation(state, action.conversation_id);
     default:
       return state;
   }
 }
-
-/** The other person of a direct conversation, as fresh as the friends list has them.
- * @param {State} state @param {Conversation} conversation @returns {User | null} */
-export function partner(state, conversation) {
-  if (conversation.kind !== "direct") return null;
-  const member = conversation.members.find((m) => m.user.id !== state.me?.id);
-  return member ? state.friends.get(member.user.id)?.user ?? member.user : null;
-}
-
-/** @param {State} state @param {Conversation} conversation */
-export function mayWrite(state, conversation) {
-  const other = partner(state, conversation);
-  return !other || state.friends.get(other.id)?.state === "friends";
-}
-
-/** How far the message of one's own has come, by the marks of all others.
- * @param {State} state @param {Conversation} conversation @param {Message} message
- * @returns {"sent" | "delivered" | "read"} */
-export function receipt(state, conversation, message) {
-  const others = conversation.members.filter((m) => m.user.id !== state.me?.id);
-  if (!others.length) return "sent";
-  if (others.every((m) => (m.last_read_id ?? 0) >= message.id)) return "read";
-  if (others.every((m) => reached(m) >= message.id)) return "delivered";
-  return "sent";
-}
-
-/** @param {State} state */
-export function unreadTotal(state) {
-  let total = 0;
-  for (const conversation of state.conversations.values()) total += conversation.unread;
-  return total;
-}
-
-/** @param {Member} member */
-const reached = (member) => Math.max(member.last_read_id ?? 0, member.last_delivered_id ?? 0);
 
 /** @param {State} state @param {any} snapshot @returns {State} */
 function takeSnapshot(state, { user, friends, conversations }) {
@@ -163,32 +153,56 @@ function takeSnapshot(state, { user, friends, conversations }) {
     friends: new Map(list.map((friend) => [friend.user.id, friend])),
     conversations: byId(conversations),
   };
-  return state.openId === null ? next : open(next, state.openId);
+  return state.openId === null ? next : open(next, state.openId, state.aim);
 }
 
-/** Shows a conversation; the divider stands where one's reading had ended.
- * @param {State} state @param {number | null} id @returns {State} */
-function open(state, id) {
-  const next = { ...state, openId: id };
+/** Shows a conversation, at a message if one is aimed at; the divider stands where one's reading had ended.
+ * @param {State} state @param {number | null} id @param {number} aim @returns {State} */
+function open(state, id, aim) {
+  const switched = state.openId !== id;
+  const next = { ...state, openId: id, aim, left: switched ? "" : state.left, editing: switched ? null : state.editing };
   const conversation = id === null ? undefined : state.conversations.get(id);
   if (!conversation) return next;
   const thread = state.threads.get(conversation.id);
-  if (state.openId === id && thread && thread.dividerAfter !== null) return next;
+  if (!switched && thread && thread.dividerAfter !== null) return next;
   const dividerAfter = conversation.unread ? ownMark(state, conversation) : null;
-  return changeThread(next, conversation.id, { dividerAfter });
+  return keepFew(changeThread(next, conversation.id, { dividerAfter, atEnd: true }), conversation.id);
 }
 
-/** @param {State} state @param {any} page @returns {State} */
-function addPage(state, { id, messages, more }) {
-  const thread = state.threads.get(id) ?? NO_THREAD;
-  /** @type {Map<number, Message>} */
-  const known = new Map(messages.map((/** @type {Message} */ m) => [m.id, m]));
-  for (const message of thread.messages) known.set(message.id, message);
-  return changeThread(state, id, {
-    messages: [...known.values()].sort((a, b) => a.id - b.id),
-    more,
-    load: "loaded",
-  });
+/** Forgets the messages of conversations that were not opened for long. @param {State} state @param {number} id
+ * @returns {State} */
+function keepFew(state, id) {
+  const [thread, others] = [state.threads.get(id) ?? NO_THREAD, without(state.threads, id)];
+  return { ...state, threads: new Map([...[...others].slice(-THREADS + 1), [id, thread]]) };
+}
+
+/** @param {State} state @param {{id: number} & import("./thread.js").Page} page @returns {State} */
+function addPage(state, { id, ...page }) {
+  const thread = takePage(state.threads.get(id) ?? NO_THREAD, page);
+  // What came while the page was on its way, and was out of sight.
+  const newer = thread.newer || (state.conversations.get(id)?.last_message?.id ?? 0) > lastId(thread);
+  const next = changeThread(state, id, { ...thread, newer });
+  // What was aimed at and is not there cannot be shown.
+  return page.side === "around" && !thread.messages.some((m) => m.id === state.aim) ? { ...next, aim: 0 } : next;
+}
+
+/** @param {State} state @param {{query: string, messages: Message[], more: boolean}} page @returns {State} */
+function addHits(state, { query, messages, more }) {
+  if (state.search?.query !== query) return state;
+  const known = new Set(state.search.messages.map(({ id }) => id));
+  const all = [...state.search.messages, ...messages.filter(({ id }) => !known.has(id))];
+  return { ...state, search: { query, load: "loaded", messages: all, more } };
+}
+
+/** @param {State} state @param {string} query @returns {State} */
+const failSearch = (state, query) =>
+  state.search?.query === query ? { ...state, search: { ...state.search, load: "failed" } } : state;
+
+/** Those whose time is over go.
+ * @param {State} state @param {{conversation_id: number, user_id: number, now: number, until: number}} note @returns {State} */
+function addTypist(state, { conversation_id, user_id, now, until }) {
+  const typing = [...state.typing].filter(([, end]) => end > now);
+  return { ...state, typing: new Map([...typing, [`${conversation_id} ${user_id}`, until]]) };
 }
 
 /** The same message comes more than once (answer and event, replays): only its first coming counts.
@@ -207,15 +221,35 @@ function addMessage(state, message) {
     members: raiseMark(conversation.members, message.sender_id, message.id, "last_read_id"),
   });
   if (mine) next = { ...next, pending: next.pending.filter((p) => p.nonce !== message.nonce) };
+  // Who has sent it has stopped typing it.
+  const typist = `${conversation.id} ${message.sender_id}`;
+  if (state.typing.has(typist)) next = { ...next, typing: without(state.typing, typist) };
 
   const thread = state.threads.get(conversation.id);
   if (!thread) return next;
-  const messages = thread.messages.filter((m) => m.id !== message.id);
-  const after = messages.findLastIndex((m) => m.id < message.id) + 1;
-  messages.splice(after, 0, message);
   const unseen = counts && !state.visible && conversation.unread === 0;
   const dividerAfter = mine ? null : unseen ? mark : thread.dividerAfter;
-  return changeThread(next, conversation.id, { messages, dividerAfter });
+  return changeThread(next, conversation.id, { ...putMessage(thread, message), dividerAfter });
+}
+
+/** A message was edited or deleted. @param {State} state @param {Message} message @returns {State} */
+function updateMessage(state, message) {
+  const conversation = state.conversations.get(message.conversation_id);
+  if (!conversation) return { ...state, missing: true };
+  const last = conversation.last_message;
+  const thread = state.threads.get(conversation.id) ?? NO_THREAD;
+  const before = thread.messages.find((m) => m.id === message.id) ?? (last?.id === message.id ? last : undefined);
+  const counted = message.sender_id !== state.me?.id && message.id > ownMark(state, conversation);
+  const lost = counted && message.deleted_at && !before?.deleted_at;
+  const next = setConversation(state, {
+    ...conversation,
+    last_message: last?.id === message.id ? { ...last, ...message } : last,
+    unread: Math.max(0, conversation.unread - (before && lost ? 1 : 0)),
+  });
+  const known = { ...next,
+    missing: state.missing || Boolean(!before && lost),
+    editing: state.editing?.id === message.id && message.deleted_at ? null : state.editing };
+  return state.threads.has(conversation.id) ? changeThread(known, conversation.id, changeMessage(thread, message)) : known;
 }
 
 /** @param {State} state @param {any} event @param {"last_read_id" | "last_delivered_id"} field
@@ -233,24 +267,25 @@ function moveMark(state, { conversation_id, user_id, message_id }, field) {
 /** Counts what is loaded; where that does not reach back far enough the old count is the best known.
  * @param {State} state @param {Conversation} conversation @param {number} mark */
 function unreadAfter(state, conversation, mark) {
-  const messages = state.threads.get(conversation.id)?.messages ?? [];
-  if (!messages.length || messages[0].id > mark) return conversation.unread;
-  return messages.filter((m) => m.id > mark && m.sender_id !== state.me?.id && !m.deleted_at).length;
+  const thread = state.threads.get(conversation.id);
+  if (!thread?.messages.length || thread.newer || firstId(thread) > mark) return conversation.unread;
+  return thread.messages.filter((m) => m.id > mark && m.sender_id !== state.me?.id && !m.deleted_at).length;
 }
 
 /** @param {State} state @param {number} userId @param {Partial<User>} change @returns {State} */
 function changeUser(state, userId, change) {
-  let { friends, conversations, me } = state;
-  const friend = friends.get(userId);
-  if (friend) friends = withEntry(friends, userId, { ...friend, user: { ...friend.user, ...change } });
-  if (me?.id === userId) me = { ...me, ...change };
+  /** @param {User} user */
+  const renew = (user) => (user.id === userId ? { ...user, ...change } : user);
+  const friend = state.friends.get(userId);
+  const friends = friend ? withEntry(state.friends, userId, { ...friend, user: renew(friend.user) }) : state.friends;
+  const conversations = new Map(state.conversations);
   for (const conversation of conversations.values()) {
-    if (!conversation.members.some((m) => m.user.id === userId)) continue;
-    const members = conversation.members.map((m) => m.user.id === userId
-      ? { ...m, user: { ...m.user, ...change } } : m);
-    conversations = withEntry(conversations, conversation.id, { ...conversation, members });
+    const former = conversation.former_members ?? [];
+    if (![...conversation.members.map(({ user }) => user), ...former].some(({ id }) => id === userId)) continue;
+    const members = conversation.members.map((m) => ({ ...m, user: renew(m.user) }));
+    conversations.set(conversation.id, { ...conversation, members, former_members: former.map(renew) });
   }
-  return { ...state, friends, conversations, me };
+  return { ...state, friends, conversations, me: state.me && renew(state.me) };
 }
 
 /** Friends have a conversation; where its own event is still to come an empty one stands in.
@@ -264,10 +299,6 @@ function setFriend(state, friend) {
     { id, kind: "direct", title: null, members, last_message: null, unread: 0 });
 }
 
-/** @param {State} state @param {Conversation} conversation */
-export const ownMark = (state, conversation) =>
-  conversation.members.find((m) => m.user.id === state.me?.id)?.last_read_id ?? 0;
-
 /** @param {Member[]} members @param {number} userId @param {number} id
  * @param {"last_read_id" | "last_delivered_id"} field */
 const raiseMark = (members, userId, id, field) =>
@@ -277,15 +308,23 @@ const raiseMark = (members, userId, id, field) =>
 const setConversation = (state, conversation) =>
   ({ ...state, conversations: withEntry(state.conversations, conversation.id, conversation) });
 
-/** @param {State} state @param {number} id @param {Partial<Thread>} change @returns {State} */
+/** One is no longer a member. @param {State} state @param {number} id @returns {State} */
+function removeConversation(state, id) {
+  const conversations = without(state.conversations, id);
+  const threads = without(state.threads, id);
+  const left = state.openId === id ? state.conversations.get(id)?.title ?? "" : state.left;
+  return { ...state, conversations, threads, left, pending: state.pending.filter((p) => p.conversation_id !== id) };
+}
+
+/** @param {State} state @param {number} id @param {Partial<import("./thread.js").Thread>} change @returns {State} */
 const changeThread = (state, id, change) =>
   ({ ...state, threads: withEntry(state.threads, id,
     { ...(state.threads.get(id) ?? NO_THREAD), ...change }) });
 
-/** @template V @param {Map<number, V>} map @param {number} key @param {V} value */
+/** @template K, V @param {Map<K, V>} map @param {K} key @param {V} value */
 const withEntry = (map, key, value) => new Map(map).set(key, value);
 
-/** @template V @param {Map<number, V>} map @param {number} key */
+/** @template K, V @param {Map<K, V>} map @param {K} key */
 function without(map, key) {
   const copy = new Map(map);
   copy.delete(key);

@@ -7,6 +7,13 @@ const TOKEN = "lovejoy.token";
 /** @param {"sessionStorage" | "localStorage"} kind */
 function area(kind) {
   return {
+    keys() {
+      try {
+        return Object.keys(window[kind]);
+      } catch {
+        return [];
+      }
+    },
     /** @param {string} key */
     get(key) {
       try {
@@ -48,10 +55,12 @@ export function dropToken(token) {
   tab.set(TOKEN, null);
 }
 
-/** @param {"theme" | "language"} name */
+/** @typedef {"theme" | "language" | "sound" | "notify"} Choice */
+
+/** @param {Choice} name */
 export const loadChoice = (name) => device.get(`lovejoy.${name}`);
 
-/** @param {"theme" | "language"} name @param {string | null} value */
+/** @param {Choice} name @param {string | null} value */
 export const saveChoice = (name, value) => device.set(`lovejoy.${name}`, value);
 
 /** What a user has begun in this tab; gone with the log-out. @param {number} userId */
@@ -74,7 +83,7 @@ export function createDesk(userId) {
     /** @param {import("./state.js").Pending[]} pending */
     saveOutbox: (pending) => tab.set(outboxKey, pending.length ? JSON.stringify(pending) : null),
     clear() {
-      for (const key of Object.keys(sessionStorage)) if (key.startsWith(prefix)) tab.set(key, null);
+      for (const key of tab.keys()) if (key.startsWith(prefix)) tab.set(key, null);
     },
   };
 }

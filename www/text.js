@@ -3,6 +3,13 @@
 
 const LINK = /\bhttps?:\/\/[^\s<>"'`\u3000-\u303f\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]+/giu;
 const TRAILING = /[.,;:!?*_~]+$/;
+/** What is shown of a text before what was looked for. */
+const BEFORE = 16;
+/** Most pretend to be one of those further down. @type {[RegExp, string][]} */
+const BROWSERS = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrom(e|ium)\//, "Chrome"],
+  [/Safari\//, "Safari"], [/^curl\//, "curl"]];
+/** @type {[RegExp, string][]} */
+const SYSTEMS = [[/Android/, "Android"], [/iPhone|iPad/, "iOS"], [/Windows/, "Windows"], [/Mac OS X/, "macOS"], [/Linux/, "Linux"]];
 const encoder = new TextEncoder();
 
 /**
@@ -47,6 +54,22 @@ export function initial(name) {
 
 /** Neighbouring ids get colours far apart: steps of the golden angle. @param {number} id */
 export const hue = (id) => Math.round((id * 137.508 + 250) % 360);
+
+/** What of a text to show where little of it can be: before, what was looked for, after.
+ * @param {string} text @param {string} query @returns {[string, string, string]} */
+export function excerpt(text, query) {
+  const line = text.replace(/\s+/gu, " ");
+  const at = line.toLowerCase().indexOf(query.toLowerCase());
+  if (at < 0) return [line, "", ""];
+  const from = at > BEFORE ? at - BEFORE : 0;
+  return [(from ? "…" : "") + line.slice(from, at), line.slice(at, at + query.length), line.slice(at + query.length)];
+}
+
+/** Which browser on which system, as people call them. @param {string} userAgent */
+export function device(userAgent) {
+  const name = (/** @type {[RegExp, string][]} */ names) => names.find(([pattern]) => pattern.test(userAgent))?.[1];
+  return [name(BROWSERS), name(SYSTEMS)].filter(Boolean).join(", ") || userAgent.slice(0, 40);
+}
 
 /** For comparing what people type with what they look for. @param {string} text */
 export const fold = (text) => text.normalize("NFKC").toLowerCase();

@@ -1,7 +1,8 @@
 // Lays a conversation out as a flat list of what stands below what: days, the "New messages" line, messages.
 // Knows no DOM; the view shows the items as they are. Also decides what belongs together as one group.
 
-import { receipt } from "./state.js";
+import { receipt } from "./selectors.js";
+import { firstId } from "./thread.js";
 
 /** Messages of one sender closer than this stand together. */
 const GROUP_MS = 5 * 60_000;
@@ -14,6 +15,8 @@ const GROUP_MS = 5 * 60_000;
  * @property {number} [id] of a message that the server has
  * @property {string} [nonce] of a message that it has not confirmed
  * @property {string} [body]
+ * @property {boolean} [edited]
+ * @property {boolean} [deleted]
  * @property {boolean} [own]
  * @property {number} [senderId]
  * @property {boolean} [first] of its group
@@ -32,7 +35,8 @@ export function timeline(state, conversation) {
   /** @type {TimelineItem[]} */
   const items = [];
   let day = "";
-  let divided = thread?.dividerAfter == null;
+  // Where reading ended further up than what is loaded, there is no line to be seen.
+  let divided = !thread || thread.dividerAfter === null || (thread.older && firstId(thread) > thread.dividerAfter);
   /** @type {TimelineItem | null} */
   let previous = null;
 
@@ -66,12 +70,14 @@ export function timeline(state, conversation) {
       id: message.id,
       nonce: "",
       body: message.body,
+      edited: message.edited_at !== null,
+      deleted: message.deleted_at !== null,
       own,
       senderId: message.sender_id,
       mark: own ? receipt(state, conversation, message) : "",
     });
   }
-  for (const { nonce, conversation_id, body, written_at, state: mark, code } of state.pending) {
+  for (const { nonce, conversation_id, body, written_at, state: mark, code } of thread?.newer ? [] : state.pending) {
     if (conversation_id !== conversation.id) continue;
     const at = Math.max(written_at, items.at(-1)?.at ?? 0);
     const senderId = state.me?.id;

@@ -3,7 +3,8 @@
 
 import { h, icon, setAttributes, setText } from "./dom.js";
 import { explain, t } from "./i18n.js";
-import { languagePicker } from "./view-menu.js";
+import { field } from "./view-field.js";
+import { languagePicker } from "./view-settings.js";
 
 /**
  * @typedef {{name: string, password: string, display_name?: string}} Account
@@ -105,7 +106,7 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
       h("header", {}, h("img", { src: "icon.svg", alt: "", width: 48, height: 48 }), h("h1", { text: server?.name ?? "Lovejoy" })),
       notice && h("p", { class: "notice", role: "status", text: notice }),
       h("div", { class: "tabs", role: "tablist" }, ...tabs), body),
-    h("footer", {}, languagePicker(onLanguage),
+    h("footer", {}, languagePicker(onLanguage, "card"),
       h("p", { text: server ? `Lovejoy ${server.version}` : "" })));
 }
 
@@ -116,24 +117,6 @@ function demo(accounts, enter) {
     h("div", { class: "demo-accounts" }, ...accounts.map(({ name, password }) =>
       h("button", { type: "button", text: name, on: { click: () => enter({ name, password }) } }))),
     h("p", { text: t("demo_hint") }));
-}
-
-/** A labelled text box with room for an error. @param {string} id @param {string} label
- * @param {Record<string, any>} attributes @param {string} hint */
-export function field(id, label, { value = "", ...attributes }, hint = "") {
-  const input = h("input", { id, name: id, type: "text", ...attributes, prop: { value },
-    "aria-describedby": `${id}-error ${id}-hint` });
-  const error = h("p", { class: "error", id: `${id}-error`, role: "alert" });
-  const box = h("div", { class: "input" }, input);
-  const element = h("div", { class: "field" }, h("label", { for: id, text: label }), box, error,
-    hint && h("p", { class: "hint", id: `${id}-hint`, text: hint }));
-  /** @param {string} text */
-  const complain = (text) => {
-    setText(error, text);
-    setAttributes(input, { "aria-invalid": text ? "true" : null });
-    if (text) input.focus();
-  };
-  return { element, box, input, complain };
 }
 
 /** @param {HTMLInputElement} input */

@@ -1,0 +1,100 @@
+// What happens when the connection goes, and how tabs share one.
+
+import assert from "node:assert/strict";
+import { bubble, connection, control, log, needsControl, newContext, newWindow, openAs, pair, row, run, test, until, write } from "./page.mjs";
+import { account, enterDemo, say } from "./support.mjs";
+
+for (const [way, banner] of [["kill", true], ["stop", false]]) {
+  test(`nothing is lost or doubled when the server goes away (${way}) and comes back`, needsControl, async () => {
+    const context = await newContext();
+    const [liger, moran] = [await newWindow(context), await newWindow(context)];
+    await enterDemo(liger, "liger_zql");
+    await enterDemo(moran, "漠然");
+    await row(liger, /漠然/).click();
+    await row(moran, /liger_zql/).click();
+    await write(liger, `${way} before ${run}`);
+    await bubble(moran, `${way} before ${run}`).waitFor();
+
+    await control(way);
+    const sent = [1, 2, 3].map((n) => `${way} ${n} while it was away ${run}`);
+    for (const text of sent) await write(liger, text);
+    await write(moran, `${way} from the other side ${run}`);
+    const waiting = log(liger).locator(".message", { hasText: sent[0] });
+    await waiting.getByRole("img", { name: "Sending" }).waitFor();
+    if (banner) {
+      for (const page of [liger, moran]) await connection(page).getByText(/Connection lost/).waitFor();
+      await connection(liger).getByText(/Trying again in \d+ s/).waitFor();
+    }
+    await control("start");
+    if (banner) for (const page of [liger, moran]) await page.getByRole("button", { name: "Try now" }).click();
+
+    for (const page of [liger, moran]) {
+      for (const text of [...sent, `${way} from the other side ${run}`]) await bubble(page, text).waitFor();
+      await until(async () => (await connection(page).textContent()) === "", "no banner");
+    }
+    await write(moran, `${way} after ${run}`);
+    await bubble(liger, `${way} after ${run}`).waitFor();
+    for (const page of [liger, moran]) {
+      const texts = await log(page).locator(".body").allTextContents();
+      const ours = texts.filter((text) => text.startsWith(way) && text.includes("while"));
+      assert.deepEqual(ours, sent, "each once, in the order of writing");
+      await until(async () => (await log(page).getByRole("img", { name: "Sending" }).count()) === 0, "all sent");
+    }
+    });
+}
+
+const ABSENT = {
+  "a Web Lock": () => {},
+  "a lease, without Web Locks": () => Object.defineProperty(Navigator.prototype, "locks", { value: undefined }),
+};
+for (const [means, remove] of Object.entries(ABSENT)) {
+  test(`two tabs of one user share one poll and survive the end of its tab (${means})`, async () => {
+    const { a, b, id } = await pair("Twin", "Other");
+    // Signed in twice, as two tabs of one browser are.
+    const again = await account(a.user.name);
+    const context = await newContext();
+    await context.addInitScript(remove);
+    /** Who has asked last and waits. */
+    const polls = new Map();
+    context.on("request", (request) => {
+      if (/api.events.*wait=25/.test(request.url())) polls.set(request.frame().page(), Date.now());
+    });
+    const tabs = [await openAs(context, a, `#c${id}`), await openAs(context, again, `#c${id}`)];
+    for (const text of ["one", "two", "three"]) {
+      await say(b, id, text);
+      for (const tab of tabs) await bubble(tab, text).waitFor();
+    }
+    await until(() => polls.size > 0, "somebody polls");
+    polls.clear();
+    for (const text of ["four", "five"]) {
+      await say(b, id, text);
+      for (const tab of tabs) await bubble(tab, text).waitFor();
+    }
+    await until(() => polls.size > 0, "somebody polls");
+    assert.equal(polls.size, 1, "one of the tabs");
+    const [leader] = polls.keys();
+    const follower = tabs.find((tab) => tab !== leader);
+    await write(follower, "from the tab that does not poll");
+    await bubble(leader, "from the tab that does not poll").waitFor();
+
+    const closed = Date.now();
+    await leader.close();
+    await say(b, id, "is anybody there?");
+    await bubble(follower, "is anybody there?").waitFor();
+    await until(() => polls.has(follower), "the other tab polls");
+    console.log(`# handed over after ${polls.get(follower) - closed} ms (${means})`);
+    const texts = await log(follower).locator(".body").allTextContents();
+    assert.deepEqual(texts, ["one", "two", "three", "four", "five", "from the tab that does not poll", "is anybody there?"]);
+  });
+}
+
+test("a tab without any way to reach the others polls for itself", async () => {
+  const { a, b, id } = await pair("Solo", "Peer");
+  const context = await newContext();
+  await context.addInitScript(() => delete window.BroadcastChannel);
+  const tabs = [await openAs(context, a, `#c${id}`), await openAs(context, a, `#c${id}`)];
+  for (const text of ["one", "two"]) {
+    await say(b, id, text);
+    for (const tab of tabs) await bubble(tab, text).waitFor();
+  }
+});

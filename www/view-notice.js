@@ -1,0 +1,21 @@
+// Shows for a while what has just happened, with the way back where there is one.
+// Does not know for how long: the state says what is shown.
+
+import { h } from "./dom.js";
+import { t } from "./i18n.js";
+
+export function createNotice() {
+  const element = h("div", { class: "notice-place", role: "status" });
+  /** @type {import("./state.js").Notice | null} */
+  let shown = null;
+
+  /** @param {import("./state.js").State} state */
+  function update({ notice }) {
+    if (notice === shown) return;
+    shown = notice;
+    element.replaceChildren(...(notice ? [h("p", { class: "toast" }, notice.text,
+      notice.undo && h("button", { type: "button", class: "link", text: t("undo"), on: { click: notice.undo } }))] : []));
+  }
+
+  return { element, update };
+}
