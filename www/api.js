@@ -77,7 +77,7 @@ export function createApi(token = "", onUnauthorized) {
   return {
     token,
     server: () => request("GET", "api/server"),
-    /** @param {{name: string, password: string, display_name?: string}} account */
+    /** @param {{name: string, password: string, display_name?: string, invite?: string}} account */
     register: (account) => request("POST", "api/users", account),
     /** @param {string} name @param {string} password */
     logIn: (name, password) => request("POST", "api/sessions", { name, password }),

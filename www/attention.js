@@ -7,7 +7,7 @@ import { author, unreadTotal } from "./selectors.js";
 import { nameOf, titleOf } from "./view-people.js";
 
 /** So long the leader waits for another tab to say that somebody is looking. */
-const ASK_MS = 150;
+const ASK_MS = 500;
 const ICON_PX = 64;
 const ACCENT = "#c62f2f";
 
@@ -40,14 +40,16 @@ export function createAttention({ title, state, tabs, onOpen }) {
     if (!tabs.isLeading()) return own === "nobody" || tabs.say({ sight: own, id: message.id });
     setTimeout(() => {
       const seen = own === "nobody" ? sights.get(message.id) ?? own : own;
-      sights.clear();
       if (seen !== "message" && loadChoice("sound")) chime();
       if (seen === "nobody" && loadChoice("notify")) notify(message);
     }, ASK_MS);
   }
 
   /** @param {{sight: Sight, id: number}} word of another tab */
-  const hear = ({ sight: theirs, id }) => sights.set(id, theirs);
+  function hear({ sight: theirs, id }) {
+    sights.set(id, theirs);
+    setTimeout(() => sights.delete(id), 2 * ASK_MS);
+  }
 
   /** @param {Message} message */
   function notify({ conversation_id, sender_id, body }) {

@@ -310,6 +310,7 @@ const setConversation = (state, conversation) =>
 
 /** One is no longer a member. @param {State} state @param {number} id @returns {State} */
 function removeConversation(state, id) {
+  if (!state.conversations.has(id)) return state;
   const conversations = without(state.conversations, id);
   const threads = without(state.threads, id);
   const left = state.openId === id ? state.conversations.get(id)?.title ?? "" : state.left;

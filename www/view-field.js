@@ -1,4 +1,5 @@
-// The parts that forms are made of: a labelled box with room for what is wrong with it, a choice of a few, a dialog.
+// The parts that forms are made of: a labelled box with room for what is wrong with it, a choice of a few,
+// a button that asks twice, a dialog.
 // Does not know what they are about.
 
 import { h, setAttributes, setText } from "./dom.js";
@@ -47,8 +48,9 @@ export function tick(id, label, checked, onChange) {
  * @param {Record<string, ReturnType<typeof field>>} options.fields by the names that the server has for them
  * @param {() => Promise<string | void>} options.onSubmit gives what to say when it is done
  * @param {(string | Node)[]} [options.below] what stands between the fields and the button
+ * @param {string} [options.user] whose password is asked for, for whoever fills in passwords
  */
-export function form({ submit, style = "primary", fields, onSubmit, below = [] }) {
+export function form({ submit, style = "primary", fields, onSubmit, below = [], user }) {
   const result = h("p", { class: "hint", role: "status" });
   const button = h("button", { type: "submit", class: style, text: submit });
   const all = Object.values(fields);
@@ -74,7 +76,28 @@ export function form({ submit, style = "primary", fields, onSubmit, below = [] }
   }
 
   return h("form", { class: "form", novalidate: true, on: { submit: run } },
+    user && h("input", { type: "text", autocomplete: "username", hidden: true, prop: { value: user } }),
     ...all.map(({ element }) => element), ...below, h("div", { class: "buttons" }, button, result));
+}
+
+/** A button that asks once more before it happens.
+ * @param {import("./i18n.js").Word} word @param {string} question @param {() => Promise<any>} act */
+export function twice(word, question, act) {
+  const ask = h("button", { type: "button", class: "danger", text: t(word), on: { click: () => {
+    place.replaceChildren(h("p", { text: question }), h("div", { class: "buttons" }, sure, cancel));
+    cancel.focus();
+  } } });
+  const sure = h("button", { type: "button", class: "danger", text: t(word), on: { click: async () => {
+    sure.disabled = true;
+    await act();
+    sure.disabled = false;
+  } } });
+  const cancel = h("button", { type: "button", class: "secondary", text: t("cancel"), on: { click: () => {
+    place.replaceChildren(ask);
+    ask.focus();
+  } } });
+  const place = h("div", { class: "twice" }, ask);
+  return place;
 }
 
 /** Opens a dialog over the page; it is gone when it is closed.

@@ -38,6 +38,11 @@ function face(id, letter, group = false) {
   return element;
 }
 
+/** Who somebody is, at the head of the details. @param {HTMLElement} portrait @param {string} name
+ * @param {string} handle @param {...(Node | string)} more */
+export const card = (portrait, name, handle, ...more) => h("div", { class: "person-card" }, portrait,
+  h("strong", { text: name }), handle && h("span", { class: "handle", text: handle }), ...more);
+
 /** Somebody who can be chosen. @param {User} user @param {() => void} onChoose */
 export const personButton = (user, onChoose) => h("button", { type: "button", class: "person-button", on: { click: onChoose } },
   avatar(user), h("span", { class: "who" }, h("strong", { text: nameOf(user) }), h("span", { text: `@${user.name}` })));

@@ -28,7 +28,7 @@ import { choice, field, form, openDialog, tick } from "./view-field.js";
  * @returns {HTMLDialogElement}
  */
 export function openSettings(me, account, choices) {
-  return openDialog(t("settings"), name(me, account), look(choices), notes(), password(account), devices(account), ending(account));
+  return openDialog(t("settings"), name(me, account), look(choices), notes(), password(me, account), devices(account), ending(me, account));
 }
 
 /** @param {import("./i18n.js").Word} word @param {...(Node | string | false)} content */
@@ -68,11 +68,11 @@ function notes() {
   }), hint);
 }
 
-/** @param {Account} account */
-function password(account) {
+/** @param {import("./state.js").User} me @param {Account} account */
+function password(me, account) {
   const current = field("current", t("current_password"), { type: "password", autocomplete: "current-password" });
   const next = field("new", t("new_password"), { type: "password", autocomplete: "new-password" }, t("password_hint"));
-  return part("password", form({ submit: t("change_password"), style: "secondary", fields: { password: current, new: next },
+  return part("password", form({ submit: t("change_password"), style: "secondary", user: me.name, fields: { password: current, new: next },
     onSubmit: async () => {
       await account.changePassword(current.input.value, next.input.value);
       current.input.value = next.input.value = "";
@@ -108,9 +108,9 @@ function entry({ current, last_used_at, user_agent }, onEnd) {
   !current && h("button", { type: "button", class: "link", text: t("log_out"), on: { click: onEnd } }));
 }
 
-/** @param {Account} account */
-function ending(account) {
+/** @param {import("./state.js").User} me @param {Account} account */
+function ending(me, account) {
   const box = field("password", t("password"), { type: "password", autocomplete: "current-password" });
   return part("delete_account", h("p", { class: "hint", text: t("delete_account_hint") }), form({ submit: t("delete_account"), style: "danger",
-    fields: { password: box }, onSubmit: () => account.remove(box.input.value) }));
+    user: me.name, fields: { password: box }, onSubmit: () => account.remove(box.input.value) }));
 }

@@ -6,8 +6,11 @@ import { explain, t } from "./i18n.js";
 import { field } from "./view-field.js";
 import { languagePicker } from "./view-settings.js";
 
+/** The field that a refusal is about, where the server names none. @type {Record<string, string>} */
+const ABOUT = { name_taken: "name", bad_credentials: "password", rate_limited: "password", registration_closed: "invite" };
+
 /**
- * @typedef {{name: string, password: string, display_name?: string}} Account
+ * @typedef {{name: string, password: string, display_name?: string, invite?: string}} Account
  * @typedef {{name: string, version: string, registration: string, demo?: Account[]}} Server
  * @typedef {"sign_in" | "create_account"} Purpose
  * @param {object} options
@@ -51,6 +54,8 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
       spellcheck: "false", maxlength: 64, value: begun.name }, creating ? t("name_hint") : "");
     const password = field("password", t("password"), { type: "password",
       autocomplete: creating ? "new-password" : "current-password" }, creating ? t("password_hint") : "");
+    const invite = field("invite", t("invite"), { autocomplete: "off", autocapitalize: "none", spellcheck: "false" }, t("invite_hint"));
+    const invited = creating && server?.registration === "invite";
     const display = field("display_name", t("display_name"), { autocomplete: "nickname" }, t("display_name_hint"));
     const stay = h("input", { type: "checkbox", id: "stay" });
     const button = h("button", { type: "submit", class: "primary", text: t(purpose) });
@@ -61,7 +66,7 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
     /** @param {Account} account */
     async function enter(account) {
       if (element.getAttribute("aria-busy")) return;
-      for (const each of [name, password, display]) each.complain("");
+      for (const each of [name, password, display, invite]) each.complain("");
       setText(general, "");
       setAttributes(element, { "aria-busy": "true" });
       try {
@@ -75,11 +80,11 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
 
     /** Errors stand under the field they speak of. @param {import("./api.js").ApiError} error @param {string} who */
     function complain(error, who) {
-      const fields = { name, password, display_name: display };
-      const about = error.code === "name_taken" ? "name"
-        : error.code === "bad_credentials" || error.code === "rate_limited" ? "password" : error.field;
+      const fields = { name, password, display_name: display, invite };
+      const about = ABOUT[error.code] ?? error.field;
       const place = fields[/** @type {keyof typeof fields} */ (about)];
-      if (place) place.complain(explain(error, who));
+      if (place === invite) place.complain(t("error_invite"));
+      else if (place) place.complain(explain(error, who));
       else setText(general, explain(error, who));
     }
 
@@ -87,14 +92,15 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
       /** @param {Event} event */
       submit: (event) => {
         event.preventDefault();
-        const empty = [name, password].filter(({ input }) => !input.value.trim());
-        for (const each of [name, password]) each.complain(empty.includes(each) ? t("error_empty") : "");
+        const needed = invited ? [name, password, invite] : [name, password];
+        const empty = needed.filter(({ input }) => !input.value.trim());
+        for (const each of needed) each.complain(empty.includes(each) ? t("error_empty") : "");
         if (empty.length) return empty[0].input.focus();
         const shown = display.input.value.trim();
         enter({ name: name.input.value.trim(), password: password.input.value,
-          ...(creating && shown ? { display_name: shown } : {}) });
+          ...(creating && shown ? { display_name: shown } : {}), ...(invited ? { invite: invite.input.value.trim() } : {}) });
       },
-    } }, name.element, creating && display.element, password.element,
+    } }, name.element, creating && display.element, password.element, invited && invite.element,
       h("label", { class: "check", for: "stay" }, stay, t("stay")), general, button);
     if (creating || !server?.demo?.length) return element;
     return h("div", {}, element, demo(server.demo, enter));

@@ -58,6 +58,7 @@ export const list = (page) => page.getByRole("navigation", { name: "Conversation
 export const row = (page, name) => list(page).getByRole("listitem", { name });
 export const log = (page) => page.getByRole("log", { name: "Messages" });
 export const bubble = (page, text) => log(page).getByText(text, { exact: true });
+export const message = (page, text) => log(page).locator(".message").filter({ has: page.getByText(text, { exact: true }) });
 export const box = (page) => page.getByRole("textbox", { name: "Message" });
 export const connection = (page) => page.getByRole("status", { name: "Connection" });
 

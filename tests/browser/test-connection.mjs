@@ -26,7 +26,12 @@ for (const [way, banner] of [["kill", true], ["stop", false]]) {
       await connection(liger).getByText(/Trying again in \d+ s/).waitFor();
     }
     await control("start");
-    if (banner) for (const page of [liger, moran]) await page.getByRole("button", { name: "Try now" }).click();
+    // Whoever has not come back by itself meanwhile is told to.
+    if (banner) for (const page of [liger, moran]) await until(async () => {
+      const tryNow = page.getByRole("button", { name: "Try now" });
+      if (await tryNow.count()) await tryNow.click({ timeout: 1_000 }).catch(() => null);
+      return await connection(page).textContent() === "";
+    }, "the connection is back");
 
     for (const page of [liger, moran]) {
       for (const text of [...sent, `${way} from the other side ${run}`]) await bubble(page, text).waitFor();
