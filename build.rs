@@ -1,7 +1,8 @@
-//! Embeds the files under `www/`: bytes, compressed bytes, tags and types, as one sorted table of
-//! Rust.
+//! Embeds the files under `www/`, and the description of the web service: bytes, compressed bytes,
+//! tags and types, as one sorted table of Rust.
 //!
-//! Takes the comments out of scripts and styles, and changes nothing else. The outcome depends on the files alone, and on
+//! Takes the comments out of scripts and styles and the white space out of the description, and
+//! changes nothing else. The outcome depends on the files alone, and on
 //! `SOURCE_DATE_EPOCH` where it is set: then no file is newer than that, so that a build can be
 //! reproduced.
 
@@ -32,6 +33,11 @@ fn main() -> io::Result<()> {
     if root.is_dir() {
         walk(&root, "", &mut pages)?;
     }
+    let description = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("src/web/openapi.json");
+    println!("cargo::rerun-if-changed={}", description.display());
+    let file = out.join("openapi.json");
+    write_if_new(&file, &squeezed(&fs::read_to_string(description)?))?;
+    pages.push(("/openapi.json".to_owned(), file));
     pages.sort();
     let mut table =
         String::from("#[allow(clippy::unreadable_literal)]\nstatic EMBEDDED: &[Embedded] = &[\n");
@@ -40,6 +46,25 @@ fn main() -> io::Result<()> {
     }
     table += "];\n";
     fs::write(out.join("pages.rs"), table)
+}
+
+/// JSON without the white space around its tokens.
+fn squeezed(json: &str) -> String {
+    let (mut in_text, mut escaped) = (false, false);
+    let is_kept = |character: &char| {
+        in_text ^= *character == '"' && !escaped;
+        escaped = in_text && *character == '\\' && !escaped;
+        in_text || !character.is_ascii_whitespace()
+    };
+    json.chars().filter(is_kept).collect()
+}
+
+/// What has not changed keeps its time.
+fn write_if_new(file: &Path, text: &str) -> io::Result<()> {
+    match fs::read_to_string(file) {
+        Ok(old) if old == text => Ok(()),
+        _ => fs::write(file, text),
+    }
 }
 
 fn variable(name: &str) -> String {

@@ -240,3 +240,16 @@ fn comments_are_taken_out_and_lines_keep_their_numbers() {
     assert_eq!(comments::strip(script), expected);
     assert_eq!(comments::strip("/* a\n b */ p { color: red }"), "\n p { color: red }\n");
 }
+
+#[test]
+fn the_description_of_the_web_service_is_there_whatever_the_folder() {
+    let folder = Folder::new("description");
+    for pages in [Pages::embedded(), folder.pages()] {
+        let plain = ask(&pages, "GET /openapi.json", "");
+        assert_eq!((plain.status, plain.field("Content-Type")), (200, Some("application/json")));
+        let gzip = ask(&pages, "GET /openapi.json", "Accept-Encoding: gzip\r\n");
+        assert_eq!(gzip.field("Content-Encoding"), Some("gzip"));
+        assert!(gzip.body.len() < plain.body.len() / 4);
+        assert_ne!(gzip.field("ETag"), plain.field("ETag"));
+    }
+}

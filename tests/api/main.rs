@@ -8,6 +8,7 @@ mod blocks;
 mod changes;
 mod conversations;
 mod deletion;
+mod description;
 mod events;
 mod friends;
 mod groups;

@@ -2,6 +2,7 @@
 //! database in a folder of its own. Everything that happens is what the test says, in its order.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod openapi;
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -280,11 +281,13 @@ impl World {
 
     // What is needed again and again.
 
-    /// A request whose answer is the only thing that is waited for.
+    /// A request whose answer is the only thing that is waited for; as described, whatever it is.
     pub fn call(&mut self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Answer {
         let line = self.ask(method, path, token, body);
         let answers = self.settle();
-        answers.into_iter().find(|answer| answer.line == line).expect("an answer")
+        let answer = answers.into_iter().find(|answer| answer.line == line).expect("an answer");
+        openapi::check(method, path, body, &answer).unwrap_or_else(|why| panic!("{why}"));
+        answer
     }
 
     /// The same for bytes of any kind, from anywhere.
