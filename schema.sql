@@ -50,6 +50,12 @@ CREATE TABLE sessions (
 ) STRICT;
 CREATE INDEX sessions_by_user ON sessions (user_id);
 
+-- A code by which one person may make an account, once. It is known to whoever was given it alone.
+CREATE TABLE invites (
+    code_hash  BLOB PRIMARY KEY,          -- SHA-256 of the code
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What one user thinks of another. Two users are friends where both rows say 'friend'; a request is
 -- a row 'asked' without an answer.
 CREATE TABLE relations (

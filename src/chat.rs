@@ -118,7 +118,7 @@ impl Chat {
         client: Client,
         request: &Request<'_>,
     ) -> Result<Considered, Problem> {
-        let matched = web::route(request)?;
+        let matched = web::route(request, client.is_operator)?;
         let mut page = None;
         if matched.route == Route::Page {
             page = Some(self.pages.find(&request.target).ok_or_else(Problem::not_found)?);
@@ -132,17 +132,35 @@ impl Chat {
         }
         match matched.route {
             Route::Health => return self.health().map(Considered::Answer),
-            Route::Options => return Ok(Considered::Answer(web::options(request))),
+            Route::Options => {
+                return Ok(Considered::Answer(web::options(request, client.is_operator)));
+            }
+            Route::Order(order) => {
+                let order = web::read_order(order, request, &self.config)?;
+                let answer = self.logic.obey(now, order, ticket(client.connection));
+                return self.considered(now, client.connection, answer);
+            }
             _ => {}
         }
         let address = client_address(client.peer, request, &self.config.trusted_proxy);
         let origin = self.admit(now, address, matched.route, request)?;
         let call = web::read_call(matched, request, &self.config)?;
-        match self.logic.decide(now, origin, call, ticket(client.connection)) {
+        let answer = self.logic.decide(now, origin, call, ticket(client.connection));
+        self.considered(now, client.connection, answer)
+    }
+
+    /// What becomes of what the logic says.
+    fn considered(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        answer: Result<logic::Answer, Refusal>,
+    ) -> Result<Considered, Problem> {
+        match answer {
             Ok(logic::Answer::Now(reply)) => Ok(Considered::Answer(web::respond(&reply))),
             Ok(logic::Answer::Later) => Ok(Considered::Later),
             Ok(logic::Answer::Wait(wait)) => {
-                Ok(Considered::Held(self.hold(now, client.connection, &wait)))
+                Ok(Considered::Held(self.hold(now, connection, &wait)))
             }
             Err(refusal) => Err(self.refused(refusal)),
         }

@@ -1,8 +1,9 @@
 //! Says what can be set, and why each limit and timeout is what it is.
 //!
 //! [`Config`] is what the server is given. Below it, `settings` is the one table from which
-//! options, environment and help are made, `values` how each type is written, and `command_line`
-//! reads what was given. Knows nothing of what is done with a setting. Rules:
+//! options, environment and help are made, `values` how each type is written, `commands` the table of
+//! what the operator can have done, and `command_line` reads what was given. Knows nothing of what is
+//! done with a setting. Rules:
 //! 1. Every limit of the server is a field here, named with what it counts and `_max`. What the
 //!    contract of the web service fixes for good (the length of a name or a message) belongs to the
 //!    types in `entity::text`.
@@ -11,6 +12,7 @@
 //! 3. Nothing secret is a setting: a command line and an environment are readable by others.
 
 mod command_line;
+mod commands;
 mod settings;
 mod values;
 
@@ -23,6 +25,7 @@ use log::LevelFilter;
 use crate::http::{Limits, Network};
 
 pub use command_line::{Command, UsageError, help, parse};
+pub use commands::Operation;
 
 /// Everything that can be set about a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,6 +175,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// The file of the database.
+    pub fn database(&self) -> PathBuf {
+        self.data.join("lovejoy.db")
+    }
+
+    /// The file by which the operator reaches the server.
+    pub fn control_socket(&self) -> PathBuf {
+        self.data.join("control")
+    }
+
     /// Lowers `connections_max` to what a limit on open descriptors leaves, where one is known:
     /// a peer too many is then told so, instead of left waiting because `accept` fails.
     pub fn fit_into(&mut self, descriptors_max: usize) {
@@ -268,8 +281,26 @@ impl Default for Config {
 pub enum Registration {
     /// Everybody who can reach the server.
     Open,
+    /// Whoever was given a code by the operator.
+    Invite,
     /// Nobody; the accounts that there are stay.
     Closed,
+}
+
+impl Registration {
+    /// As it is written in settings and answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invite => "invite",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// What such a word stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Open, Self::Invite, Self::Closed].into_iter().find(|mode| mode.word() == word)
+    }
 }
 
 /// When a write counts as done.

@@ -88,6 +88,11 @@ impl Early {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerId(pub u32);
 
+impl PeerId {
+    /// The operator, who comes in by the control socket and has no address.
+    pub const OPERATOR: Self = Self(u32::MAX);
+}
+
 /// Where a connection stands; see the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {

@@ -1,4 +1,5 @@
-//! Carries readiness in and bytes out: the only file that knows sockets, and `mio`.
+//! Carries readiness in and bytes out: the only file that knows sockets, and `mio` (with `door.rs`,
+//! by which they come in).
 //!
 //! Decides nothing. What has happened is told to the [`Server`] as [`Input`]; what it wants done is
 //! done. One round of the loop is one turn of the server.
@@ -16,10 +17,16 @@
 //! Every socket is registered once, for reading and writing, and never again: interest costs a
 //! system call, and an edge that nobody waits for costs nothing.
 
+mod door;
+
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
+
+use mio::net::{TcpStream, UnixStream};
+use mio::{Events as ReadinessList, Interest, Poll as Selector, Token};
 
 use crate::chunks::Slots;
 use crate::comet::ConnectionId;
@@ -27,8 +34,7 @@ use crate::config::Config;
 use crate::connection::Then;
 use crate::server::{Handler, Input, Output, Outputs, Server};
 use crate::system::{Clock, Mono, Now};
-use mio::net::{TcpListener, TcpStream, UnixStream};
-use mio::{Events as ReadinessList, Interest, Poll as Selector, Token};
+use door::Door;
 
 /// The loop, with all sockets of one server.
 #[derive(Debug)]
@@ -36,8 +42,8 @@ pub struct EventLoop<H> {
     server: Server<H>,
     clock: Clock,
     selector: Selector,
-    /// `None` once the server drains.
-    listener: Option<TcpListener>,
+    /// Empty once the server drains.
+    doors: Vec<Door>,
     signals: UnixStream,
     /// The number of a connection is its key here.
     sockets: Slots<Socket>,
@@ -93,7 +99,8 @@ enum Accepting {
     Paused(Mono),
 }
 
-const LISTENER: Token = Token(usize::MAX - 1);
+/// No edge says which: all are tried.
+const DOORS: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// The size of the read buffer: more than most requests, and a whole body at its limit.
@@ -121,15 +128,14 @@ impl<H: Handler> EventLoop<H> {
         config: Rc<Config>,
     ) -> io::Result<Self> {
         let selector = Selector::new()?;
-        let mut listener = TcpListener::bind(config.listen)?;
+        let public = Door::public(config.listen, selector.registry(), DOORS)?;
         let mut signals = UnixStream::from_std(signals);
-        selector.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         selector.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         Ok(Self {
             server,
             clock,
             selector,
-            listener: Some(listener),
+            doors: vec![public],
             signals,
             sockets: Slots::default(),
             unread: Vec::new(),
@@ -144,9 +150,17 @@ impl<H: Handler> EventLoop<H> {
         })
     }
 
+    /// Lets the operator in, too, by a socket at this path. Whatever is there is in nobody's use: the
+    /// caller holds the folder's lock.
+    pub fn open_control(&mut self, path: PathBuf) -> io::Result<()> {
+        self.doors.push(Door::control(path, self.selector.registry(), DOORS)?);
+        Ok(())
+    }
+
     /// Where it listens: the port is the system's choice where 0 was asked for.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.listener.as_ref().ok_or(ErrorKind::NotConnected)?.local_addr()
+        let public = self.doors.iter().find_map(Door::address);
+        public.ok_or(ErrorKind::NotConnected)?
     }
 
     /// Serves until a signal comes and everything that waits is answered.
@@ -161,7 +175,7 @@ impl<H: Handler> EventLoop<H> {
             let now = self.clock.now();
             for ready in &readiness {
                 match ready.token() {
-                    LISTENER => self.accepting = Accepting::Ready,
+                    DOORS => self.accepting = Accepting::Ready,
                     SIGNALS => self.signalled(now),
                     Token(key) => {
                         let id = connection_id(key);
@@ -214,12 +228,18 @@ impl<H: Handler> EventLoop<H> {
         if self.accepting != Accepting::Ready {
             return;
         }
-        let Some(listener) = &self.listener else {
-            self.accepting = Accepting::Idle;
-            return;
-        };
+        self.accepting = Accepting::Idle;
+        let doors = std::mem::take(&mut self.doors);
+        for door in &doors {
+            self.accept_by(now, door);
+        }
+        self.doors = doors;
+    }
+
+    /// Accepts what waits at one door. Whether that was all, `accepting` says then.
+    fn accept_by(&mut self, now: Now, door: &Door) {
         for _ in 0..self.config.accepts_per_turn_max {
-            match listener.accept() {
+            match door.accept() {
                 Ok((mut stream, peer)) => {
                     if std::mem::take(&mut self.cannot_accept) {
                         log::info!("connections are accepted again");
@@ -227,11 +247,9 @@ impl<H: Handler> EventLoop<H> {
                     let number = self.sockets.next_number();
                     let token = Token(number as usize);
                     let interest = Interest::READABLE | Interest::WRITABLE;
-                    // Each answer is one write, and should leave at once.
-                    if let Err(error) = stream.set_nodelay(true).and_then(|()| {
-                        self.selector.registry().register(&mut stream, token, interest)
-                    }) {
-                        log::debug!("a new connection from {peer} broke: {error}");
+                    let registry = self.selector.registry();
+                    if let Err(error) = registry.register(&mut stream, token, interest) {
+                        log::debug!("a new connection broke: {error}");
                         continue;
                     }
                     let connection = ConnectionId(number);
@@ -242,13 +260,13 @@ impl<H: Handler> EventLoop<H> {
                         unread: false,
                         full: false,
                     });
-                    let input = Input::Accepted { connection, peer: peer.ip().to_canonical() };
+                    let input = match peer {
+                        Some(peer) => Input::Accepted { connection, peer },
+                        None => Input::AcceptedOperator { connection },
+                    };
                     self.server.handle(now, input, &mut self.outputs);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.accepting = Accepting::Idle;
-                    return;
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     // Once, and not again until somebody was accepted.
@@ -260,6 +278,7 @@ impl<H: Handler> EventLoop<H> {
                 }
             }
         }
+        self.accepting = Accepting::Ready;
     }
 
     /// Reads what there is, but not for longer than the others would like to wait.
@@ -437,7 +456,7 @@ impl<H: Handler> EventLoop<H> {
             return;
         }
         log::info!("stopping");
-        self.listener = None;
+        self.doors.clear();
         self.accepting = Accepting::Idle;
         self.drained_by = Some(now.mono.plus(self.config.drain_time_max));
         self.server.handle(now, Input::Drain, &mut self.outputs);

@@ -26,6 +26,7 @@
 //! | [`data`] | SQLite: one transaction a turn | the rules |
 //! | [`entity`] | ids, texts, messages, events, cursors | everything else |
 //! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
+//! | [`operator`] | the operator's commands, for a server that runs or none | how they are done |
 //! | [`system`], [`timers`], [`config`], [`logger`] | clock, entropy, signals; deadlines; settings; log | |
 //! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
 //!
@@ -56,6 +57,7 @@ pub mod http;
 pub mod logger;
 pub mod logic;
 pub mod map;
+pub mod operator;
 pub mod presence;
 pub mod server;
 pub mod system;

@@ -1,4 +1,5 @@
-//! Starts Lovejoy: command line, logger, server; and turns what fails into a line and an exit code.
+//! Starts Lovejoy: command line, logger, server or the operator's command; and turns what fails into a
+//! line and an exit code.
 //!
 //! Exit codes: 0 after a signal or what was asked for, 1 where the server cannot start or go on,
 //! 2 where the command line is wrong.
@@ -10,15 +11,16 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use log::LevelFilter;
 use lovejoy::chat::Chat;
 use lovejoy::config::{self, Command, Config};
 use lovejoy::data::Store;
 use lovejoy::event_loop::EventLoop;
 use lovejoy::http::Pages;
-use lovejoy::logger;
 use lovejoy::logic::DEMO_ACCOUNTS;
 use lovejoy::server::Server;
 use lovejoy::system::{self, Clock, DataLock, Entropy};
+use lovejoy::{logger, operator};
 
 fn main() -> ExitCode {
     let command = config::parse(std::env::args_os().skip(1), std::env::vars_os());
@@ -27,6 +29,13 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(error.as_ref(), 1),
         },
+        Ok(Command::Operate(config, operation)) => {
+            logger::start(config.log.min(LevelFilter::Warn));
+            match operator::run(&config, &operation) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(error.as_ref(), 1),
+            }
+        }
         Ok(Command::Help) => print(&config::help()),
         Ok(Command::Version) => print(concat!("lovejoy ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => fail(&error, 2),
@@ -47,7 +56,7 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     let signals = system::signals()?;
 
     let database = u64::from_le_bytes(entropy.bytes());
-    let store = Store::open(&config.data.join("lovejoy.db"), config.durability, database)?;
+    let store = Store::open(&config.database(), config.durability, database)?;
     let pages = match &config.www {
         Some(folder) => {
             Pages::folder(folder).map_err(|error| cannot("serve", folder.display(), &error))?
@@ -56,8 +65,11 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     };
     let chat = Chat::new(Rc::clone(&config), store, pages, entropy, clock.now())?;
     let server = Server::new(Rc::clone(&config), chat);
-    let event_loop = EventLoop::bind(server, clock, signals, Rc::clone(&config))
+    let mut event_loop = EventLoop::bind(server, clock, signals, Rc::clone(&config))
         .map_err(|error| cannot("listen on", config.listen, &error))?;
+    if let Err(error) = event_loop.open_control(config.control_socket()) {
+        log::warn!("the operator's commands will not work: {error}");
+    }
     greet(&config, event_loop.local_address()?);
     log::info!("at most {} connections at a time", config.connections_max);
     Ok(event_loop.run()?)

@@ -33,7 +33,7 @@ use std::time::Duration;
 use crate::chunks::Sparse;
 use crate::comet::ConnectionId;
 use crate::config::Config;
-use crate::connection::{Connection, Framing, State, Then, Timer};
+use crate::connection::{Connection, Framing, PeerId, State, Then, Timer};
 use crate::http::{self, CONTINUE, DateCache, Limits, Reader, Request, Step};
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
@@ -90,6 +90,7 @@ impl<H: Handler> Server<H> {
     pub fn handle(&mut self, now: Now, input: Input<'_>, outputs: &mut Outputs) {
         match input {
             Input::Accepted { connection, peer } => self.accept(now, connection, peer),
+            Input::AcceptedOperator { connection } => self.accept_operator(now, connection),
             Input::Received { connection, bytes } => self.receive(now, connection, bytes, outputs),
             Input::Ended { connection } => self.end(now, connection, outputs),
             Input::Gone { connection } => self.remove(now, connection),
@@ -130,8 +131,7 @@ impl<H: Handler> Server<H> {
 
     fn accept(&mut self, now: Now, id: ConnectionId, peer: IpAddr) {
         let (peer_id, of_address) = self.peers.enter(peer);
-        let before = self.connections.put(id.0, Connection::new(peer_id));
-        assert!(before.is_none(), "the number of a new connection is free");
+        self.add(id, peer_id);
         if self.connections.len() > self.config.connections_max
             || (of_address > self.config.connections_per_address_max
                 && !self.config.speaks_for_others(peer))
@@ -141,6 +141,16 @@ impl<H: Handler> Server<H> {
         } else {
             self.set_timer(now, id, Timer::Idle);
         }
+    }
+
+    fn accept_operator(&mut self, now: Now, id: ConnectionId) {
+        self.add(id, PeerId::OPERATOR);
+        self.set_timer(now, id, Timer::Idle);
+    }
+
+    fn add(&mut self, id: ConnectionId, peer: PeerId) {
+        let before = self.connections.put(id.0, Connection::new(peer));
+        assert!(before.is_none(), "the number of a new connection is free");
     }
 
     fn receive(&mut self, now: Now, id: ConnectionId, bytes: &[u8], outputs: &mut Outputs) {
@@ -217,7 +227,8 @@ impl<H: Handler> Server<H> {
         connection.framing = Framing::of(request);
         connection.early.push(early);
         let peer = connection.peer;
-        let client = Client { connection: id, peer: self.peers.address(peer) };
+        let is_operator = peer == PeerId::OPERATOR;
+        let client = Client { connection: id, peer: self.peers.address(peer), is_operator };
         let state = match self.handler.decide(now, client, request) {
             Decision::Later => State::Deciding,
             Decision::Held(hold) => State::Held(hold),

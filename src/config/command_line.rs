@@ -15,6 +15,7 @@ use std::fmt;
 use lexopt::Arg;
 
 use super::Config;
+use super::commands::{self, Operation, VERBS, Verb};
 use super::settings::{GROUPS, Setting, VARIABLE_PREFIX};
 use super::values::Value;
 
@@ -23,6 +24,8 @@ use super::values::Value;
 pub enum Command {
     /// Run the server.
     Serve(Box<Config>),
+    /// Do something to a server, or to its data.
+    Operate(Box<Config>, Operation),
     /// Print what can be set.
     Help,
     /// Print the version.
@@ -39,12 +42,12 @@ pub fn parse(
     let environment = read_environment(environment, &mut config);
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut given = BTreeSet::new();
+    let mut words = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
-            Arg::Value(word) if word == SERVE => {}
-            Arg::Value(word) => return Err(unexpected_word(&word)),
+            Arg::Value(word) => words.push(word),
             Arg::Short(letter) => return Err(unknown_option(format!("-{letter}"))),
             Arg::Long(name) => {
                 let option = format!("--{name}");
@@ -57,13 +60,22 @@ pub fn parse(
             }
         }
     }
+    let serves = words.iter().all(|word| word == SERVE);
+    let operation = if serves { None } else { Some(commands::read(words)?) };
     environment?;
-    Ok(Command::Serve(Box::new(config)))
+    Ok(match operation {
+        None => Command::Serve(Box::new(config)),
+        Some(operation) => Command::Operate(Box::new(config), operation),
+    })
 }
 
 /// What can be set, for people.
 pub fn help() -> String {
     let mut text = HELP_HEAD.to_owned();
+    for Verb { words, takes, help, .. } in VERBS {
+        text += &columns(&format!("  lovejoy {words} {takes}"), help);
+    }
+    text += HELP_COMMANDS;
     let mut config = Config::default();
     for (group, settings) in GROUPS {
         text.extend(["\n", group, ":\n"]);
@@ -79,13 +91,17 @@ fn help_line(setting: &Setting, config: &mut Config) -> String {
         Some(default) => (field.placeholder(), format!(" [{default}]")),
         None => (field.placeholder(), String::new()),
     };
-    let mut usage = format!("  {} {placeholder}", setting.option());
-    // What is too long for its column has its help on the next line.
+    let usage = format!("  {} {placeholder}", setting.option());
+    columns(&usage, &format!("{}{default}", setting.help))
+}
+
+/// A line of help. What is too long for its column has its help on the next line.
+fn columns(usage: &str, help: &str) -> String {
     if usage.len() + 2 > HELP_COLUMN {
-        usage.push('\n');
-        usage.extend([' '; HELP_COLUMN]);
+        format!("{usage}\n{:HELP_COLUMN$}{help}\n", "")
+    } else {
+        format!("{usage:<HELP_COLUMN$}{help}\n")
     }
-    format!("{usage:<HELP_COLUMN$}{}{default}\n", setting.help)
 }
 
 fn read_environment(
@@ -135,10 +151,15 @@ fn unknown_option(name: String) -> UsageError {
     UsageError::Unknown { what: "option", name, suggestion }
 }
 
-fn unexpected_word(word: &OsStr) -> UsageError {
-    let name = word.to_string_lossy().into_owned();
-    let suggestion = nearest(&name, [SERVE.to_owned()].into_iter());
-    UsageError::Unknown { what: "command", name, suggestion }
+impl UsageError {
+    /// These words are no command. No command has more than two words; what follows is not its name.
+    pub(super) fn unknown_command(words: &[OsString]) -> Self {
+        let words: Vec<_> = words.iter().take(2).map(|word| word.to_string_lossy()).collect();
+        let name = words.join(" ");
+        let known = || VERBS.iter().map(|verb| verb.words).chain([SERVE]).map(str::to_owned);
+        let suggestion = nearest(&name, known()).or_else(|| nearest(words.first()?, known()));
+        Self::Unknown { what: "command", name, suggestion }
+    }
 }
 
 /// The known name that a typo was most likely meant to be; none, if it is too far from all.
@@ -236,7 +257,7 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// The one command there is, which may be left out.
+/// The command that may be left out.
 const SERVE: &str = "serve";
 /// What naming a flag sets it to.
 const ON: &str = "on";
@@ -247,7 +268,13 @@ const HELP_COLUMN: usize = 35;
 const HELP_HEAD: &str = "\
 Lovejoy, a comet chat server.
 
-Usage: lovejoy [serve] [OPTIONS]
+Usage:
+  lovejoy [serve] [OPTIONS]        run the server
+";
+
+const HELP_COMMANDS: &str = "
+The others take the same options, of which they need --data; they work while the
+server runs and while none does. Passwords are asked for, or read from stdin.
 ";
 
 const HELP_FOOT: &str = "
@@ -361,6 +388,39 @@ mod tests {
             parsed(&[], &[("LOVEJOY_DEMO", "maybe")]).unwrap_err(),
             "LOVEJOY_DEMO takes one of on, off, not \"maybe\""
         );
+    }
+
+    #[test]
+    fn commands_have_words_and_take_options_anywhere() {
+        let operation = |arguments: &[&str]| match parse(arguments.iter().map(OsString::from), []) {
+            Ok(Command::Operate(config, operation)) => {
+                assert_eq!(config.data.to_str(), Some("there"), "{arguments:?}");
+                operation
+            }
+            other => panic!("{other:?}"),
+        };
+        let name = "add".to_owned();
+        let display_name = Some("--data".to_owned());
+        assert_eq!(
+            operation(&["--data", "there", "user", "add", "add", "--", "--data"]),
+            Operation::AddUser { name, display_name }
+        );
+        assert_eq!(operation(&["user", "--data=there", "list"]), Operation::ListUsers);
+        let lifetime = std::time::Duration::from_secs(90);
+        assert_eq!(
+            operation(&["invite", "90s", "--data", "there"]),
+            Operation::Invite { lifetime }
+        );
+        for (arguments, error) in [
+            (&["user"][..], "unknown command user; --help lists what there is"),
+            (&["user", "lst"], "unknown command user lst; did you mean user list?"),
+            (&["invit", "2d"], "unknown command invit 2d; did you mean invite?"),
+            (&["serve", "now"], "unknown command serve now; did you mean serve?"),
+            (&["user", "remove"], "user remove takes NAME"),
+            (&["user", "list", "x"], "user list takes nothing more"),
+        ] {
+            assert_eq!(refused(arguments), error);
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ const OPTIONS: &[Setting] = &[
     setting!(www, "serve the pages from this folder"),
     setting!(log, "how much to say on stderr"),
     setting!(name, "what the pages call the server"),
-    setting!(registration, "whether anybody may make an account"),
+    setting!(registration, "who may make an account"),
     setting!(rate_limits, "off for a trusted network or a load test"),
     setting!(password_iterations, 1_000..=10_000_000, "rounds of PBKDF2 for new passwords"),
     setting!(durability, "full survives a power failure"),

@@ -173,7 +173,10 @@ macro_rules! words {
 }
 
 words! { bool: "on" => true, "off" => false }
-words! { Registration: "open" => Registration::Open, "closed" => Registration::Closed }
+words! { Registration:
+    "open" => Registration::Open, "invite" => Registration::Invite,
+    "closed" => Registration::Closed
+}
 words! { Durability: "full" => Durability::Full, "normal" => Durability::Normal }
 words! { LevelFilter:
     "off" => LevelFilter::Off, "error" => LevelFilter::Error, "warn" => LevelFilter::Warn,

@@ -15,6 +15,7 @@ mod conversations;
 mod error;
 mod groups;
 mod index;
+mod invites;
 mod messages;
 mod open;
 mod people;
@@ -35,7 +36,7 @@ pub use error::{OpenError, StoreError};
 pub use groups::NewMember;
 pub use messages::{Change, HistoryPage, NewMessage};
 pub use open::Epoch;
-pub use people::{Account, NewAccount};
+pub use people::{Account, AccountRow, NewAccount};
 pub use relations::{Relation, Stance};
 pub use sessions::SessionRow;
 

@@ -18,6 +18,17 @@ pub struct Account {
     pub password: [u8; 32],
 }
 
+/// An account, as the operator sees it in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Whose it is.
+    pub user: User,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// In how many sessions its user is signed in, expired ones included.
+    pub sessions: usize,
+}
+
 /// An account that is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct NewAccount<'a> {
@@ -81,6 +92,20 @@ impl Store {
     /// The account with this id, unless it is deleted.
     pub fn account(&self, id: UserId) -> Result<Option<Account>, StoreError> {
         self.one(account_where!("id = ?1 AND deleted_at IS NULL"), [id.0], account)
+    }
+
+    /// The accounts after this one, in the order in which they were made: at most so many.
+    pub fn accounts(&self, after: UserId, limit: usize) -> Result<Vec<AccountRow>, StoreError> {
+        self.all(
+            "SELECT id, name, display_name, 0, created_at,
+                    (SELECT count(*) FROM sessions WHERE user_id = users.id)
+             FROM users WHERE id > ?1 AND deleted_at IS NULL ORDER BY id LIMIT ?2",
+            (after.0, sql_limit(limit)),
+            |row| {
+                let (created_at, sessions) = (Timestamp(row.get(4)?), row.get::<_, u32>(5)?);
+                Ok(AccountRow { user: user(row, 0)?, created_at, sessions: sessions as usize })
+            },
+        )
     }
 
     /// Changes how a user is shown.

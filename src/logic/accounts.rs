@@ -15,7 +15,6 @@ use super::hashing::Task;
 use super::limits::{Guess, Network};
 use super::passwords::{Derivation, equal_in_constant_time};
 use super::{Answer, Caller, DemoAccount, Logic, Refusal, Reply, Ticket};
-use crate::config::Registration;
 use crate::data::{Account, NewAccount, SessionRow, Stance, StoreError};
 use crate::entity::{
     DisplayName, Password, SessionId, TextError, Timestamp, User, UserId, UserName,
@@ -77,12 +76,8 @@ impl Logic {
         sign_up: SignUp,
         ticket: Ticket,
     ) -> Result<Answer, Refusal> {
-        if self.config.registration != Registration::Open {
-            return Err(Refusal::RegistrationClosed);
-        }
-        if self.store.account_by_key(&sign_up.name.key())?.is_some() {
-            return Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() });
-        }
+        self.check_registration(now, sign_up.invite.as_deref())?;
+        self.check_name(&sign_up)?;
         self.look_for_room(address)?;
         self.limits.registration(now.mono, address)?;
         let salt = self.entropy.bytes();
@@ -91,6 +86,14 @@ impl Logic {
         let task = Task::Register { sign_up: Box::new(sign_up), salt, iterations };
         self.hashing.begin(ticket, Network::of(address), derivation, task);
         Ok(Answer::Later)
+    }
+
+    /// Refuses an account whose name is somebody else's.
+    pub(super) fn check_name(&self, sign_up: &SignUp) -> Result<(), Refusal> {
+        match self.store.account_by_key(&sign_up.name.key())? {
+            Some(_) => Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() }),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn log_in(
@@ -134,9 +137,10 @@ impl Logic {
     ) -> Result<Option<Reply>, Refusal> {
         let reply = match task {
             Task::Register { sign_up, salt, iterations } => {
-                if self.store.account_by_key(&sign_up.name.key())?.is_some() {
-                    return Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() });
-                }
+                let invite = sign_up.invite.as_deref();
+                self.check_registration(now, invite)?;
+                self.check_name(&sign_up)?;
+                self.use_invite(invite)?;
                 let user = self.add_account(now, &sign_up, &salt, iterations, key)?;
                 self.begin_session(now, user, &sign_up.user_agent)?
             }
@@ -151,6 +155,13 @@ impl Logic {
                     }
                     account => return self.refuse_log_in(now, ticket, guess, account.as_deref()),
                 }
+            }
+            Task::AddAccount { sign_up, salt, iterations } => {
+                self.check_name(&sign_up)?;
+                Reply::Account(self.add_account(now, &sign_up, &salt, iterations, key)?)
+            }
+            Task::ReplacePassword { user_id, salt, iterations } => {
+                self.replace_password(user_id, &salt, iterations, key)?
             }
             Task::Refuse => return Err(Refusal::BadCredentials),
             Task::Renew { user_id, old, salt, iterations } => {
@@ -321,6 +332,7 @@ impl SignUp {
             name: UserName::parse(name)?,
             display_name: DisplayName::parse(name)?,
             password: Password::parse(password)?,
+            invite: None,
             user_agent: String::new(),
         })
     }

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Config;
+use super::orders::ListedAccount;
+use crate::config::{Config, Registration};
 use crate::data::HistoryPage;
 use crate::entity::{
     Conversation, ConversationId, Cursor, CursorTag, DisplayName, Event, Friend, Message,
@@ -230,6 +231,8 @@ pub struct SignUp {
     pub display_name: DisplayName,
     /// To prove oneself with.
     pub password: Password,
+    /// The code that one was given, as typed.
+    pub invite: Option<String>,
     /// What the client says it is.
     pub user_agent: String,
 }
@@ -285,6 +288,24 @@ pub enum Reply {
         /// When the token dies if it is not used.
         expires_at: Timestamp,
     },
+    /// Some accounts, for the operator.
+    Accounts {
+        /// In the order in which they were made.
+        accounts: Vec<ListedAccount>,
+        /// Whether there are further ones.
+        more: bool,
+    },
+    /// The operator has made an account.
+    Account(User),
+    /// One more person may make an account.
+    Invited {
+        /// With this.
+        code: String,
+        /// Until then.
+        expires_at: Timestamp,
+    },
+    /// Who may make an account.
+    Registration(Registration),
     /// The caller's sessions, the oldest first.
     Sessions(Vec<Session>),
     /// The caller.
@@ -365,6 +386,8 @@ pub struct Batch {
 pub struct ServerInfo {
     /// All of them.
     pub config: Rc<Config>,
+    /// Who may make an account at this moment.
+    pub registration: Registration,
 }
 
 /// An account that everybody may try.

@@ -32,6 +32,24 @@ pub(super) enum Task {
         /// Of the derivation.
         iterations: u32,
     },
+    /// The same for one that the operator makes: nobody is signed in by it.
+    AddAccount {
+        /// The account.
+        sign_up: Box<SignUp>,
+        /// Of the derivation.
+        salt: [u8; 16],
+        /// Of the derivation.
+        iterations: u32,
+    },
+    /// To be stored with an account, by the operator.
+    ReplacePassword {
+        /// Whose it is; all their sessions end.
+        user_id: UserId,
+        /// Of the derivation.
+        salt: [u8; 16],
+        /// Of the derivation.
+        iterations: u32,
+    },
     /// To be compared.
     LogIn {
         /// `None` for a name that nobody has: it costs the same.

@@ -13,7 +13,7 @@
 //! 5. An IPv6 address counts with the /64 it is in, since who has one address has all of those.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::{Origin, Refusal};
@@ -139,6 +139,14 @@ impl Guess {
 pub(super) struct Network(IpAddr);
 
 impl Network {
+    /// This machine's own.
+    pub(super) const HERE: Self = Self(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
+    /// One of its addresses.
+    pub(super) fn address(self) -> IpAddr {
+        self.0
+    }
+
     pub(super) fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),

@@ -22,6 +22,7 @@ mod limits;
 mod live;
 mod messages;
 mod notes;
+mod orders;
 mod own;
 pub mod passwords;
 mod refusal;
@@ -33,12 +34,13 @@ pub use call::{
     ServerInfo, SignUp, Ticket, Typed, Wait,
 };
 pub use limits::Limited;
+pub use orders::{ListedAccount, Order};
 pub use refusal::Refusal;
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Registration};
 use crate::data::{Epoch, Store, StoreError};
 use crate::entity::{ConversationId, Event, MessageId, SessionId, Timestamp, UserId};
 use crate::presence::Presence;
@@ -61,6 +63,8 @@ const UPKEEP_RETRY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Logic {
     config: Rc<Config>,
+    /// As the configuration says, until the operator says otherwise.
+    registration: Registration,
     store: Store,
     entropy: Entropy,
     epoch: Epoch,
@@ -140,6 +144,7 @@ impl Logic {
             told_of: None,
             outbox: Vec::new(),
             ended: Vec::new(),
+            registration: config.registration,
             config,
             store,
             entropy,
@@ -388,6 +393,6 @@ impl Logic {
     }
 
     fn server_info(&self) -> ServerInfo {
-        ServerInfo { config: Rc::clone(&self.config) }
+        ServerInfo { config: Rc::clone(&self.config), registration: self.registration }
     }
 }

@@ -44,6 +44,8 @@ pub struct Client {
     pub connection: ConnectionId,
     /// Who is on the other side of it.
     pub peer: IpAddr,
+    /// Whether it came in by the control socket, which only the operator can reach.
+    pub is_operator: bool,
 }
 
 /// What becomes of a request.

@@ -17,6 +17,12 @@ pub enum Input<'a> {
         /// Who is on the other side.
         peer: IpAddr,
     },
+    /// The same on the control socket: the operator is on the other side, and no limit on
+    /// connections keeps them out.
+    AcceptedOperator {
+        /// Its number from now on.
+        connection: ConnectionId,
+    },
     /// Bytes came.
     Received {
         /// On which connection.

@@ -1,7 +1,8 @@
-//! Counts connections by address, and keeps each address once, however many come from there.
+//! Counts connections by address, and keeps each address once, however many come from there. The
+//! operator's are not counted.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::chunks::Slots;
 use crate::connection::PeerId;
@@ -36,6 +37,9 @@ impl Peers {
 
     /// One of its connections is no more.
     pub(super) fn leave(&mut self, id: PeerId) {
+        if id == PeerId::OPERATOR {
+            return;
+        }
         let peer = self.peer_mut(id);
         peer.connections -= 1;
         if peer.connections == 0 {
@@ -46,6 +50,9 @@ impl Peers {
     }
 
     pub(super) fn address(&self, id: PeerId) -> IpAddr {
+        if id == PeerId::OPERATOR {
+            return IpAddr::V4(Ipv4Addr::LOCALHOST);
+        }
         // invariant: a peer is named by its connections alone.
         self.peers.get(id.0).expect("a peer with connections").address
     }

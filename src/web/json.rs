@@ -6,6 +6,7 @@ use crate::entity::{
     Conversation, Event, Friend, FriendState, Kind, LastSeen, Member, Message, Role, Session,
     Timestamp, User,
 };
+use crate::logic::ListedAccount;
 
 /// An object that is being written.
 #[derive(Debug)]
@@ -111,6 +112,15 @@ fn person(out: &mut Vec<u8>, user: &User, last_seen: Option<LastSeen>) {
 fn presence(object: &mut Object<'_>, last_seen: LastSeen) {
     object.boolean("online", last_seen.online);
     object.time("last_seen_at", last_seen.at);
+}
+
+pub(super) fn account(out: &mut Vec<u8>, account: &ListedAccount) {
+    let ListedAccount { row, last_seen } = account;
+    let mut object = Object::begin(out);
+    person(object.member("user"), &row.user, Some(*last_seen));
+    object.integer("created_at", row.created_at.0);
+    object.size("sessions", row.sessions);
+    object.end();
 }
 
 pub(super) fn session(out: &mut Vec<u8>, session: &Session) {

@@ -16,6 +16,7 @@
 //! | body, then parameters | 413 415 400 406 422 | [`read_call`] |
 //! | what it asks for | 400 `bad_cursor`, 403 404 409 503 | the logic |
 
+mod control;
 mod fields;
 mod json;
 mod problem;
@@ -24,6 +25,7 @@ mod request;
 mod route;
 mod stream;
 
+pub use control::{OrderRoute, read_order};
 pub use problem::Problem;
 pub use reply::{health, respond};
 pub use request::{bearer_token, read_call};

@@ -1,7 +1,7 @@
 //! Writes a reply of the logic as a response.
 
 use super::json::{self, Object};
-use crate::config::{Config, Registration};
+use crate::config::Config;
 use crate::entity::MessageBody;
 use crate::http::{Payload, Response};
 use crate::logic::{Batch, DEMO_ACCOUNTS, DemoAccount, Reply, ServerInfo};
@@ -20,6 +20,20 @@ pub fn respond(reply: &Reply) -> Response {
             object.text("token", token);
             object.integer("expires_at", expires_at.0);
         }
+        Reply::Accounts { accounts, more } => {
+            object.array("users", accounts, json::account);
+            object.boolean("more", *more);
+        }
+        Reply::Account(user) => {
+            status = 201;
+            json::user(object.member("user"), user);
+        }
+        Reply::Invited { code, expires_at } => {
+            status = 201;
+            object.text("code", code);
+            object.integer("expires_at", expires_at.0);
+        }
+        Reply::Registration(registration) => object.text("registration", registration.word()),
         Reply::Sessions(sessions) => object.array("sessions", sessions, json::session),
         Reply::Me(user) => json::user(object.member("user"), user),
         Reply::Users(users) => object.array("users", users, json::user),
@@ -82,10 +96,7 @@ fn server(object: &mut Object<'_>, info: &ServerInfo) {
     let config: &Config = &info.config;
     object.text("name", &config.name);
     object.text("version", env!("CARGO_PKG_VERSION"));
-    object.text(
-        "registration",
-        if config.registration == Registration::Open { "open" } else { "closed" },
-    );
+    object.text("registration", info.registration.word());
     let mut limits = Object::begin(object.member("limits"));
     limits.size("message_bytes", MessageBody::BYTES_MAX);
     limits.size("body_bytes", config.body_bytes_max);

@@ -56,7 +56,9 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::Events => events(request, config)?,
         Route::FindUsers => find_users(request, config)?,
         Route::Friends => Call::Friends,
-        Route::Health | Route::Options | Route::Page => unreachable!("no matter of the logic"),
+        Route::Health | Route::Options | Route::Order(_) | Route::Page => {
+            unreachable!("no call of the logic")
+        }
         Route::History => history(conversation_id, request, config)?,
         Route::LogIn => log_in(&members()?, request)?,
         Route::LogOut => Call::LogOut,
@@ -65,7 +67,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
             Call::MarkRead { conversation_id, message_id }
         }
         Route::Me => Call::Me,
-        Route::Register => register(&members()?, request)?,
+        Route::Register => Call::Register(Box::new(sign_up(&members()?, request)?)),
         Route::RemoveFriend => Call::RemoveFriend { user_id },
         Route::RemoveMember => {
             Call::RemoveMember { conversation_id, user_id: UserId(matched.second_id) }
@@ -81,7 +83,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
     })
 }
 
-fn register(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
+pub(super) fn sign_up(members: &Members, request: &Request<'_>) -> Result<SignUp, Problem> {
     let given = members.text("name")?;
     let name =
         UserName::parse(given).map_err(|error| Problem::text("invalid_name", "name", error))?;
@@ -90,8 +92,8 @@ fn register(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
     let display_name = members.optional_text("display_name")?.unwrap_or(given);
     let display_name = DisplayName::parse(display_name)
         .map_err(|error| Problem::text("invalid_field", "display_name", error))?;
-    let user_agent = user_agent(request);
-    Ok(Call::Register(Box::new(SignUp { name, display_name, password, user_agent })))
+    let invite = members.optional_text("invite")?.map(str::to_owned);
+    Ok(SignUp { name, display_name, password, invite, user_agent: user_agent(request) })
 }
 
 fn log_in(members: &Members, request: &Request<'_>) -> Result<Call, Problem> {
@@ -166,7 +168,11 @@ fn history(
 }
 
 /// How many of something a request wants to have: one at least.
-fn page_limit(request: &Request<'_>, default: usize, max: usize) -> Result<usize, Problem> {
+pub(super) fn page_limit(
+    request: &Request<'_>,
+    default: usize,
+    max: usize,
+) -> Result<usize, Problem> {
     let limit = number(request, "limit")?;
     Ok(limit.map_or(default, |limit| usize::try_from(limit.max(1)).unwrap_or(usize::MAX)).min(max))
 }

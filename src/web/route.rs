@@ -1,6 +1,7 @@
 //! Knows every path of the web service, and which methods each has.
 
 use super::Problem;
+use super::control::{CONTROL_ROUTES, OrderRoute};
 use crate::http::{Method, Request, Response};
 use crate::logic::Limited;
 
@@ -30,6 +31,7 @@ pub enum Route {
     MarkRead,
     Me,
     Options,
+    Order(OrderRoute),
     Page,
     Register,
     RemoveFriend,
@@ -55,7 +57,7 @@ pub struct Match {
     pub second_id: i64,
 }
 
-type Methods = &'static [(Method, Route)];
+pub(super) type Methods = &'static [(Method, Route)];
 
 use Method::{Delete, Get, Patch, Post, Put};
 
@@ -108,8 +110,8 @@ pub fn check_page_method(method: Method) -> Result<(), Problem> {
 
 /// What can be done with the target of OPTIONS, a path of the web service or the server as a whole
 /// (RFC 9110, section 9.3.7).
-pub fn options(request: &Request<'_>) -> Response {
-    let allow = match find(&request.target.decoded_path()) {
+pub fn options(request: &Request<'_>, is_operator: bool) -> Response {
+    let allow = match find(&request.target.decoded_path(), is_operator) {
         Some((_, methods)) => allow(methods),
         None => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned(),
     };
@@ -117,10 +119,10 @@ pub fn options(request: &Request<'_>) -> Response {
 }
 
 /// Finds the route of a request. Whatever is not named here is a page, perhaps one that does not
-/// exist.
-pub fn route(request: &Request<'_>) -> Result<Match, Problem> {
+/// exist. The operator has some paths more.
+pub fn route(request: &Request<'_>, is_operator: bool) -> Result<Match, Problem> {
     let path = request.target.decoded_path();
-    let ([id, second_id], methods) = match find(&path) {
+    let ([id, second_id], methods) = match find(&path, is_operator) {
         Some(found) => found,
         None if path.starts_with("/api/") || path == "/api" => return Err(Problem::not_found()),
         None if request.target.is_asterisk() => return Ok(nowhere(Route::Options)),
@@ -160,6 +162,7 @@ impl Route {
             Self::Health
             | Self::LogIn
             | Self::Options
+            | Self::Order(_)
             | Self::Page
             | Self::Register
             | Self::Server => false,
@@ -196,8 +199,10 @@ impl Route {
 }
 
 /// The ids in a path of the web service, and the methods that it has.
-fn find(path: &str) -> Option<([i64; 2], Methods)> {
-    ROUTES.iter().find_map(|&(pattern, methods)| Some((matches(pattern, path)?, methods)))
+fn find(path: &str, is_operator: bool) -> Option<([i64; 2], Methods)> {
+    let control = if is_operator { CONTROL_ROUTES } else { &[] };
+    let mut routes = ROUTES.iter().chain(control);
+    routes.find_map(|&(pattern, methods)| Some((matches(pattern, path)?, methods)))
 }
 
 /// The ids in the path (0 where the pattern has none), if the path is of this pattern.

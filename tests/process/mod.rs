@@ -77,6 +77,43 @@ fn command(folder: &Folder, options: &[&str]) -> Command {
     command
 }
 
+/// What a command of the operator has left behind.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command of the operator on the data of a folder.
+pub fn operate(folder: &Folder, words: &[&str], stdin: &str) -> Done {
+    let mut command = command(folder, words);
+    command.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("it runs");
+    // A command that reads nothing may be gone already.
+    let _ = process.stdin.take().expect("piped").write_all(stdin.as_bytes());
+    let output = process.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Done { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+impl Done {
+    /// What it has printed, if all went well.
+    #[track_caller]
+    pub fn printed(self) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
+        self.stdout
+    }
+
+    /// Asserts that it has failed with one line that has these words.
+    #[track_caller]
+    pub fn assert_failed(&self, code: i32, words: &str) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}", self.stderr);
+        assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
+        assert!(self.stderr.contains(words), "{words} in {}", self.stderr);
+    }
+}
+
 impl Server {
     /// A server on the data of a folder. Options that are given win over the usual ones.
     pub fn start(folder: &Folder, options: &[&str]) -> Self {

@@ -1,0 +1,165 @@
+//! Lists the commands of the operator once: their words, what they take, what they are for.
+//!
+//! Knows neither the options, which are the same for all of them, nor how a command is carried out.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::values::Value;
+use super::{Registration, UsageError};
+
+/// What the operator wants done to a server or its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Make an account.
+    AddUser {
+        /// To log in with.
+        name: String,
+        /// To be shown; the name, where it is missing.
+        display_name: Option<String>,
+    },
+    /// Give a user another password.
+    SetPassword {
+        /// Whose.
+        name: String,
+    },
+    /// Print all accounts.
+    ListUsers,
+    /// Delete an account.
+    RemoveUser {
+        /// Whose.
+        name: String,
+    },
+    /// Print a code by which one person may make an account.
+    Invite {
+        /// How long it is good.
+        lifetime: Duration,
+    },
+    /// Say or change who may make an account, for as long as the server runs.
+    Registration {
+        /// As it is, where it is missing.
+        mode: Option<Registration>,
+    },
+}
+
+/// One command.
+pub(super) struct Verb {
+    /// How it is called.
+    pub(super) words: &'static str,
+    /// What follows the words, for people.
+    pub(super) takes: &'static str,
+    /// What it is for, in a line.
+    pub(super) help: &'static str,
+    /// Reads what follows the words.
+    read: fn(&mut Arguments) -> Result<Operation, UsageError>,
+}
+
+/// All of them, as help shows them.
+pub(super) static VERBS: &[Verb] = &[
+    Verb {
+        words: "user add",
+        takes: "NAME [DISPLAY_NAME]",
+        help: "make an account, with a password that is read",
+        read: |arguments| {
+            Ok(Operation::AddUser { name: arguments.text()?, display_name: arguments.option()? })
+        },
+    },
+    Verb {
+        words: "user passwd",
+        takes: "NAME",
+        help: "change a password, and end all sessions",
+        read: |arguments| Ok(Operation::SetPassword { name: arguments.text()? }),
+    },
+    Verb {
+        words: "user list",
+        takes: "",
+        help: "print all accounts, a line each",
+        read: |_| Ok(Operation::ListUsers),
+    },
+    Verb {
+        words: "user remove",
+        takes: "NAME",
+        help: "delete an account; what it has said stays",
+        read: |arguments| Ok(Operation::RemoveUser { name: arguments.text()? }),
+    },
+    Verb {
+        words: "invite",
+        takes: "[TIME]",
+        help: "print a code for one new account, good for 7d",
+        read: |arguments| {
+            let mut lifetime = Duration::from_secs(7 * 24 * 3600);
+            arguments.value(&mut lifetime, 1_000, 3_650 * 86_400_000)?;
+            Ok(Operation::Invite { lifetime })
+        },
+    },
+    Verb {
+        words: "registration",
+        takes: "[open|invite|closed]",
+        help: "say or change who may make an account",
+        read: |arguments| {
+            let mut mode = Registration::Open;
+            let given = arguments.value(&mut mode, 0, 0)?;
+            Ok(Operation::Registration { mode: given.then_some(mode) })
+        },
+    },
+];
+
+/// Finds the command that words begin with, and reads the rest of them.
+pub(super) fn read(words: Vec<OsString>) -> Result<Operation, UsageError> {
+    let is_named = |verb: &&Verb| {
+        verb.words
+            .split(' ')
+            .enumerate()
+            .all(|(index, word)| words.get(index).is_some_and(|given| given == word))
+    };
+    let Some(verb) = VERBS.iter().find(is_named) else {
+        return Err(UsageError::unknown_command(&words));
+    };
+    let mut rest = words.into_iter();
+    rest.nth(verb.words.split(' ').count() - 1);
+    let mut arguments = Arguments { verb, rest };
+    let operation = (verb.read)(&mut arguments)?;
+    match arguments.rest.next() {
+        None => Ok(operation),
+        Some(_) => Err(arguments.wrong()),
+    }
+}
+
+/// What follows the words of a command.
+struct Arguments {
+    verb: &'static Verb,
+    rest: std::vec::IntoIter<OsString>,
+}
+
+impl Arguments {
+    /// A text that must be there.
+    fn text(&mut self) -> Result<String, UsageError> {
+        self.option()?.ok_or_else(|| self.wrong())
+    }
+
+    /// A text that may be there.
+    fn option(&mut self) -> Result<Option<String>, UsageError> {
+        self.rest.next().map(|word| word.into_string().map_err(|_| self.wrong())).transpose()
+    }
+
+    /// Takes over a value that may be there, in a range where it is a number or a time; and whether it
+    /// was.
+    fn value(&mut self, value: &mut dyn Value, from: u64, to: u64) -> Result<bool, UsageError> {
+        let Some(word) = self.rest.next() else { return Ok(false) };
+        let range = from..=to;
+        if value.set(&word, &range) {
+            return Ok(true);
+        }
+        Err(UsageError::BadValue {
+            name: self.verb.words.to_owned(),
+            value: word.to_string_lossy().into_owned(),
+            allowed: value.allowed(&range),
+        })
+    }
+
+    fn wrong(&self) -> UsageError {
+        let Verb { words, takes, .. } = self.verb;
+        let allowed = if takes.is_empty() { "nothing more" } else { takes };
+        UsageError::MissingValue { name: (*words).to_owned(), allowed: allowed.to_owned() }
+    }
+}

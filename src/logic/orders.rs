@@ -1,0 +1,221 @@
+//! Carries out what the operator orders: accounts are made, changed and removed for others, and the
+//! door to registration opens and closes.
+//!
+//! Who may order is decided elsewhere: an order comes by the control socket, which only the operator
+//! can open. So nothing here asks for a token, and nothing is limited in rate.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::call::SignUp;
+use super::hashing::Task;
+use super::limits::Network;
+use super::passwords::Derivation;
+use super::{Answer, Logic, Refusal, Reply, Ticket};
+use crate::config::Registration;
+use crate::data::{Account, AccountRow, StoreError};
+use crate::entity::{LastSeen, Password, Timestamp, UserId, UserName};
+use crate::system::Now;
+
+/// What the operator wants. All texts in it are good.
+#[derive(Debug)]
+pub enum Order {
+    /// Who has an account?
+    Accounts {
+        /// Those after this one.
+        after: UserId,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Make an account.
+    AddAccount(Box<SignUp>),
+    /// Let that user prove themselves with another password.
+    SetPassword {
+        /// Who.
+        name: String,
+        /// With what from now on.
+        password: Password,
+    },
+    /// Let that user be gone.
+    RemoveAccount {
+        /// Who.
+        name: String,
+    },
+    /// Let one more person make an account.
+    Invite {
+        /// If they do within this time.
+        lifetime: Duration,
+    },
+    /// Who may make an account?
+    Registration,
+    /// From now on, these.
+    SetRegistration(Registration),
+}
+
+/// An account in the operator's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedAccount {
+    /// Whose it is, since when, and in how many sessions.
+    pub row: AccountRow,
+    /// Whether they are there.
+    pub last_seen: LastSeen,
+}
+
+impl Logic {
+    /// Does what the operator wants. `ticket` is handed back with the answer where that takes longer
+    /// than this turn.
+    pub fn obey(&mut self, now: Now, order: Order, ticket: Ticket) -> Result<Answer, Refusal> {
+        let reply = match order {
+            Order::Accounts { after, limit } => self.accounts(after, limit)?,
+            Order::AddAccount(sign_up) => return self.begin_account(*sign_up, ticket),
+            Order::SetPassword { name, password } => {
+                return self.begin_password(&name, &password, ticket);
+            }
+            Order::RemoveAccount { name } => {
+                let account = self.account_of(&name)?;
+                self.remove_account(now, account.user.id)?;
+                Reply::Done
+            }
+            Order::Invite { lifetime } => self.invite(now, lifetime)?,
+            Order::Registration => Reply::Registration(self.registration),
+            Order::SetRegistration(registration) => {
+                self.registration = registration;
+                Reply::Registration(registration)
+            }
+        };
+        Ok(Answer::Now(reply))
+    }
+
+    /// A list, and whether it goes on.
+    fn accounts(&self, after: UserId, limit: usize) -> Result<Reply, Refusal> {
+        let mut rows = self.store.accounts(after, limit + 1)?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let mut accounts = Vec::with_capacity(rows.len());
+        for row in rows {
+            accounts.push(ListedAccount { last_seen: self.last_seen(row.user.id)?, row });
+        }
+        Ok(Reply::Accounts { accounts, more })
+    }
+
+    fn begin_account(&mut self, sign_up: SignUp, ticket: Ticket) -> Result<Answer, Refusal> {
+        self.check_name(&sign_up)?;
+        let salt = self.entropy.bytes();
+        let iterations = self.config.password_iterations;
+        let derivation = Derivation::new(sign_up.password.as_str().as_bytes(), &salt, iterations);
+        let task = Task::AddAccount { sign_up: Box::new(sign_up), salt, iterations };
+        self.begin_order(ticket, derivation, task)
+    }
+
+    fn begin_password(
+        &mut self,
+        name: &str,
+        password: &Password,
+        ticket: Ticket,
+    ) -> Result<Answer, Refusal> {
+        let user_id = self.account_of(name)?.user.id;
+        let salt = self.entropy.bytes();
+        let iterations = self.config.password_iterations;
+        let derivation = Derivation::new(password.as_str().as_bytes(), &salt, iterations);
+        self.begin_order(ticket, derivation, Task::ReplacePassword { user_id, salt, iterations })
+    }
+
+    fn begin_order(
+        &mut self,
+        ticket: Ticket,
+        derivation: Derivation,
+        task: Task,
+    ) -> Result<Answer, Refusal> {
+        self.look_for_room(Network::HERE.address())?;
+        self.hashing.begin(ticket, Network::HERE, derivation, task);
+        Ok(Answer::Later)
+    }
+
+    /// The key for a password that the operator has set is there. Who was signed in by the old one, is
+    /// no more.
+    pub(super) fn replace_password(
+        &mut self,
+        user_id: UserId,
+        salt: &[u8; 16],
+        iterations: u32,
+        key: &[u8; 32],
+    ) -> Result<Reply, Refusal> {
+        self.store.account(user_id)?.ok_or(Refusal::NoSuchUser)?;
+        self.store.set_password(user_id, salt, iterations, key)?;
+        self.end_sessions(user_id, None)?;
+        Ok(Reply::Done)
+    }
+
+    fn account_of(&self, name: &str) -> Result<Account, Refusal> {
+        let name = UserName::parse(name).map_err(|_| Refusal::NoSuchUser)?;
+        self.store.account_by_key(&name.key())?.ok_or(Refusal::NoSuchUser)
+    }
+
+    fn invite(&mut self, now: Now, lifetime: Duration) -> Result<Reply, StoreError> {
+        let code = invite_code(self.entropy.bytes());
+        let lifetime = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
+        let expires_at: Timestamp = now.wall.plus_millis(lifetime);
+        self.store.add_invite(&invite_hash(&code), now.wall, expires_at)?;
+        Ok(Reply::Invited { code, expires_at })
+    }
+
+    /// Whether somebody with this code, or none, may make an account now.
+    pub(super) fn check_registration(&self, now: Now, invite: Option<&str>) -> Result<(), Refusal> {
+        let may = match (self.registration, invite) {
+            (Registration::Open, _) => true,
+            (Registration::Invite, Some(code)) => {
+                self.store.has_invite(&invite_hash(code), now.wall)?
+            }
+            (Registration::Invite, None) | (Registration::Closed, _) => false,
+        };
+        if may { Ok(()) } else { Err(Refusal::RegistrationClosed) }
+    }
+
+    /// Uses up the code by which an account was made. Where everybody may make one, it stays good.
+    pub(super) fn use_invite(&mut self, invite: Option<&str>) -> Result<(), StoreError> {
+        match invite {
+            Some(code) if self.registration == Registration::Invite => {
+                self.store.remove_invite(&invite_hash(code))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Digits and letters that are not mistaken for each other (Crockford's base 32).
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// 80 bits, to be read out: `7ktc-93qd-x0fm-2vah`.
+fn invite_code(bytes: [u8; 16]) -> String {
+    let digits = bytes.map(|byte| char::from(ALPHABET[usize::from(byte & 31)]));
+    let groups: Vec<String> = digits.chunks(4).map(String::from_iter).collect();
+    groups.join("-")
+}
+
+/// The hash of what somebody has typed as a code: in either case, with or without hyphens, and with
+/// letters for the digits that they look like.
+fn invite_hash(code: &str) -> [u8; 32] {
+    let typed = code.chars().filter(char::is_ascii_alphanumeric);
+    let digits = typed.map(|letter| match letter.to_ascii_lowercase() {
+        'o' => '0',
+        'i' | 'l' => '1',
+        other => other,
+    });
+    Sha256::digest(digits.collect::<String>()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_what_was_meant_by_it() {
+        let code = invite_code([31, 0, 1, 10, 255, 32, 33, 42, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(code, "z01a-z01a-2345-6789");
+        for typed in ["z01a-z01a-2345-6789", "ZOIA ZOLA 23456789", " z01az01a23456789\n"] {
+            assert_eq!(invite_hash(typed), invite_hash(&code), "{typed}");
+        }
+        assert_ne!(invite_hash("z01a-z01a-2345-678"), invite_hash(&code));
+    }
+}

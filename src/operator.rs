@@ -1,0 +1,111 @@
+//! Carries out the operator's commands: accounts, invitations, who may register.
+//!
+//! A command is a client like any other, but for the door it comes in by: it speaks HTTP with the
+//! server that holds the data folder, over the control socket there. Where no server runs, the command
+//! is the server itself for a moment (see [`link`]). So each thing is done in one place only, the same
+//! whether a server runs or not, and takes effect at once where one does.
+//!
+//! What is printed on stdout is for programs as well: fields separated by tabs, a line each.
+
+mod link;
+mod terminal;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, Operation};
+use crate::entity::Timestamp;
+use link::{Link, Need};
+
+/// Does what was asked for, and prints what there is to say.
+pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>> {
+    let text = match operation {
+        Operation::AddUser { name, display_name } => {
+            add_user(config, name, display_name.as_deref())?
+        }
+        Operation::SetPassword { name } => set_password(config, name)?,
+        Operation::ListUsers => list_users(config)?,
+        Operation::RemoveUser { name } => {
+            let mut link = Link::open(config, Need::Database)?;
+            link.call("POST", "/control/users/remove", Some(&json!({ "name": name })))?;
+            format!("{name} is removed\n")
+        }
+        Operation::Invite { lifetime } => {
+            let body = json!({ "lifetime_seconds": lifetime.as_secs() });
+            let mut link = Link::open(config, Need::Nothing)?;
+            let invited = link.call("POST", "/control/invites", Some(&body))?;
+            format!("{}\tuntil {}\n", text(&invited["code"]), time(&invited["expires_at"]))
+        }
+        Operation::Registration { mode } => {
+            let mut link = Link::open(config, Need::Server)?;
+            let answer = match mode {
+                None => link.call("GET", "/control/registration", None)?,
+                Some(mode) => {
+                    let body = json!({ "registration": mode.word() });
+                    link.call("PUT", "/control/registration", Some(&body))?
+                }
+            };
+            format!("{}\n", text(&answer["registration"]))
+        }
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn add_user(
+    config: &Config,
+    name: &str,
+    display_name: Option<&str>,
+) -> Result<String, Box<dyn Error>> {
+    // First, since a server does not wait long for somebody who is typing.
+    let password = terminal::new_password(name)?;
+    let mut link = Link::open(config, Need::Nothing)?;
+    let body = json!({ "name": name, "password": password, "display_name": display_name });
+    let added = link.call("POST", "/control/users", Some(&body))?;
+    Ok(format!("{} is added, with id {}\n", text(&added["user"]["name"]), added["user"]["id"]))
+}
+
+fn set_password(config: &Config, name: &str) -> Result<String, Box<dyn Error>> {
+    let password = terminal::new_password(name)?;
+    let mut link = Link::open(config, Need::Database)?;
+    let body = json!({ "name": name, "password": password });
+    link.call("POST", "/control/users/password", Some(&body))?;
+    Ok(format!("{name} has another password, and is signed in nowhere\n"))
+}
+
+fn list_users(config: &Config) -> Result<String, Box<dyn Error>> {
+    let mut link = Link::open(config, Need::Database)?;
+    let mut list = "id\tname\tdisplay name\tcreated\tlast seen\tsessions\n".to_owned();
+    let mut after = 0;
+    loop {
+        let page = link.call("GET", &format!("/control/users?after={after}"), None)?;
+        for row in page["users"].as_array().into_iter().flatten() {
+            let user = &row["user"];
+            after = user["id"].as_i64().unwrap_or(i64::MAX);
+            let seen = match (&user["online"], &user["last_seen_at"]) {
+                (Value::Bool(true), _) => "now".to_owned(),
+                (_, Value::Null) => "never".to_owned(),
+                (_, at) => time(at),
+            };
+            let (name, display_name) = (text(&user["name"]), text(&user["display_name"]));
+            let (created, sessions) = (time(&row["created_at"]), &row["sessions"]);
+            // Writing to a String cannot fail.
+            let _ =
+                writeln!(list, "{after}\t{name}\t{display_name}\t{created}\t{seen}\t{sessions}");
+        }
+        if page["more"] != true {
+            return Ok(list);
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn time(value: &Value) -> String {
+    value.as_i64().map(|at| Timestamp(at).to_string()).unwrap_or_default()
+}

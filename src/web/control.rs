@@ -1,0 +1,85 @@
+//! Reads a request of the operator into an order of the logic.
+//!
+//! These paths exist only on connections that came in by the control socket. They are spoken between
+//! the program `lovejoy` and a server of the same version, and are no part of the public contract.
+
+use std::time::Duration;
+
+use super::fields::{Members, number};
+use super::request::{page_limit, sign_up};
+use super::route::Methods;
+use super::{Problem, Route};
+use crate::config::{Config, Registration};
+use crate::entity::{Password, UserId};
+use crate::http::Method::{Get, Post, Put};
+use crate::http::Request;
+use crate::logic::Order;
+
+/// What the operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table below says it")]
+pub enum OrderRoute {
+    Accounts,
+    AddAccount,
+    Invite,
+    Registration,
+    RemoveAccount,
+    SetPassword,
+    SetRegistration,
+}
+
+/// The paths, with the methods that each has.
+pub(super) const CONTROL_ROUTES: &[(&str, Methods)] = &[
+    (
+        "/control/users",
+        &[(Get, Route::Order(OrderRoute::Accounts)), (Post, Route::Order(OrderRoute::AddAccount))],
+    ),
+    ("/control/users/password", &[(Post, Route::Order(OrderRoute::SetPassword))]),
+    ("/control/users/remove", &[(Post, Route::Order(OrderRoute::RemoveAccount))]),
+    ("/control/invites", &[(Post, Route::Order(OrderRoute::Invite))]),
+    (
+        "/control/registration",
+        &[
+            (Get, Route::Order(OrderRoute::Registration)),
+            (Put, Route::Order(OrderRoute::SetRegistration)),
+        ],
+    ),
+];
+
+/// Accounts in one answer: some 200 bytes each.
+const ACCOUNTS_PAGE: usize = 500;
+
+/// What the request orders.
+pub fn read_order(
+    route: OrderRoute,
+    request: &Request<'_>,
+    config: &Config,
+) -> Result<Order, Problem> {
+    let members = || Members::read(request, config.body_bytes_max);
+    let name = |members: &Members| members.text("name").map(str::to_owned);
+    Ok(match route {
+        OrderRoute::Accounts => Order::Accounts {
+            after: UserId(number(request, "after")?.unwrap_or(0)),
+            limit: page_limit(request, ACCOUNTS_PAGE, ACCOUNTS_PAGE)?,
+        },
+        OrderRoute::AddAccount => Order::AddAccount(Box::new(sign_up(&members()?, request)?)),
+        OrderRoute::Invite => {
+            let seconds = members()?.integer("lifetime_seconds")?.max(0).cast_unsigned();
+            Order::Invite { lifetime: Duration::from_secs(seconds) }
+        }
+        OrderRoute::Registration => Order::Registration,
+        OrderRoute::RemoveAccount => Order::RemoveAccount { name: name(&members()?)? },
+        OrderRoute::SetPassword => {
+            let members = members()?;
+            let password = Password::parse(members.text("password")?)
+                .map_err(|error| Problem::text("invalid_password", "password", error))?;
+            Order::SetPassword { name: name(&members)?, password }
+        }
+        OrderRoute::SetRegistration => {
+            let members = members()?;
+            let mode = Registration::from_word(members.text("registration")?);
+            let wrong = || Problem::field("registration", "That is none of open, invite, closed.");
+            Order::SetRegistration(mode.ok_or_else(wrong)?)
+        }
+    })
+}
