@@ -1,12 +1,13 @@
-//! Carries out the operator's commands: accounts, invitations, who may register.
+//! Carries out the operator's commands: accounts, invitations, who may register, backups.
 //!
 //! A command is a client like any other, but for the door it comes in by: it speaks HTTP with the
 //! server that holds the data folder, over the control socket there. Where no server runs, the command
-//! is the server itself for a moment (see [`link`]). So each thing is done in one place only, the same
+//! is the server itself for a moment (see `operator/link.rs`). So each thing is done in one place only, the same
 //! whether a server runs or not, and takes effect at once where one does.
 //!
 //! What is printed on stdout is for programs as well: fields separated by tabs, a line each.
 
+mod files;
 mod link;
 mod terminal;
 
@@ -39,6 +40,9 @@ pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>>
             let invited = link.call("POST", "/control/invites", Some(&body))?;
             format!("{}\tuntil {}\n", text(&invited["code"]), time(&invited["expires_at"]))
         }
+        Operation::Backup { file } => files::back_up(config, file)?,
+        Operation::Restore { file } => files::restore(config, file)?,
+        Operation::Check { file } => files::check(config, file.as_deref())?,
         Operation::Registration { mode } => {
             let mut link = Link::open(config, Need::Server)?;
             let answer = match mode {

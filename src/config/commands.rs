@@ -3,6 +3,7 @@
 //! Knows neither the options, which are the same for all of them, nor how a command is carried out.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::Value;
@@ -34,6 +35,21 @@ pub enum Operation {
     Invite {
         /// How long it is good.
         lifetime: Duration,
+    },
+    /// Make one whole file of the database.
+    Backup {
+        /// Where.
+        file: PathBuf,
+    },
+    /// Put such a file in place of the database.
+    Restore {
+        /// Where it is.
+        file: PathBuf,
+    },
+    /// Look whether a database is whole, and can be true.
+    Check {
+        /// That of the data folder, where it is missing.
+        file: Option<PathBuf>,
     },
     /// Say or change who may make an account, for as long as the server runs.
     Registration {
@@ -93,6 +109,24 @@ pub(super) static VERBS: &[Verb] = &[
         },
     },
     Verb {
+        words: "backup",
+        takes: "FILE",
+        help: "copy the database into one file",
+        read: |arguments| Ok(Operation::Backup { file: arguments.file()? }),
+    },
+    Verb {
+        words: "restore",
+        takes: "FILE",
+        help: "put such a file in place of the database",
+        read: |arguments| Ok(Operation::Restore { file: arguments.file()? }),
+    },
+    Verb {
+        words: "check",
+        takes: "[FILE]",
+        help: "look whether the database, or a copy, is whole",
+        read: |arguments| Ok(Operation::Check { file: arguments.rest.next().map(PathBuf::from) }),
+    },
+    Verb {
         words: "registration",
         takes: "[open|invite|closed]",
         help: "say or change who may make an account",
@@ -140,6 +174,14 @@ impl Arguments {
     /// A text that may be there.
     fn option(&mut self) -> Result<Option<String>, UsageError> {
         self.rest.next().map(|word| word.into_string().map_err(|_| self.wrong())).transpose()
+    }
+
+    /// A path that must be there.
+    fn file(&mut self) -> Result<PathBuf, UsageError> {
+        match self.rest.next() {
+            Some(file) if !file.is_empty() => Ok(file.into()),
+            _ => Err(self.wrong()),
+        }
     }
 
     /// Takes over a value that may be there, in a range where it is a number or a time; and whether it

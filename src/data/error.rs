@@ -1,7 +1,7 @@
 //! Names what can go wrong with the database. All of it is our side's fault, none the peer's.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A query or a commit did not work: the disk is full, read-only or broken, or we are.
 #[derive(Debug)]
@@ -30,8 +30,24 @@ pub enum OpenError {
     Foreign(PathBuf),
     /// The file was written by a newer Lovejoy; it was not touched.
     Newer(PathBuf, i64),
+    /// The file is a database of Lovejoy's, but not whole; SQLite says what is wrong.
+    Damaged(PathBuf, String),
     /// SQLite could not open, read or write it.
     Sqlite(PathBuf, rusqlite::Error),
+}
+
+impl OpenError {
+    /// The same, of the file that another one is a copy of.
+    pub(super) fn of(self, path: &Path) -> Self {
+        let path = path.to_path_buf();
+        match self {
+            Self::File(_, error) => Self::File(path, error),
+            Self::Foreign(_) => Self::Foreign(path),
+            Self::Newer(_, version) => Self::Newer(path, version),
+            Self::Damaged(_, fault) => Self::Damaged(path, fault),
+            Self::Sqlite(_, error) => Self::Sqlite(path, error),
+        }
+    }
 }
 
 impl fmt::Display for OpenError {
@@ -49,6 +65,9 @@ impl fmt::Display for OpenError {
                  it was left as it is",
                 path.display()
             ),
+            Self::Damaged(path, fault) => {
+                write!(f, "the database {} is damaged: {fault}", path.display())
+            }
             Self::Sqlite(path, error) => {
                 write!(f, "cannot open the database {}: {error}", path.display())
             }

@@ -11,8 +11,11 @@
 //!    each commit; with `NORMAL` a power cut may lose the last commits (never tear one).
 //! 4. *Reading needs no writable disk.*
 
+mod backup;
+mod check;
 mod conversations;
 mod error;
+mod files;
 mod groups;
 mod index;
 mod invites;
@@ -31,6 +34,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
+pub use backup::{back_up, restore};
+pub use check::check;
 pub use conversations::{MemberRow, Seat};
 pub use error::{OpenError, StoreError};
 pub use groups::NewMember;
@@ -57,6 +62,8 @@ pub struct Store {
     newest_committed: MessageId,
     index: Index,
     upkeep: Upkeep,
+    /// The log is not to be brought into the database for now.
+    still: bool,
     /// How many pages of the log are not in the database yet; SQLite tells it, at each commit.
     log_pages: Arc<AtomicU32>,
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::index::Index;
 use super::upkeep::Upkeep;
-use super::{OpenError, Store, StoreError};
+use super::{OpenError, Store, StoreError, files};
 use crate::config::Durability;
 use crate::entity::{MessageId, Timestamp};
 
@@ -44,6 +44,8 @@ const STATEMENTS_MAX: usize = 128;
 impl Store {
     /// Opens the database file at `path`, and makes it where there is none.
     pub fn open(path: &Path, durability: Durability, seed: u64) -> Result<Self, OpenError> {
+        let finished = files::finish_restoring(path);
+        finished.map_err(|error| OpenError::File(path.to_path_buf(), error))?;
         make_private(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -137,6 +139,7 @@ impl Store {
             newest_committed: newest,
             index: Index::default(),
             upkeep: Upkeep::default(),
+            still: false,
             log_pages,
         })
     }
@@ -152,7 +155,7 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Looks whether the file is ours and not from the future, and returns its schema version.
-fn check_file(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+pub(super) fn check_file(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let sqlite = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.to_path_buf()),
         _ => OpenError::Sqlite(path.to_path_buf(), error),

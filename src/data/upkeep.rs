@@ -102,7 +102,7 @@ impl Store {
         if placing.is_some() || unplaced >= index_batch.saturating_mul(times) {
             return Some(Job::Place);
         }
-        if i64::from(self.log_pages()) >= i64::from(LOG_PAGES) * times {
+        if !self.still && i64::from(self.log_pages()) >= i64::from(LOG_PAGES) * times {
             return Some(Job::Checkpoint);
         }
         if let Some((job, _)) = deepening {

@@ -306,6 +306,11 @@ pub enum Reply {
     },
     /// Who may make an account.
     Registration(Registration),
+    /// The database holds still.
+    Copying {
+        /// For this copy.
+        number: u64,
+    },
     /// The caller's sessions, the oldest first.
     Sessions(Vec<Session>),
     /// The caller.

@@ -51,6 +51,7 @@ use hashing::Hashing;
 use limits::RateLimits;
 use live::{Live, News};
 use notes::Notes;
+use orders::Copying;
 use tail::{Entry, Tail};
 
 /// After the last message the store's upkeep waits for so long: perhaps another one comes at once.
@@ -65,6 +66,10 @@ pub struct Logic {
     config: Rc<Config>,
     /// As the configuration says, until the operator says otherwise.
     registration: Registration,
+    /// The database is being copied.
+    copying: Option<Copying>,
+    /// How many copies were begun.
+    copies: u64,
     store: Store,
     entropy: Entropy,
     epoch: Epoch,
@@ -145,6 +150,8 @@ impl Logic {
             outbox: Vec::new(),
             ended: Vec::new(),
             registration: config.registration,
+            copying: None,
+            copies: 0,
             config,
             store,
             entropy,
@@ -355,6 +362,7 @@ impl Logic {
             self.went_offline(user, seen_at);
             self.live.watch(user, now.mono);
         }
+        self.end_copying(now.mono);
         self.live.retire(now.mono, |user| self.presence.seen_at(user).is_some());
     }
 

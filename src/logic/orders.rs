@@ -16,7 +16,7 @@ use super::{Answer, Logic, Refusal, Reply, Ticket};
 use crate::config::Registration;
 use crate::data::{Account, AccountRow, StoreError};
 use crate::entity::{LastSeen, Password, Timestamp, UserId, UserName};
-use crate::system::Now;
+use crate::system::{Mono, Now};
 
 /// What the operator wants. All texts in it are good.
 #[derive(Debug)]
@@ -51,7 +51,23 @@ pub enum Order {
     Registration,
     /// From now on, these.
     SetRegistration(Registration),
+    /// Leave the database's file alone for a while: it is being copied.
+    HoldStill {
+        /// The copy that goes on; a new one, where it is missing.
+        copy: Option<u64>,
+    },
 }
+
+/// A copy of the database that somebody is making.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copying {
+    number: u64,
+    /// Given up, unless it goes on before.
+    until: Mono,
+}
+
+/// How long a copy may be silent. Its process may have been killed, and the log must not grow for ever.
+const COPYING_SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// An account in the operator's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +99,7 @@ impl Logic {
                 self.registration = registration;
                 Reply::Registration(registration)
             }
+            Order::HoldStill { copy } => self.hold_still(now, copy)?,
         };
         Ok(Answer::Now(reply))
     }
@@ -145,6 +162,30 @@ impl Logic {
         self.store.set_password(user_id, salt, iterations, key)?;
         self.end_sessions(user_id, None)?;
         Ok(Reply::Done)
+    }
+
+    /// The answer is the number of the copy: another one than before, if the database has moved since.
+    fn hold_still(&mut self, now: Now, copy: Option<u64>) -> Result<Reply, StoreError> {
+        let number = match self.copying {
+            // Another copy, at the same time, needs nothing more.
+            Some(copying) if copy.is_none_or(|number| number == copying.number) => copying.number,
+            _ => {
+                self.store.hold_still()?;
+                self.copies += 1;
+                self.copies
+            }
+        };
+        let until = now.mono.plus(COPYING_SILENCE_MAX);
+        self.copying = Some(Copying { number, until });
+        Ok(Reply::Copying { number })
+    }
+
+    /// Gives up a copy that does not go on.
+    pub(super) fn end_copying(&mut self, now: Mono) {
+        if self.copying.is_some_and(|copying| copying.until <= now) {
+            self.copying = None;
+            self.store.let_go();
+        }
     }
 
     fn account_of(&self, name: &str) -> Result<Account, Refusal> {

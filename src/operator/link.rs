@@ -51,9 +51,17 @@ pub(super) enum Need {
     Server,
 }
 
+/// Who holds the data folder.
+pub(super) enum Holder {
+    /// This process, from now on.
+    Nobody(DataLock),
+    /// A server.
+    Server(Link),
+}
+
 impl Link {
-    /// Finds the server of the data folder, or becomes it.
-    pub(super) fn open(config: &Config, need: Need) -> Result<Self, Box<dyn Error>> {
+    /// Finds the server of the data folder; if there is none, the folder is held for the caller.
+    pub(super) fn find(config: &Config, need: Need) -> Result<Holder, Box<dyn Error>> {
         let unreachable =
             |lack| Box::<dyn Error>::from(Unreachable { folder: config.data.clone(), lack });
         if need != Need::Nothing && !config.database().exists() {
@@ -61,12 +69,20 @@ impl Link {
         }
         match DataLock::acquire(&config.data) {
             Ok(_) if need == Need::Server => Err(unreachable(Lack::Server)),
-            Ok(lock) => Ok(Self(Kind::Here(Box::new(Here::open(config, lock)?)))),
+            Ok(lock) => Ok(Holder::Nobody(lock)),
             Err(DataLockError::InUse { .. }) => match connect(config) {
-                Ok(stream) => Ok(Self(Kind::Socket(stream))),
+                Ok(stream) => Ok(Holder::Server(Self(Kind::Socket(stream)))),
                 Err(error) => Err(unreachable(Lack::Answer(error))),
             },
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Finds the server of the data folder, or becomes it.
+    pub(super) fn open(config: &Config, need: Need) -> Result<Self, Box<dyn Error>> {
+        match Self::find(config, need)? {
+            Holder::Server(link) => Ok(link),
+            Holder::Nobody(lock) => Ok(Self(Kind::Here(Box::new(Here::open(config, lock)?)))),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::logic::Order;
 pub enum OrderRoute {
     Accounts,
     AddAccount,
+    HoldStill,
     Invite,
     Registration,
     RemoveAccount,
@@ -36,6 +37,7 @@ pub(super) const CONTROL_ROUTES: &[(&str, Methods)] = &[
     ),
     ("/control/users/password", &[(Post, Route::Order(OrderRoute::SetPassword))]),
     ("/control/users/remove", &[(Post, Route::Order(OrderRoute::RemoveAccount))]),
+    ("/control/copy", &[(Post, Route::Order(OrderRoute::HoldStill))]),
     ("/control/invites", &[(Post, Route::Order(OrderRoute::Invite))]),
     (
         "/control/registration",
@@ -63,6 +65,10 @@ pub fn read_order(
             limit: page_limit(request, ACCOUNTS_PAGE, ACCOUNTS_PAGE)?,
         },
         OrderRoute::AddAccount => Order::AddAccount(Box::new(sign_up(&members()?, request)?)),
+        OrderRoute::HoldStill => {
+            let number = members()?.integer("copy")?.cast_unsigned();
+            Order::HoldStill { copy: if number == 0 { None } else { Some(number) } }
+        }
         OrderRoute::Invite => {
             let seconds = members()?.integer("lifetime_seconds")?.max(0).cast_unsigned();
             Order::Invite { lifetime: Duration::from_secs(seconds) }

@@ -34,6 +34,7 @@ pub fn respond(reply: &Reply) -> Response {
             object.integer("expires_at", expires_at.0);
         }
         Reply::Registration(registration) => object.text("registration", registration.word()),
+        Reply::Copying { number } => object.integer("copy", number.cast_signed()),
         Reply::Sessions(sessions) => object.array("sessions", sessions, json::session),
         Reply::Me(user) => json::user(object.member("user"), user),
         Reply::Users(users) => object.array("users", users, json::user),

@@ -1,0 +1,155 @@
+//! Looks a database over: whether its file is whole, and whether what is in it can be true.
+//!
+//! Reads only; what it finds it tells in lines for people. Whatever holds by a constraint of the schema
+//! holds; here is what no constraint says.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::OpenError;
+use super::open::check_file;
+use crate::entity::{DisplayName, UserName};
+
+/// How many faults of one kind are told.
+const FAULTS_MAX: usize = 20;
+
+/// What must not be there, and a query that finds it: each row is a fault, with an id that tells which.
+const INVARIANTS: &[(&str, &str)] = &[
+    (
+        "message {} is said in a conversation that is not there",
+        "SELECT m.id FROM messages AS m LEFT JOIN conversations AS c ON c.id = m.conversation_id
+         WHERE c.id IS NULL",
+    ),
+    (
+        "message {} is said by a user who is not there",
+        "SELECT m.id FROM messages AS m LEFT JOIN users AS u ON u.id = m.sender_id
+         WHERE u.id IS NULL",
+    ),
+    (
+        "message {} notes a change of one that is not there, or elsewhere",
+        "SELECT m.id FROM messages AS m LEFT JOIN messages AS o ON o.id = m.changes
+         WHERE m.changes IS NOT NULL
+               AND (o.conversation_id IS NOT m.conversation_id OR o.id >= m.id)",
+    ),
+    (
+        "message {} was sent before the one before it",
+        "SELECT id FROM (SELECT id, sent_at, lag(sent_at) OVER (ORDER BY id) AS before
+                         FROM messages WHERE changes IS NULL)
+         WHERE sent_at < before",
+    ),
+    (
+        "message {} has the nonce of another one of its sender",
+        "SELECT min(id) FROM messages WHERE nonce IS NOT NULL
+         GROUP BY sender_id, nonce HAVING count(*) > 1",
+    ),
+    (
+        "message {} is deleted, and still says something",
+        "SELECT id FROM messages WHERE deleted_at IS NOT NULL AND body <> ''",
+    ),
+    (
+        "direct conversation {} has not its two members",
+        "SELECT c.id FROM conversations AS c WHERE c.kind = 'direct' AND 2 <> (
+             SELECT count(*) FROM members AS m WHERE m.conversation_id = c.id
+                    AND m.user_id IN (c.low_user_id, c.high_user_id))",
+    ),
+    (
+        "group {} has members and no owner",
+        "SELECT c.id FROM conversations AS c WHERE c.kind = 'group'
+         AND EXISTS (SELECT 1 FROM members AS m WHERE m.conversation_id = c.id)
+         AND NOT EXISTS (SELECT 1 FROM members AS m
+                         WHERE m.conversation_id = c.id AND m.role = 'owner')",
+    ),
+    (
+        "user {} is the friend of somebody who is not theirs",
+        "SELECT r.user_id FROM relations AS r WHERE r.stance = 'friend' AND NOT EXISTS (
+             SELECT 1 FROM relations AS o WHERE o.user_id = r.other_id
+                    AND o.other_id = r.user_id AND o.stance = 'friend')",
+    ),
+    (
+        "user {} is deleted, and has a name, a session or a friend",
+        "SELECT u.id FROM users AS u WHERE u.deleted_at IS NOT NULL AND (
+             u.name <> '' OR u.name_key IS NOT NULL OR u.display_name <> ''
+             OR u.display_key IS NOT NULL
+             OR EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = u.id)
+             OR EXISTS (SELECT 1 FROM relations AS r WHERE u.id IN (r.user_id, r.other_id)))",
+    ),
+];
+
+/// Opens a database that is there, to be looked at. Nothing is brought from its log into it.
+pub(super) fn look_into(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |error| OpenError::Sqlite(path.to_path_buf(), error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite)?;
+    // Without a file of shared memory beside it.
+    let pragma = connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()));
+    pragma.map_err(sqlite)?;
+    match check_file(&connection, path)? {
+        0 => Err(OpenError::Foreign(path.to_path_buf())),
+        _ => Ok(connection),
+    }
+}
+
+/// What is wrong with the database at `path`, a line each. Nobody may be writing to it.
+pub fn check(path: &Path) -> Result<Vec<String>, OpenError> {
+    let connection = look_into(path)?;
+    faults(&connection).map_err(|error| OpenError::Sqlite(path.to_path_buf(), error))
+}
+
+fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut faults = integrity_faults(connection)?;
+    if !faults.is_empty() {
+        // What a broken file says is no more than noise.
+        return Ok(faults);
+    }
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let rows = statement.query_map([], |row| {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        Ok(format!("a row of {table} points to one of {parent} that is not there"))
+    })?;
+    for row in rows.take(FAULTS_MAX) {
+        faults.push(row?);
+    }
+    for (fault, sql) in INVARIANTS {
+        let mut statement = connection.prepare(sql)?;
+        for id in statement.query_map([], |row| row.get::<_, i64>(0))?.take(FAULTS_MAX) {
+            faults.push(fault.replace("{}", &id?.to_string()));
+        }
+    }
+    check_keys(connection, &mut faults)?;
+    Ok(faults)
+}
+
+/// What SQLite says of the file; nothing if it is whole.
+pub(super) fn integrity_faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let lines = lines.collect::<rusqlite::Result<Vec<_>>>()?;
+    if lines == ["ok"] { Ok(Vec::new()) } else { Ok(lines) }
+}
+
+/// Names are found and told apart by their keys; only this program can say whether these are right.
+fn check_keys(connection: &Connection, faults: &mut Vec<String>) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT id, name, name_key, display_name, display_key FROM users WHERE deleted_at IS NULL",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut left = FAULTS_MAX;
+    while let Some(row) = rows.next()?
+        && left > 0
+    {
+        let text = |column| row.get::<_, Option<String>>(column);
+        let name = UserName::parse(&text(1)?.unwrap_or_default()).map(|name| name.key()).ok();
+        let shown = DisplayName::parse(&text(3)?.unwrap_or_default()).map(|name| name.key()).ok();
+        if name.is_none() || name != text(2)? || shown.is_none() || shown != text(4)? {
+            faults.push(format!(
+                "user {} has names that are not found by their keys",
+                row.get::<_, i64>(0)?
+            ));
+            left -= 1;
+        }
+    }
+    Ok(())
+}
