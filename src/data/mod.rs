@@ -20,6 +20,7 @@ mod groups;
 mod index;
 mod invites;
 mod messages;
+mod migrate;
 mod open;
 mod people;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Opens the database: sets SQLite up, makes or migrates the tables, and begins an epoch.
+//! Opens the database: sets SQLite up, and begins an epoch.
 //!
 //! `application_id` tells our files from others', `user_version` says which schema a file has. Both
 //! are looked at before anything is written, so that a foreign or newer file stays as it was.
@@ -13,6 +13,7 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::index::Index;
+use super::migrate::{APPLICATION_ID, STEPS, migrate, newest_version};
 use super::upkeep::Upkeep;
 use super::{OpenError, Store, StoreError, files};
 use crate::config::Durability;
@@ -28,12 +29,6 @@ pub struct Epoch {
     /// The newest message when it began.
     pub newest_id: MessageId,
 }
-
-/// "Love" in ASCII.
-const APPLICATION_ID: i64 = 0x4c6f_7665;
-
-/// Step N leads from schema version N to N + 1; each runs in a transaction of its own.
-const MIGRATIONS: &[&str] = &[include_str!("../../schema.sql")];
 
 /// See [`configure`].
 const PAGE_BYTES: u32 = 2048;
@@ -118,9 +113,7 @@ impl Store {
         let sqlite = |error| OpenError::Sqlite(path.to_path_buf(), error);
         let version = check_file(&connection, path)?;
         configure(&connection, durability).map_err(sqlite)?;
-        for (step, sql) in (0..).zip(MIGRATIONS).skip_while(|(step, _)| *step < version) {
-            migrate(&connection, step, sql, seed).map_err(sqlite)?;
-        }
+        migrate(&connection, path, version, STEPS, seed)?;
         let database = connection
             .query_row("SELECT database_id FROM identity", [], |row| row.get::<_, [u8; 8]>(0))
             .map_err(sqlite)?;
@@ -147,7 +140,7 @@ impl Store {
 
 /// Makes the file, if there is none, for nobody else to read: SQLite would make it as readable as
 /// the folder. An empty file is a new database, and its log gets the same rights.
-fn make_private(path: &Path) -> Result<(), OpenError> {
+pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let made = options.open(path);
@@ -172,8 +165,7 @@ pub(super) fn check_file(connection: &Connection, path: &Path) -> Result<i64, Op
     if !ours && !empty {
         return Err(OpenError::Foreign(path.to_path_buf()));
     }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if version > known {
+    if version > newest_version(STEPS) {
         return Err(OpenError::Newer(path.to_path_buf(), version));
     }
     Ok(version)
@@ -207,18 +199,6 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.pragma_update(None, "cache_size", -256)
 }
 
-fn migrate(connection: &Connection, step: i64, sql: &str, seed: u64) -> rusqlite::Result<()> {
-    let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(sql)?;
-    if step == 0 {
-        transaction
-            .execute("INSERT INTO identity (database_id) VALUES (?1)", [seed.to_le_bytes()])?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    }
-    transaction.pragma_update(None, "user_version", step + 1)?;
-    transaction.commit()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,7 +208,7 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let version: i64 =
             store.connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        assert_eq!(version, i64::try_from(MIGRATIONS.len()).unwrap());
+        assert_eq!(version, newest_version(STEPS));
         let check: String =
             store.connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");
