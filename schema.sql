@@ -10,7 +10,8 @@
 -- read what came before one's own message); for later messages that is made up for at the next start.
 CREATE TABLE identity (
     database_id BLOB NOT NULL,
-    marked_id   INTEGER NOT NULL DEFAULT 0
+    marked_id   INTEGER NOT NULL DEFAULT 0,
+    forgets     INTEGER NOT NULL DEFAULT 0    -- 1: numbers may have been given that are not known here
 ) STRICT;
 
 -- One row for each start of a server on this database, with the newest message id of that moment.
@@ -19,7 +20,7 @@ CREATE TABLE identity (
 CREATE TABLE epochs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     mark       INTEGER NOT NULL,          -- random: tells epochs with the same id apart
-    newest_id  INTEGER NOT NULL,          -- the newest message when this epoch began
+    newest_id  INTEGER NOT NULL,          -- no number up to this one is given from this epoch on
     started_at INTEGER NOT NULL
 ) STRICT;
 

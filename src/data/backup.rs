@@ -41,6 +41,7 @@ pub fn restore(backup: &Path, database: &Path) -> Result<Option<PathBuf>, OpenEr
     let prepared = files::copy(backup, &part, || Ok(()))
         .map_err(failed)
         .and_then(|()| settle(&part))
+        .and_then(|()| remember_to_forget(&part))
         .and_then(|()| files::put_in_place(&part, &files::restoring(database)).map_err(failed));
     if let Err(error) = prepared {
         let _ = files::remove(&part);
@@ -62,6 +63,14 @@ fn settle(copy: &Path) -> Result<(), OpenError> {
         .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
         .map_err(sqlite)?;
     connection.close().map_err(|(_, error)| sqlite(error))
+}
+
+/// Notes in a copy that there were messages after it, whose numbers are not to be given again.
+fn remember_to_forget(copy: &Path) -> Result<(), OpenError> {
+    look_into(copy).and_then(|connection| {
+        let done = connection.execute_batch("UPDATE identity SET forgets = 1");
+        done.map_err(|error| OpenError::Sqlite(copy.to_path_buf(), error))
+    })
 }
 
 impl super::Store {

@@ -46,6 +46,7 @@ pub use people::{Account, AccountRow, NewAccount};
 pub use relations::{Relation, Stance};
 pub use sessions::SessionRow;
 
+use crate::config::Durability;
 use crate::entity::MessageId;
 use index::Index;
 use upkeep::Upkeep;
@@ -56,6 +57,7 @@ pub struct Store {
     connection: Connection,
     /// Whether this turn has written: its transaction is open.
     writing: bool,
+    durability: Durability,
     database: u64,
     /// The newest number that is taken, also by this turn.
     newest: MessageId,

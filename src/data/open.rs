@@ -33,6 +33,11 @@ pub struct Epoch {
 /// See [`configure`].
 const PAGE_BYTES: u32 = 2048;
 
+/// More messages than can be written without the log being synced once: SQLite does that whenever it is
+/// brought into the database, and that happens every few megabytes. 2^24 of them can be forgotten 2^29
+/// times before numbers are too large for clients in JavaScript.
+const FORGOTTEN_MAX: i64 = 1 << 24;
+
 /// How many prepared statements are kept: more than there are, so that none is prepared twice.
 const STATEMENTS_MAX: usize = 128;
 
@@ -60,8 +65,12 @@ impl Store {
 
     /// Notes that a server begins its work, and returns the new epoch. Makes up for what the last one
     /// had only remembered: entries of the index, and read marks.
+    ///
+    /// No number is given twice, not even where the newest messages are lost, of which somebody may know:
+    /// by a power cut that has taken what was not synced, or since the database is a restored copy. Then
+    /// the epoch begins far behind every number that can have been given.
     pub fn begin_epoch(&mut self, mark: u32, now: Timestamp) -> Result<Epoch, StoreError> {
-        let newest_id = self.newest;
+        let newest_id = self.newest_given()?;
         self.load_index()?;
         self.mark_own_messages_read()?;
         self.set_marked(newest_id)?;
@@ -69,9 +78,36 @@ impl Store {
             "INSERT INTO epochs (mark, newest_id, started_at) VALUES (?1, ?2, ?3)",
             (mark, newest_id.0, now.0),
         )?;
+        let forgets = self.durability == Durability::Normal;
+        self.write("UPDATE identity SET forgets = ?1", [forgets])?;
+        // From here on numbers are counted: that must not be forgotten.
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.commit()?;
+        self.connection.pragma_update(None, "synchronous", synchronous(self.durability))?;
+        self.newest = newest_id;
+        self.newest_committed = newest_id;
         // invariant: a server would have to start four thousand million times.
         Ok(Epoch { id: u32::try_from(id).expect("fewer epochs than 2^32"), mark, newest_id })
+    }
+
+    /// A server ends its work: with this turn everything is written that it knows of.
+    pub fn end_epoch(&mut self) -> Result<(), StoreError> {
+        if self.durability == Durability::Normal {
+            self.write("UPDATE identity SET forgets = 0", [])?;
+        }
+        self.commit()
+    }
+
+    /// No number up to this one is ever given again.
+    fn newest_given(&self) -> Result<MessageId, StoreError> {
+        let begun =
+            self.one("SELECT newest_id FROM epochs ORDER BY id DESC LIMIT 1", [], |row| {
+                row.get(0).map(MessageId)
+            })?;
+        let newest = begun.map_or(self.newest, |begun| begun.max(self.newest));
+        let forgets = self.one("SELECT forgets FROM identity", [], |row| row.get(0))?;
+        let forgotten = if forgets.unwrap_or(false) { FORGOTTEN_MAX } else { 0 };
+        Ok(MessageId(newest.0.saturating_add(forgotten)))
     }
 
     /// What of an older epoch's cursor still holds. A client of that epoch has seen at most what
@@ -127,6 +163,7 @@ impl Store {
         Ok(Self {
             connection,
             writing: false,
+            durability,
             database: u64::from_le_bytes(database),
             newest,
             newest_committed: newest,
@@ -179,11 +216,14 @@ fn count_log_pages(connection: &mut Connection, log_pages: Arc<AtomicU32>) -> ru
     }))
 }
 
-fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
-    let synchronous = match durability {
+fn synchronous(durability: Durability) -> &'static str {
+    match durability {
         Durability::Full => "FULL",
         Durability::Normal => "NORMAL",
-    };
+    }
+}
+
+fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     // The answers are the modes in force. The database is ours alone: no locks are taken and given back
     // at each turn, and no file of shared memory is needed.
     connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
@@ -192,7 +232,7 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // A database in memory has no log, and needs none.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "synchronous", synchronous(durability))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // 256 KiB of pages: the operating system caches the file anyway.

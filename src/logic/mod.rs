@@ -333,7 +333,7 @@ impl Logic {
             self.notes.last_seen(user, seen_at);
         }
         let Self { notes, store, newest_id, .. } = self;
-        if let Err(error) = notes.write(store, *newest_id).and_then(|()| store.commit()) {
+        if let Err(error) = notes.write(store, *newest_id).and_then(|()| store.end_epoch()) {
             log::warn!("when users were last seen could not be written: {error}");
             store.roll_back();
         }
