@@ -15,10 +15,11 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::config::{Config, Operation};
 use crate::entity::Timestamp;
+use crate::web::Said;
 use link::{Link, Need};
 
 /// Does what was asked for, and prints what there is to say.
@@ -31,13 +32,13 @@ pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>>
         Operation::ListUsers => list_users(config)?,
         Operation::RemoveUser { name } => {
             let mut link = Link::open(config, Need::Database)?;
-            link.call("POST", "/control/users/remove", Some(&json!({ "name": name })))?;
+            link.call("POST", "/control/users/remove", &[("name", Said::Text(Some(name)))])?;
             format!("{name} is removed\n")
         }
         Operation::Invite { lifetime } => {
-            let body = json!({ "lifetime_seconds": lifetime.as_secs() });
+            let body = [("lifetime_seconds", Said::Number(lifetime.as_secs()))];
             let mut link = Link::open(config, Need::Nothing)?;
-            let invited = link.call("POST", "/control/invites", Some(&body))?;
+            let invited = link.call("POST", "/control/invites", &body)?;
             format!("{}\tuntil {}\n", text(&invited["code"]), time(&invited["expires_at"]))
         }
         Operation::Backup { file } => files::back_up(config, file)?,
@@ -46,10 +47,10 @@ pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>>
         Operation::Registration { mode } => {
             let mut link = Link::open(config, Need::Server)?;
             let answer = match mode {
-                None => link.call("GET", "/control/registration", None)?,
+                None => link.call("GET", "/control/registration", &[])?,
                 Some(mode) => {
-                    let body = json!({ "registration": mode.word() });
-                    link.call("PUT", "/control/registration", Some(&body))?
+                    let body = [("registration", Said::Text(Some(mode.word())))];
+                    link.call("PUT", "/control/registration", &body)?
                 }
             };
             format!("{}\n", text(&answer["registration"]))
@@ -67,16 +68,20 @@ fn add_user(
     // First, since a server does not wait long for somebody who is typing.
     let password = terminal::new_password(name)?;
     let mut link = Link::open(config, Need::Nothing)?;
-    let body = json!({ "name": name, "password": password, "display_name": display_name });
-    let added = link.call("POST", "/control/users", Some(&body))?;
+    let body = [
+        ("name", Said::Text(Some(name))),
+        ("password", Said::Text(Some(&password))),
+        ("display_name", Said::Text(display_name)),
+    ];
+    let added = link.call("POST", "/control/users", &body)?;
     Ok(format!("{} is added, with id {}\n", text(&added["user"]["name"]), added["user"]["id"]))
 }
 
 fn set_password(config: &Config, name: &str) -> Result<String, Box<dyn Error>> {
     let password = terminal::new_password(name)?;
     let mut link = Link::open(config, Need::Database)?;
-    let body = json!({ "name": name, "password": password });
-    link.call("POST", "/control/users/password", Some(&body))?;
+    let body = [("name", Said::Text(Some(name))), ("password", Said::Text(Some(&password)))];
+    link.call("POST", "/control/users/password", &body)?;
     Ok(format!("{name} has another password, and is signed in nowhere\n"))
 }
 
@@ -85,7 +90,7 @@ fn list_users(config: &Config) -> Result<String, Box<dyn Error>> {
     let mut list = "id\tname\tdisplay name\tcreated\tlast seen\tsessions\n".to_owned();
     let mut after = 0;
     loop {
-        let page = link.call("GET", &format!("/control/users?after={after}"), None)?;
+        let page = link.call("GET", &format!("/control/users?after={after}"), &[])?;
         for row in page["users"].as_array().into_iter().flatten() {
             let user = &row["user"];
             after = user["id"].as_i64().unwrap_or(i64::MAX);

@@ -9,12 +9,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use super::link::{Holder, Link, Need};
 use crate::config::Config;
 use crate::data;
 use crate::system::{DataLock, DataLockError};
+use crate::web::Said;
 
 pub(super) fn back_up(config: &Config, file: &Path) -> Result<String, Box<dyn Error>> {
     if is_same(file, &config.database()) {
@@ -44,7 +43,7 @@ fn copy(config: &Config, file: &Path) -> Result<(), Box<dyn Error>> {
 
 /// Asks the server to leave its file alone, or goes on with it. The answer changes if it could not.
 fn hold_still(link: &mut Link, number: u64) -> Result<u64, String> {
-    let answer = link.call("POST", "/control/copy", Some(&json!({ "copy": number })));
+    let answer = link.call("POST", "/control/copy", &[("copy", Said::Number(number))]);
     let answer = answer.map_err(|error| error.to_string())?;
     answer["copy"].as_u64().ok_or_else(|| "the server is of another version".to_owned())
 }

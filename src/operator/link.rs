@@ -21,6 +21,7 @@ use crate::data::Store;
 use crate::http::Pages;
 use crate::server::{Input, Output, Outputs, Server};
 use crate::system::{Clock, DataLock, DataLockError, Entropy};
+use crate::web::{self, Said};
 
 /// A way to the server.
 pub(super) struct Link(Kind);
@@ -91,16 +92,17 @@ impl Link {
         &mut self,
         method: &str,
         path: &str,
-        body: Option<&Value>,
+        body: &[(&str, Said<'_>)],
     ) -> Result<Value, Box<dyn Error>> {
-        let body = body.map(Value::to_string).unwrap_or_default();
+        let body = web::order_body(body);
         let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: control\r\nContent-Length: {length}\r\n\r\n{body}"
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: control\r\nContent-Length: {length}\r\n\r\n"
         );
+        let request = [head.into_bytes(), body].concat();
         let (status, body) = match &mut self.0 {
-            Kind::Socket(stream) => exchange(stream, request.as_bytes())?,
-            Kind::Here(here) => here.exchange(request.as_bytes()),
+            Kind::Socket(stream) => exchange(stream, &request)?,
+            Kind::Here(here) => here.exchange(&request),
         };
         match status {
             200..=299 => Ok(body),

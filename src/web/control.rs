@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::fields::{Members, number};
+use super::json::Object;
 use super::request::{page_limit, sign_up};
 use super::route::Methods;
 use super::{Problem, Route};
@@ -50,6 +51,29 @@ pub(super) const CONTROL_ROUTES: &[(&str, Methods)] = &[
 
 /// Accounts in one answer: some 200 bytes each.
 const ACCOUNTS_PAGE: usize = 500;
+
+/// A member of what the operator sends.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// A text, or nothing.
+    Text(Option<&'a str>),
+    /// A number.
+    Number(u64),
+}
+
+/// The body of a request by the operator, as [`read_order`] reads it.
+pub fn order_body(members: &[(&str, Said<'_>)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut object = Object::begin(&mut body);
+    for &(name, said) in members {
+        match said {
+            Said::Text(text) => object.optional_text(name, text),
+            Said::Number(number) => object.integer(name, number.cast_signed()),
+        }
+    }
+    object.end();
+    body
+}
 
 /// What the request orders.
 pub fn read_order(

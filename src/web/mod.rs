@@ -25,7 +25,7 @@ mod request;
 mod route;
 mod stream;
 
-pub use control::{OrderRoute, read_order};
+pub use control::{OrderRoute, Said, order_body, read_order};
 pub use problem::Problem;
 pub use reply::{health, respond};
 pub use request::{bearer_token, read_call};
