@@ -123,7 +123,7 @@ pub(super) static VERBS: &[Verb] = &[
     Verb {
         words: "check",
         takes: "[FILE]",
-        help: "look whether the database, or a copy, is whole",
+        help: "look whether it, or a copy, is whole",
         read: |arguments| Ok(Operation::Check { file: arguments.rest.next().map(PathBuf::from) }),
     },
     Verb {

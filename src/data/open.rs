@@ -71,6 +71,8 @@ impl Store {
     /// the epoch begins far behind every number that can have been given.
     pub fn begin_epoch(&mut self, mark: u32, now: Timestamp) -> Result<Epoch, StoreError> {
         let newest_id = self.newest_given()?;
+        // From here on numbers are counted: that must not be forgotten.
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.load_index()?;
         self.mark_own_messages_read()?;
         self.set_marked(newest_id)?;
@@ -80,8 +82,6 @@ impl Store {
         )?;
         let forgets = self.durability == Durability::Normal;
         self.write("UPDATE identity SET forgets = ?1", [forgets])?;
-        // From here on numbers are counted: that must not be forgotten.
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.commit()?;
         self.connection.pragma_update(None, "synchronous", synchronous(self.durability))?;
         self.newest = newest_id;
