@@ -1,5 +1,6 @@
 //! Starts the servers that are measured, each a process of its own with one thread at work, and ends
 //! them.
+#![allow(dead_code, reason = "each bench uses its part")]
 
 use std::env;
 use std::fs;
