@@ -149,8 +149,13 @@ impl Route {
         match self {
             Self::AskFriend => Some(Limited::FriendRequest),
             Self::Register => Some(Limited::Registration),
-            // Who edits says something, too; whoever takes it back may always do so.
-            Self::EditMessage | Self::Send => Some(Limited::Message),
+            // What all members are told of counts as a message. To take one back is always allowed.
+            Self::AddMember
+            | Self::CreateGroup
+            | Self::EditMessage
+            | Self::RemoveMember
+            | Self::RenameGroup
+            | Self::Send => Some(Limited::Message),
             Self::Type => Some(Limited::Typing),
             _ => None,
         }

@@ -197,6 +197,10 @@ fn too_often(seen: &mut Seen) {
     }
     let requests = [
         ("PATCH", "/api/messages/1", &anna),
+        ("POST", "/api/conversations", &anna),
+        ("PATCH", "/api/conversations/1", &anna),
+        ("POST", "/api/conversations/1/members", &anna),
+        ("DELETE", "/api/conversations/1/members/1", &anna),
         ("POST", "/api/friends", &ben),
         ("POST", "/api/friends", &ben),
         ("POST", "/api/users", &anna),

@@ -533,3 +533,23 @@ fn a_deleted_account_leaves_its_groups_and_what_it_owned_passes_on() {
         (vec![-ben.id], &json!([]))
     );
 }
+
+/// All members are told of it, so it counts as a message.
+#[test]
+fn what_changes_a_group_is_limited_in_its_rate() {
+    let mut world = World::with(|config| config.messages_burst_max = 4);
+    let [anna, ben, ..] = circle(&mut world);
+    let group = world.group(&anna, "x", &[&ben]);
+    let rename = |world: &mut World| world.patch(&path(group), &anna, &json!({ "title": "y" }));
+    assert_eq!(rename(&mut world).status, 200);
+    assert_done(&remove(&mut world, &anna, group, &ben));
+    assert_eq!(add(&mut world, &anna, group, ben.id).status, 201);
+    let refused = rename(&mut world);
+    assert_refused(&refused, 429, "rate_limited");
+    assert_eq!(refused.field("Retry-After"), Some("1"));
+    let create = json!({ "title": "z", "member_ids": [] });
+    assert_eq!(world.post("/api/conversations", &anna, &create).status, 429);
+    assert_done(&remove(&mut world, &ben, group, &ben));
+    world.pass(std::time::Duration::from_secs(1));
+    assert_eq!(rename(&mut world).status, 200);
+}
