@@ -140,9 +140,7 @@ impl Handler for Echo {
     }
 
     fn end_turn(&mut self, now: Now, answers: &mut Answers) {
-        let mut expired = Vec::new();
-        self.comet.expired(now.mono, &mut expired);
-        for id in expired {
+        while let Some(id) = self.comet.next_overdue(now.mono) {
             self.leave(id, Left::Expired);
         }
         for id in self.half_closed.drain(..) {

@@ -8,22 +8,24 @@
 //! *Wake means "ask again"*: the comet knows who waits, the logic knows what for; here the one is
 //! asked for the other. The rules are at the head of [`crate::comet`].
 //!
-//! This file calls and orders. It parses nothing, queries nothing and formats nothing.
+//! This file calls and orders; phase 4 has one of its own, `release`. Neither parses, queries or
+//! formats anything.
+
+mod release;
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
-use crate::comet::{Comet, ConnectionId, Hold, HoldId, Left};
+use crate::comet::{Comet, ConnectionId, Hold, HoldId};
 use crate::config::Config;
 use crate::data::{Store, StoreError};
-use crate::entity::UserId;
 use crate::http::{Pages, Request, Response, client_address};
-use crate::logic::{self, Batch, Logic, Manner, Origin, Published, Refusal, Reply, Ticket, Wait};
+use crate::logic::{self, Logic, Manner, Origin, Published, Refusal, Ticket, Wait};
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
 use crate::web::{self, Problem, Route};
+use release::DRAIN_RETRY;
 
 /// The chat: its rules, its pages, and those who wait.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Chat {
     cannot_write: bool,
     /// Streams for which there is more already than one piece.
     unfinished: Vec<HoldId>,
+    /// All polls are to leave; so many there were, and so many have left.
+    leaving: Option<(u32, u32)>,
     turn: Turn,
 }
 
@@ -45,14 +49,10 @@ pub struct Chat {
 struct Turn {
     /// What will be answered, in order.
     answers: Vec<Pending>,
-    /// The polls to be asked for.
-    asking: Vec<HoldId>,
     /// The polls whose clients have closed their side.
     half_closed: Vec<HoldId>,
     /// Something may be half written: nothing of this turn is committed.
     failed: bool,
-    /// All polls are to leave.
-    draining: bool,
 }
 
 /// An answer that waits for the commit.
@@ -63,16 +63,6 @@ struct Pending {
     /// Whether it tells of something that is not committed yet.
     depends_on_commit: bool,
 }
-
-/// When to come back to a server that is stopping.
-const DRAIN_RETRY: Duration = Duration::from_millis(500);
-
-/// The clients of held polls come back spread over this time, so that the next server is not run
-/// over.
-const DRAIN_RETRY_SPREAD: Duration = Duration::from_secs(5);
-
-/// A client that lost its place to a newer poll of its user comes back after this time.
-const RELEASED_RETRY: Duration = Duration::from_secs(10);
 
 impl Chat {
     /// The chat over a store.
@@ -95,6 +85,7 @@ impl Chat {
             draining: false,
             cannot_write: false,
             unfinished: Vec::new(),
+            leaving: None,
             turn: Turn::default(),
         })
     }
@@ -216,7 +207,7 @@ impl Chat {
         };
         let id = self.comet.hold(hold, now.mono.plus(time));
         self.logic.poll_came(wait.caller.user_id, now);
-        self.turn.asking.push(id);
+        self.comet.wake(id);
         id
     }
 
@@ -275,152 +266,6 @@ impl Chat {
         // What is no matter of the store is told all the same; there is nothing left to write.
         self.logic.commit(now).unwrap_or_default()
     }
-
-    // Release.
-
-    fn release(&mut self, now: Now, published: &Published, answers: &mut Answers) {
-        for caller in &published.ended {
-            let polls: Vec<HoldId> = self.comet.of_user(caller.user_id).collect();
-            for id in polls {
-                if self.comet.get(id).is_some_and(|hold| hold.caller == *caller) {
-                    self.log_out(now, id);
-                }
-            }
-        }
-        if std::mem::take(&mut self.turn.draining) {
-            self.release_all(now);
-        }
-        self.turn.asking.append(&mut self.unfinished);
-        for &user in &published.woken {
-            self.turn.asking.extend(self.comet.of_user(user));
-        }
-        for id in std::mem::take(&mut self.turn.asking) {
-            self.ask(now, id);
-        }
-        let mut expired = Vec::new();
-        self.comet.expired(now.mono, &mut expired);
-        for id in expired {
-            self.expire(now, id);
-        }
-        for id in std::mem::take(&mut self.turn.half_closed) {
-            if let Some(hold) = self.comet.get(id) {
-                answers.push((hold.connection, Answer::Close));
-            }
-        }
-    }
-
-    /// Asks the logic what there is for a poll. It leaves if there is something, or nothing to wait
-    /// for; a stream stays.
-    fn ask(&mut self, now: Now, id: HoldId) {
-        // It may have left since it was noted, or be noted twice.
-        let Some(&hold) = self.comet.get(id) else { return };
-        // What a slow reader has not got yet is better kept by the store than by its socket.
-        if hold.blocked {
-            return;
-        }
-        match self.logic.ask(now, hold.caller.user_id, hold.place, ticket(hold.connection)) {
-            Ok(Some(batch)) if hold.manner == Manner::Poll => {
-                let response = web::respond(&reply(&hold, batch, None, false));
-                self.leave(now, id, Left::News, Answer::Whole(response));
-            }
-            Ok(Some(batch)) => self.stream(id, &hold, &batch),
-            Ok(None) if hold.wait_ms == 0 && hold.manner == Manner::Poll => self.expire(now, id),
-            Ok(None) => self.make_room(now, hold.caller.user_id),
-            Err(error) => {
-                log::error!("what there is for a poll could not be read: {error}");
-                let response = Problem::not_readable().respond();
-                self.leave(now, id, Left::News, Answer::Whole(response));
-            }
-        }
-    }
-
-    /// Writes news to a stream, and moves its cursor on.
-    fn stream(&mut self, id: HoldId, hold: &Hold, batch: &Batch) {
-        self.send(hold.connection, Answer::Piece(web::stream_events(hold.manner, batch)));
-        self.comet.advance(id, batch.behind.place());
-        if batch.more {
-            self.unfinished.push(id);
-        }
-    }
-
-    /// The time of a poll is over, or a stream was silent for long.
-    fn expire(&mut self, now: Now, id: HoldId) {
-        let Some(&hold) = self.comet.get(id) else { return };
-        if hold.manner == Manner::Poll {
-            return self.leave_empty_handed(now, id, Left::Expired, None);
-        }
-        match self.logic.may_go_on(now, hold.caller) {
-            Err(Refusal::Unauthorized) => return self.log_out(now, id),
-            Err(error) => log::error!("whether a stream may go on is not known: {error}"),
-            Ok(()) => {}
-        }
-        if !hold.blocked {
-            self.send(hold.connection, Answer::Piece(web::keep_alive(hold.manner)));
-        }
-        self.comet.postpone(id, now.mono.plus(self.config.keep_alive));
-    }
-
-    /// A user who holds too many polls loses the oldest.
-    fn make_room(&mut self, now: Now, user: UserId) {
-        if self.comet.len_of_user(user) <= self.config.polls_per_user_max {
-            return;
-        }
-        let oldest = self.comet.of_user(user).next();
-        if let Some(oldest) = oldest {
-            self.leave_empty_handed(now, oldest, Left::Released, Some(RELEASED_RETRY));
-        }
-    }
-
-    /// Everybody is told another time to come back.
-    fn release_all(&mut self, now: Now) {
-        let polls: Vec<HoldId> = self.comet.all().collect();
-        // invariant: there are fewer than 2^32 polls.
-        let count = u32::try_from(polls.len()).expect("fewer than 2^32 polls");
-        for (id, place) in polls.into_iter().zip(0..count) {
-            let spread = DRAIN_RETRY_SPREAD.mul_f64(f64::from(place) / f64::from(count));
-            self.leave_empty_handed(now, id, Left::Draining, Some(DRAIN_RETRY + spread));
-        }
-    }
-
-    /// The session of a poll is no more.
-    fn log_out(&mut self, now: Now, id: HoldId) {
-        let Some(&hold) = self.comet.get(id) else { return };
-        let answer = match hold.manner {
-            Manner::Poll => Answer::Whole(Problem::unauthorized().respond()),
-            stream => Answer::End(web::end_stream(stream, "unauthorized")),
-        };
-        self.leave(now, id, Left::LoggedOut, answer);
-    }
-
-    /// A poll has to leave, and most likely there is nothing for it.
-    fn leave_empty_handed(&mut self, now: Now, id: HoldId, left: Left, retry: Option<Duration>) {
-        let Some(&hold) = self.comet.get(id) else { return };
-        let released = left == Left::Released;
-        let answer = if hold.manner == Manner::Poll {
-            let user = hold.caller.user_id;
-            let batch = self.logic.ask_last(now, user, hold.place, ticket(hold.connection));
-            Answer::Whole(web::respond(&reply(&hold, batch, retry, released)))
-        } else {
-            let code = if released { "released" } else { "draining" };
-            Answer::End(web::end_stream(hold.manner, code))
-        };
-        self.leave(now, id, left, answer);
-    }
-
-    /// A poll leaves the comet, with its answer.
-    fn leave(&mut self, now: Now, id: HoldId, left: Left, answer: Answer) {
-        if let Some(hold) = self.comet.release(id, left) {
-            self.logic.poll_ended(hold.caller.user_id, now);
-            self.send(hold.connection, answer);
-        }
-    }
-
-    /// A poll leaves the comet, and nobody is left to answer.
-    fn hang_up(&mut self, now: Now, id: HoldId) {
-        if let Some(hold) = self.comet.release(id, Left::HungUp) {
-            self.logic.poll_ended(hold.caller.user_id, now);
-        }
-    }
 }
 
 /// What becomes of a request that is not refused.
@@ -458,7 +303,7 @@ impl Handler for Chat {
     fn blocked(&mut self, hold: HoldId, blocked: bool) {
         self.comet.set_blocked(hold, blocked);
         if !blocked {
-            self.turn.asking.push(hold);
+            self.comet.wake(hold);
         }
     }
 
@@ -471,7 +316,9 @@ impl Handler for Chat {
 
     fn drain(&mut self, _: Now) {
         self.draining = true;
-        self.turn.draining = true;
+        // invariant: there are fewer than 2^32 polls.
+        let count = u32::try_from(self.comet.len()).expect("fewer than 2^32 polls");
+        self.leaving = Some((count, 0));
     }
 
     fn end_turn(&mut self, now: Now, answers: &mut Answers) {
@@ -486,9 +333,9 @@ impl Handler for Chat {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        let turn = &self.turn;
-        let pending = !turn.answers.is_empty() || !turn.asking.is_empty();
-        if pending || self.logic.has_work() || !self.unfinished.is_empty() {
+        let pending = !self.turn.answers.is_empty() || self.comet.has_woken();
+        let going_on = !self.unfinished.is_empty() || self.leaving.is_some();
+        if pending || going_on || self.logic.has_work() {
             return Some(Mono(0));
         }
         let deadlines = [self.comet.next_deadline(), self.logic.next_deadline()];
@@ -503,8 +350,4 @@ impl Handler for Chat {
 /// An answer finds its way back by the number of its connection.
 fn ticket(connection: ConnectionId) -> Ticket {
     Ticket(connection.0)
-}
-
-fn reply(hold: &Hold, batch: Batch, retry: Option<Duration>, released: bool) -> Reply {
-    Reply::Events { batch, wait_seconds: hold.wait_ms / 1000, retry, released }
 }

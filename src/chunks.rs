@@ -8,6 +8,8 @@
 //! 2. [`Slots`] gives the numbers itself, each free one again before a new one: so they stay small.
 //! 3. One empty chunk is kept, so that a single thing that comes and goes does not cost a chunk each time.
 
+use std::collections::VecDeque;
+
 /// How many places a chunk has: the bits of a word say which are taken.
 const PLACES: u32 = u64::BITS;
 
@@ -178,6 +180,13 @@ impl<T> Slots<T> {
     }
 }
 
+/// Gives back the memory of a queue that was long and is not any more.
+pub fn give_back<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() > 4 * queue.len() + 256 {
+        queue.shrink_to(2 * queue.len());
+    }
+}
+
 /// The chunk that a number lies in, and its place there.
 fn split(number: u32) -> (usize, usize) {
     ((number / PLACES) as usize, (number % PLACES) as usize)
@@ -225,6 +234,15 @@ mod tests {
         assert!(slots.chunks.chunks.iter().all(|chunk| chunk.places.is_none()));
         assert!(slots.chunks.spare.is_some());
         assert!(slots.insert(0) < 10_000, "the numbers begin anew");
+    }
+
+    #[test]
+    fn a_queue_that_was_long_is_small_again() {
+        let mut queue: VecDeque<u64> = (0..10_000).collect();
+        while queue.pop_front().is_some() {
+            give_back(&mut queue);
+            assert!(queue.capacity() <= 4 * queue.len() + 256);
+        }
     }
 
     #[test]

@@ -32,7 +32,9 @@
 //! its user's polls, oldest first (whom to wake), and a timing wheel (whom to expire). Holding,
 //! releasing and expiring take constant time.
 
-use crate::chunks::Slots;
+use std::collections::VecDeque;
+
+use crate::chunks::{Slots, give_back};
 use crate::entity::{Place, UserId};
 use crate::logic::{Caller, Manner};
 use crate::map::Map;
@@ -106,6 +108,10 @@ pub struct Comet {
     users: Map<UserId, Chain>,
     /// By slot.
     deadlines: Wheel,
+    /// Polls to be asked for, each once.
+    woken: VecDeque<HoldId>,
+    /// Polls whose time is over.
+    overdue: VecDeque<HoldId>,
     /// Counts polls.
     serial: u32,
 }
@@ -115,6 +121,8 @@ pub struct Comet {
 struct Entry {
     hold: Hold,
     serial: u32,
+    /// It is in the line of those to be asked for.
+    woken: bool,
     /// Slots, or `NONE`.
     older: u32,
     newer: u32,
@@ -135,7 +143,14 @@ struct Chain {
 impl Comet {
     /// Nothing is held yet. The wheel says how exact a deadline is kept.
     pub fn new(deadlines: Wheel) -> Self {
-        Self { holds: Slots::default(), users: Map::default(), deadlines, serial: 0 }
+        Self {
+            holds: Slots::default(),
+            users: Map::default(),
+            deadlines,
+            woken: VecDeque::new(),
+            overdue: VecDeque::new(),
+            serial: 0,
+        }
     }
 
     /// Parks a request, until then at most.
@@ -144,7 +159,7 @@ impl Comet {
         let older = self.users.get(&user).map_or(NONE, |chain| chain.newest);
         self.serial = self.serial.wrapping_add(1);
         let serial = self.serial;
-        let slot = self.holds.insert(Entry { hold, serial, older, newer: NONE });
+        let slot = self.holds.insert(Entry { hold, serial, woken: false, older, newer: NONE });
         if older != NONE {
             self.entry_mut(older).newer = slot;
         }
@@ -204,16 +219,59 @@ impl Comet {
         }
     }
 
-    /// Collects the polls whose time is over; each must be released or postponed now.
-    pub fn expired(&mut self, now: Mono, ids: &mut Vec<HoldId>) {
-        let mut keys = Vec::new();
-        self.deadlines.expired(now, &mut keys);
-        ids.extend(keys.into_iter().filter_map(|slot| self.id(slot)));
+    /// Puts a poll in line to be asked for.
+    pub fn wake(&mut self, id: HoldId) {
+        if self.get(id).is_some() && !std::mem::replace(&mut self.entry_mut(id.slot).woken, true) {
+            self.woken.push_back(id);
+        }
     }
 
-    /// When the next poll's time is over.
+    /// Puts all polls of a user there, the oldest first.
+    pub fn wake_user(&mut self, user: UserId) {
+        let mut slot = self.users.get(&user).map_or(NONE, |chain| chain.oldest);
+        while let Some(entry) = self.holds.get(slot) {
+            let (id, newer) = (HoldId { slot, serial: entry.serial }, entry.newer);
+            self.wake(id);
+            slot = newer;
+        }
+    }
+
+    /// Whether any is in that line, or was.
+    pub fn has_woken(&self) -> bool {
+        !self.woken.is_empty()
+    }
+
+    /// The next in that line, which leaves it.
+    pub fn next_woken(&mut self) -> Option<HoldId> {
+        while let Some(id) = self.woken.pop_front() {
+            give_back(&mut self.woken);
+            if self.get(id).is_some() {
+                self.entry_mut(id.slot).woken = false;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// The next poll whose time is over; it must be released or postponed now.
+    pub fn next_overdue(&mut self, now: Mono) -> Option<HoldId> {
+        if self.overdue.is_empty() {
+            let mut slots = Vec::new();
+            self.deadlines.expired(now, &mut slots);
+            let ids = slots.into_iter().filter_map(|slot| self.id(slot));
+            self.overdue = ids.collect();
+        }
+        while let Some(id) = self.overdue.pop_front() {
+            if self.get(id).is_some() {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// When the next poll's time is over; one whose time was over has no deadline any more.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.deadlines.next_deadline()
+        if self.overdue.is_empty() { self.deadlines.next_deadline() } else { Some(Mono(0)) }
     }
 
     /// How many polls are held.

@@ -168,6 +168,9 @@ pub struct Config {
     /// Messages that are entered into the index on the disk together; until then their entries are in
     /// memory, each message's in some 50 bytes. The more at a time, the less is written.
     pub index_batch: usize,
+    /// Polls asked for in a turn, before the others are served: at some microseconds each, a
+    /// millisecond.
+    pub polls_per_turn_max: usize,
     /// Reads from one connection in a turn, before the others have theirs.
     pub reads_per_turn_max: usize,
     /// Connections accepted in a turn, before those that are there are served.
@@ -270,6 +273,7 @@ impl Default for Config {
             cache_entries_max: 4096,
             notes_max: 8192,
             index_batch: 4096,
+            polls_per_turn_max: 256,
             reads_per_turn_max: 16,
             accepts_per_turn_max: 64,
         }

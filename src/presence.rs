@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::chunks::give_back;
 use crate::entity::{Timestamp, UserId};
 use crate::map::Map;
 use crate::system::{Mono, Now};
@@ -74,6 +75,7 @@ impl Presence {
             }
             // What no longer counts must not stay in front: the server would wake up for nothing.
             self.leaving.pop_front();
+            give_back(&mut self.leaving);
             if counts && let Some(here) = self.here.remove(&user) {
                 return Some((user, here.seen_at));
             }

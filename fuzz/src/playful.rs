@@ -96,9 +96,7 @@ impl Handler for Playful {
             answers.push((connection, Answer::Begin(head, b"first\n".to_vec())));
             answers.push((connection, Answer::Piece(b"second\n".to_vec())));
         }
-        let mut expired = Vec::new();
-        self.comet.expired(now.mono, &mut expired);
-        for id in expired {
+        while let Some(id) = self.comet.next_overdue(now.mono) {
             let hold = self.comet.release(id, Left::Expired).expect("it is held");
             let answer = match hold.manner {
                 Manner::Poll => Answer::Whole(Response::new(200).json(b"[]".to_vec())),

@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Notice, Ticket};
+use crate::chunks::give_back;
 use crate::entity::{ConversationId, Event, MessageId, Subject, UserId};
 use crate::map::Map;
 use crate::system::Mono;
@@ -184,6 +185,7 @@ impl Live {
             && due <= now
         {
             self.retiring.pop_front();
+            give_back(&mut self.retiring);
             let Some(inbox) = self.inboxes.get_mut(&user) else { continue };
             if is_online(user) {
                 inbox.watched = false;
@@ -203,13 +205,17 @@ impl Live {
 
 impl News {
     /// Whether older news need not be told any more. Whoever has left a conversation is told nothing
-    /// of what was there before.
+    /// of what was there before; and what users are to each other says whether they are there, too.
     fn replaces(&self, older: &Self) -> bool {
         match self {
             Self::Event(Event::ConversationRemoved(id)) => {
                 older.subject().is_some_and(|subject| subject.conversation() == Some(*id))
             }
-            _ => self.subject() == older.subject(),
+            _ => {
+                let (subject, older) = (self.subject(), older.subject());
+                subject == older
+                    || matches!((subject, older), (Some(Subject::Friend(friend)), Some(Subject::Presence(one))) if friend == one)
+            }
         }
     }
 

@@ -358,7 +358,8 @@ impl Logic {
 
     /// What time alone changes.
     pub fn tick(&mut self, now: Now) {
-        while let Some((user, seen_at)) = self.presence.next_gone(now.mono) {
+        for _ in 0..self.config.polls_per_turn_max {
+            let Some((user, seen_at)) = self.presence.next_gone(now.mono) else { break };
             self.went_offline(user, seen_at);
             self.live.watch(user, now.mono);
         }
