@@ -207,15 +207,13 @@ impl News {
     /// Whether older news need not be told any more. Whoever has left a conversation is told nothing
     /// of what was there before; and what users are to each other says whether they are there, too.
     fn replaces(&self, older: &Self) -> bool {
-        match self {
-            Self::Event(Event::ConversationRemoved(id)) => {
-                older.subject().is_some_and(|subject| subject.conversation() == Some(*id))
-            }
-            _ => {
-                let (subject, older) = (self.subject(), older.subject());
-                subject == older
-                    || matches!((subject, older), (Some(Subject::Friend(friend)), Some(Subject::Presence(one))) if friend == one)
-            }
+        let (subject, older) = (self.subject(), older.subject());
+        if let Self::Event(Event::ConversationRemoved(id)) = self {
+            return older.is_some_and(|subject| subject.conversation() == Some(*id));
+        }
+        match (subject, older) {
+            (Some(Subject::Friend(friend)), Some(Subject::Presence(user))) => friend == user,
+            _ => subject == older,
         }
     }
 
