@@ -12,8 +12,12 @@ mkdirSync(folder, { recursive: true });
 const WIDE = { width: 1280, height: 800 };
 const MIDDLE = { width: 900, height: 700 };
 const PHONE = { width: 390, height: 780 };
-const NAMES = { en: { conversations: "Conversations", create: "Create account", menu: "Menu", log: "Messages" },
-  zh: { conversations: "会话", create: "注册", menu: "菜单", log: "消息记录" } };
+const NAMES = {
+  en: { conversations: "Conversations", create: "Create account", menu: "Menu", log: "Messages", settings: "Settings", group: "New group",
+    add: "Add a friend", name: "Friend's name", details: "Details", edit: "Edit" },
+  zh: { conversations: "会话", create: "注册", menu: "菜单", log: "消息记录", settings: "设置", group: "新建群组",
+    add: "添加好友", name: "好友的名字", details: "详情", edit: "编辑" },
+};
 
 const browser = await launch();
 const liger = await account("liger_zql");
@@ -22,8 +26,9 @@ const ada = await account("ada", "Ada Lovelace");
 const grace = await account("grace", "Grace H.");
 const mingyue = await account("明月");
 const newcomer = await account("newcomer", "New Neighbour");
+await account("hedy", "Hedy");
 const loner = await account("robinson", "Robinson");
-let conversation = 0;
+let [conversation, group] = [0, 0];
 await seed();
 // Whoever has a poll open is online.
 const leaving = new AbortController();
@@ -52,9 +57,35 @@ for (const language of ["en", "zh"]) {
 
     const chat = await open(WIDE, liger.token, `#c${conversation}`);
     await chat.getByRole("log", { name: word.log }).getByText("3 pm").waitFor();
+    await chat.getByText("反向 Ajax", { exact: true }).hover();
     await shot(chat, "chat");
+    await chat.getByText("反向 Ajax", { exact: true }).locator("xpath=ancestor::*[@class='bubble']").getByRole("button", { name: word.edit }).click();
+    await shot(chat, "editing");
+    await chat.keyboard.press("Escape");
     await chat.getByRole("button", { name: word.menu }).click();
     await shot(chat, "menu");
+    await chat.getByRole("button", { name: word.settings }).click();
+    await chat.locator(".sessions strong").first().waitFor();
+    await shot(chat, "settings");
+    await chat.keyboard.press("Escape");
+    await chat.getByRole("button", { name: word.group }).click();
+    await shot(chat, "new-group");
+    await chat.keyboard.press("Escape");
+    await chat.getByRole("button", { name: word.add }).click();
+    await chat.getByRole("textbox", { name: word.name }).fill("h");
+    await chat.getByRole("button", { name: /Hedy/ }).waitFor();
+    await shot(chat, "add-friend");
+    await chat.goto(`${BASE}/#c${group}`);
+    await chat.getByRole("log", { name: word.log }).getByText("see you there").waitFor();
+    await shot(chat, "group");
+    await chat.context().route(/api\/events/, (route) => route.abort());
+    await chat.context().route(/messages$/, (route) => route.abort());
+    await chat.goto(`${BASE}/#c${conversation}`);
+    await chat.reload();
+    await chat.getByRole("textbox").last().fill("Are you still there?");
+    await chat.keyboard.press("Enter");
+    await chat.getByRole("timer").waitFor();
+    await shot(chat, "offline");
     await chat.context().close();
 
     const middle = await open(MIDDLE, liger.token, `#c${conversation}`);
@@ -68,6 +99,8 @@ for (const language of ["en", "zh"]) {
     await list.getByRole("listitem", { name: /漠然/ }).click();
     await list.getByRole("log", { name: word.log }).getByText("3 pm").waitFor();
     await shot(list, "phone-chat");
+    await list.getByRole("button", { name: word.details }).click();
+    await shot(list, "phone-details");
     await list.context().close();
 
     const empty = await open(WIDE, loner.token);
@@ -87,6 +120,10 @@ async function seed() {
     [mingyue, "明天见，记得带上书。"]]) {
     await say(friend, await befriend(liger, friend), text);
   }
+  const made = await call("POST", "/api/conversations", { title: "Walkers 散步", member_ids: [moran, ada, mingyue].map(({ user }) => user.id) }, liger.token);
+  group = made.conversation.id;
+  for (const [who, text] of [[liger, "Sunday, along the river?"], [ada, "Only if there is cake."], [mingyue, "有蛋糕我就去。"],
+    [moran, "Ten o'clock at the bridge"], [moran, "see you there"], [liger, "All right!"]]) await say(who, group, text);
   await call("POST", "/api/friends", { name: "liger_zql" }, newcomer.token).catch(() => null);
   for (const [who, text] of [
     [moran, "你好！Is this the long-poll chat?"],

@@ -1,8 +1,8 @@
 // Long conversations and long lists.
 
 import assert from "node:assert/strict";
-import { bubble, control, log, needsControl, newContext, openAs, pair, row, test, until } from "./page.mjs";
-import { say } from "./support.mjs";
+import { bubble, control, list, log, needsControl, newContext, openAs, pair, row, run, test, until } from "./page.mjs";
+import { account, say } from "./support.mjs";
 
 test("older messages come in without a jump, new ones leave the reader in peace", async () => {
   const { a, b, id } = await pair("Hist", "Ory");
@@ -75,6 +75,46 @@ test("a conversation of 100,000 messages opens at once and scrolls both ways wit
   await bubble(page, "said meanwhile").waitFor();
   await until(() => log(page).evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight < 4), "at the end");
   await until(async () => !/unread/.test(await row(page, /^Talk/).getAttribute("aria-label")), "count gone");
+});
+
+test("among 2,000 friends one is found as one types", needsControl, async () => {
+  const popular = await account(`popular_${run}`, "Popular");
+  const { id } = popular.user;
+  await control("stop");
+  await control(`sql CREATE TEMP TABLE fresh AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+      SELECT i, (SELECT max(id) FROM users) + i AS user_id, (SELECT max(id) FROM conversations) + i AS talk_id FROM n;
+    INSERT INTO users (id, name, name_key, display_name, display_key, salt, iterations, password, created_at)
+      SELECT user_id, 'crowd_' || i, 'crowd_' || i, 'Crowd ' || i, 'crowd ' || i, zeroblob(16), 1000, zeroblob(32), 0 FROM fresh;
+    INSERT INTO relations SELECT ${id}, user_id, 'friend', 0 FROM fresh UNION ALL SELECT user_id, ${id}, 'friend', 0 FROM fresh;
+    INSERT INTO conversations (id, kind, low_user_id, high_user_id, created_at) SELECT talk_id, 'direct', ${id}, user_id, 0 FROM fresh;
+    INSERT INTO members (conversation_id, user_id, role, after_id, place)
+      SELECT talk_id, ${id}, 'member', 0, 1 FROM fresh UNION ALL SELECT talk_id, user_id, 'member', 0, 2 FROM fresh;`.replaceAll("\n", " "));
+  await control("start");
+  const context = await newContext();
+  const page = await openAs(context, popular);
+  await list(page).getByText("2000", { exact: true }).waitFor();
+  const rows = () => list(page).locator(".row").count();
+  assert.ok(await rows() < 200, "no more rows than are near");
+  const search = page.getByRole("searchbox", { name: "Search" });
+  const took = await search.evaluate(async (box) => {
+    let most = 0;
+    for (let length = 1; length <= "crowd 1999".length; length++) {
+      const begin = performance.now();
+      box.value = "crowd 1999".slice(0, length);
+      box.dispatchEvent(new Event("input"));
+      await new Promise(requestAnimationFrame);
+      most = Math.max(most, performance.now() - begin);
+    }
+    return most;
+  });
+  console.log(`# 2,000 friends: at most ${Math.round(took)} ms from a key to the list`);
+  await row(page, /^Crowd 1999/).waitFor();
+  assert.equal(await rows(), 1);
+  await search.press("Enter");
+  await page.getByRole("main").getByRole("heading", { name: "Crowd 1999" }).waitFor();
+  await search.press("Escape");
+  await list(page).locator(".scroll").evaluate((it) => (it.scrollTop = it.scrollHeight));
+  await until(async () => await rows() > 100, "more of them further down");
 });
 
 /** Scrolls to a side and waits for what comes in there, some times over. Gives how far what was in sight was moved

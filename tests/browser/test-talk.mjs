@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { box, bubble, list, log, newContext, newWindow, openAs, pair, row, run, test, until, write } from "./page.mjs";
-import { BASE, account, call, enterDemo, say } from "./support.mjs";
+import { account, BASE, befriend, call, DEMO_PASSWORD, enterDemo, say } from "./support.mjs";
 
 test("two tabs of one browser are two people who chat", async () => {
   const context = await newContext();
@@ -125,6 +125,44 @@ test("hostile names and messages are text wherever they are shown", async () => 
   await page.getByRole("main").getByRole("heading", { name: evil }).waitFor();
   await page.getByRole("complementary", { name: "Details" }).getByText(evil, { exact: true }).waitFor();
   assert.equal(await page.locator("#app img[src=x], #app script, #app b, #app [onclick]").count(), 0);
+});
+
+test("hostile names of groups, members and devices are text too", async () => {
+  const evil = `"><img src=x onerror=alert(1)>`;
+  const [a, b] = [await account(`sufferer_${run}`), await account(`rogue_${run}`, evil)];
+  await befriend(a, b);
+  const { conversation } = await call("POST", "/api/conversations", { title: evil, member_ids: [b.user.id] }, a.token);
+  await fetch(`${BASE}/api/sessions`, { method: "POST", headers: { "Content-Type": "application/json", "User-Agent": evil },
+    body: JSON.stringify({ name: a.user.name, password: DEMO_PASSWORD }) });
+  await say(b, conversation.id, `said ${evil}`);
+  const context = await newContext();
+  const page = await openAs(context, a, `#c${conversation.id}`);
+  const nothing = async (what) => assert.equal(await page.locator("img[src=x], [onerror]").count(), 0, what);
+  await bubble(page, `said ${evil}`).waitFor();
+  await log(page).locator(".sender", { hasText: evil }).waitFor();
+  await list(page).getByText(`${evil}: said ${evil}`).waitFor();
+  const details = page.getByRole("complementary", { name: "Details" });
+  await details.getByRole("listitem", { name: evil }).getByRole("button", { name: "Remove" }).click();
+  await details.getByText(`Remove ${evil} from the group?`).waitFor();
+  await nothing("the details of the group");
+  await call("POST", `/api/conversations/${conversation.id}/typing`, undefined, b.token);
+  await page.getByRole("main").getByText(`${evil} is typing…`).waitFor();
+  await page.getByRole("button", { name: "New group" }).click();
+  await page.getByRole("checkbox", { name: evil }).waitFor();
+  await nothing("the new group");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Add a friend" }).click();
+  await page.getByRole("textbox", { name: "Friend's name" }).fill(evil.slice(0, 9));
+  await page.getByRole("button", { name: evil }).first().waitFor();
+  await nothing("the people found");
+  await page.getByRole("button", { name: "Menu" }).click();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("dialog").getByText(evil).waitFor();
+  await nothing("the sessions");
+  await page.keyboard.press("Escape");
+  await call("DELETE", `/api/conversations/${conversation.id}/members/${a.user.id}`, undefined, a.token);
+  await page.getByText(`You are no longer in ${evil}`).waitFor();
+  await nothing("what is left of the group");
 });
 
 test("unfriending closes the conversation for writing on both sides", async () => {
