@@ -22,6 +22,8 @@ export function createActions({ api, state, dispatch }) {
   let noticeTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let searchTimer;
+  /** The search that is under way. */
+  let searching = Promise.resolve();
   /** Deletions that can still be taken back. @type {Map<number, () => void>} */
   const deleting = new Map();
 
@@ -131,22 +133,29 @@ export function createActions({ api, state, dispatch }) {
     type(text) {
       clearTimeout(searchTimer);
       const query = text.trim();
-      dispatch({ type: "set", change: { query: text, search: query ? { query, load: "loading", messages: [], more: false } : null } });
-      if (query) searchTimer = setTimeout(() => search.load(query), REST_MS);
+      dispatch({ type: "search", text, query });
+      if (query) searchTimer = setTimeout(search.more, REST_MS);
     },
-    /** The first page, or the next. @param {string} query */
-    async load(query) {
-      const last = state().search?.messages.at(-1)?.id;
-      try {
-        dispatch({ type: "search_page", query, ...await api.search(query, last) });
-      } catch (error) {
-        // A server that does not search leaves it at the list.
-        const none = /** @type {import("./api.js").ApiError} */ (error).status === 404;
-        dispatch(none ? { type: "search_page", query, messages: [], more: false } : { type: "search_failed", query });
-      }
+    /** The first page, or the next. The server takes one search of a user at a time. */
+    more() {
+      const { query } = state().search ?? {};
+      return (searching = searching.then(() => searchOn(query)));
     },
-    more: () => search.load(state().search?.query ?? ""),
   };
+
+  /** @param {string | undefined} query */
+  async function searchOn(query) {
+    const now = state().search;
+    if (!query || now?.query !== query) return;
+    try {
+      const page = await api.search(query, now.before);
+      dispatch({ type: "search_page", query, ...page });
+      // The time was over before anything was found.
+      if (page.more && !page.messages.length) await searchOn(query);
+    } catch {
+      dispatch({ type: "search_failed", query });
+    }
+  }
 
   /** Does at once what was still waiting. */
   function close() {

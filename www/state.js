@@ -33,6 +33,7 @@ const THREADS = 8;
  * @property {"loading" | "loaded" | "failed"} load
  * @property {Message[]} messages the newest first
  * @property {boolean} more
+ * @property {number} [before] where to go on
  *
  * @typedef {object} State
  * @property {boolean} ready whether the first snapshot has come
@@ -100,6 +101,9 @@ export function reduce(state, action) {
       return addPage(state, action);
     case "scrolled":
       return changeThread(state, action.id, { atEnd: action.atEnd });
+    case "search":
+      return { ...state, query: action.text,
+        search: action.query ? { query: action.query, load: "loading", messages: [], more: false } : null };
     case "search_page":
       return addHits(state, action);
     case "search_failed":
@@ -186,12 +190,11 @@ function addPage(state, { id, ...page }) {
   return page.side === "around" && !thread.messages.some((m) => m.id === state.aim) ? { ...next, aim: 0 } : next;
 }
 
-/** @param {State} state @param {{query: string, messages: Message[], more: boolean}} page @returns {State} */
-function addHits(state, { query, messages, more }) {
+/** @param {State} state @param {{query: string, messages: Message[], more: boolean, before?: number}} page
+ * @returns {State} */
+function addHits(state, { query, messages, more, before = messages.at(-1)?.id }) {
   if (state.search?.query !== query) return state;
-  const known = new Set(state.search.messages.map(({ id }) => id));
-  const all = [...state.search.messages, ...messages.filter(({ id }) => !known.has(id))];
-  return { ...state, search: { query, load: "loaded", messages: all, more } };
+  return { ...state, search: { query, load: "loaded", messages: [...state.search.messages, ...messages], more, before } };
 }
 
 /** @param {State} state @param {string} query @returns {State} */

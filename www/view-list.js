@@ -37,7 +37,7 @@ export function createList({ title, menu, adding, onNewGroup, onOpen, actions })
   let later;
 
   const me = h("div", { class: "me" });
-  const search = h("input", { type: "search", "aria-label": t("search"), placeholder: t("search"), autocomplete: "off",
+  const search = h("input", { type: "search", "aria-label": t("search"), placeholder: t("search"), autocomplete: "off", maxlength: 64,
     on: { input: () => type(search.value), keydown: searchKey } });
   const list = h("ul", { class: "rows", role: "list" });
   const empty = h("div", { class: "empty" });

@@ -80,7 +80,7 @@ export const EN = {
   new_password: "New password",
   no_friends: "No friends yet",
   no_friends_hint: "Ask somebody by name. Once they accept, you can chat.",
-  no_match: "Nobody here is called “{query}”.",
+  no_match: "Nothing found for “{query}”.",
   nobody_found: "Nobody found.",
   not_copied: "This browser does not allow copying.",
   not_friends: "You are not friends with {name}, so you cannot write here.",

@@ -81,7 +81,7 @@ export const ZH = {
   new_password: "新密码",
   no_friends: "还没有好友",
   no_friends_hint: "输入名字发送请求，对方接受后就能聊天。",
-  no_match: "没有找到「{query}」。",
+  no_match: "没有找到与「{query}」有关的内容。",
   nobody_found: "没有找到。",
   not_copied: "浏览器不允许复制。",
   not_friends: "你和 {name} 不是好友，不能在这里发消息。",

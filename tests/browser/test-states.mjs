@@ -13,7 +13,7 @@ test("nothing yet, nothing found, nothing chosen: each says so", async () => {
   const page = await openAs(context, a);
   await page.getByText("Choose a conversation").waitFor();
   await page.getByRole("searchbox", { name: "Search" }).fill("qqqq");
-  await list(page).getByText("Nobody here is called “qqqq”.").waitFor();
+  await list(page).getByText("Nothing found for “qqqq”.").waitFor();
   await page.getByRole("searchbox", { name: "Search" }).press("Escape");
   await row(page, /^Vessel/).click();
   await page.getByText("Say hello to Vessel").waitFor();
