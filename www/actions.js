@@ -80,18 +80,20 @@ export function createActions({ api, state, dispatch }) {
       dispatch({ type: "conversation", ...await api.rename(id, title) });
     },
     /** @param {number} id @param {number} userId */
-    add: (id, userId) => attempt(api.addMember(id, userId), ({ conversation }) => ({ type: "conversation", conversation })),
+    add: (id, userId) => attempt(api.addMember(id, userId), (answer) => ({ type: "conversation", ...answer })),
     /** @param {number} id @param {number} userId */
     remove: (id, userId) => attempt(api.removeMember(id, userId)),
     /** @param {number} id */
-    leave: (id) => attempt(api.removeMember(id, state().me?.id ?? 0), () => ({ type: "conversation_removed", conversation_id: id })),
+    leave: (id) => attempt(api.removeMember(id, state().me?.id ?? 0),
+      () => ({ type: "conversation_removed", conversation_id: id })),
   };
 
   const messages = {
     /** @param {number} id @param {string} body */
     async save(id, body) {
       const unchanged = state().editing?.body === body;
-      if (unchanged || await attempt(api.edit(id, body), ({ message }) => ({ type: "message_updated", message }))) messages.edit(null);
+      const done = unchanged || await attempt(api.edit(id, body), (answer) => ({ type: "message_updated", ...answer }));
+      if (done) messages.edit(null);
     },
     /** @param {number | null} id null stops editing */
     edit: (id) => dispatch({ type: "set", change: { editing: id === null ? null : find(id) } }),

@@ -57,7 +57,8 @@ export function createAttention({ title, state, tabs, onOpen }) {
     if (!conversation || Notification.permission !== "granted") return;
     const user = author(state(), conversation, sender_id);
     const text = conversation.kind === "group" && user ? `${nameOf(user)}: ${body}` : body;
-    const note = new Notification(titleOf(state(), conversation), { body: text, icon: plain, tag: `lovejoy ${conversation_id}` });
+    const tag = `lovejoy ${conversation_id}`;
+    const note = new Notification(titleOf(state(), conversation), { body: text, icon: plain, tag });
     note.onclick = () => {
       window.focus();
       onOpen(conversation_id);

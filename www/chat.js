@@ -94,11 +94,10 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
       setTimeout(render, TYPING_MS);
       return dispatch({ ...event, now, until: now + TYPING_MS });
     }
-    const { message } = event;
-    const known = message && state.conversations.get(message.conversation_id);
-    const news = event.type === "message" && message.sender_id !== state.me?.id && message.id > (known?.last_message?.id ?? 0);
+    const { type, message } = event;
+    const newest = message ? state.conversations.get(message.conversation_id)?.last_message?.id ?? 0 : 0;
     dispatch(event);
-    if (news) attention?.arrive(message);
+    if (type === "message" && message.sender_id !== state.me?.id && message.id > newest) attention?.arrive(message);
   }
 
   /** @param {...any} steps */
@@ -125,7 +124,8 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
    * @param {number} userId */
   function arrive(userId) {
     desk = createDesk(userId);
-    tabs = createTabs({ name: `lovejoy.${userId}`, ask: askServer("api/events", { Authorization: `Bearer ${token}` }), onWord });
+    const ask = askServer("api/events", { Authorization: `Bearer ${token}` });
+    tabs = createTabs({ name: `lovejoy.${userId}`, ask, onWord });
     attention = createAttention({ title, state: read, tabs, onOpen: openByHand });
     dispatch({ type: "set", change: { pending: desk.outbox(), panel: matchMedia(WIDE).matches } });
     rebuild();
@@ -211,7 +211,8 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
   function leave(ended) {
     if (left) return;
     left = true;
-    for (const part of [poll, outbox, actions, tabs, attention, banner, views]) (part && "stop" in part ? part.stop : part?.close)?.();
+    poll.stop();
+    for (const part of [outbox, actions, tabs, attention, banner, views]) part?.close();
     clearInterval(ticking);
     removeEventListener("popstate", followAddress);
     document.removeEventListener("visibilitychange", onVisibility);
@@ -225,9 +226,9 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
     if (!desk) return;
     const open = views?.opened();
     views?.close();
-    views = createViews({ title, limit, desk, state: read, dispatch, actions, account, choices, open, columns,
-      onLogOut: logOut, onOpen: openByHand, onBack: () => show(null), onPanel: togglePanel, onSend: send, onSeen: markRead,
-      onLoad: messages.load, outbox });
+    views = createViews({ title, limit, desk, state: read, dispatch, actions, account, choices, open, columns, outbox,
+      onLogOut: logOut, onOpen: openByHand, onBack: () => show(null), onPanel: togglePanel,
+      onSend: send, onSeen: markRead, onLoad: messages.load });
     render();
   }
 

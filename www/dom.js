@@ -23,6 +23,17 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/** A button with a text, which cannot be pressed again while what it does is under way.
+ * @param {string} style @param {string} text @param {() => any} act */
+export function button(style, text, act) {
+  const element = h("button", { type: "button", class: style, text, on: { click: async () => {
+    element.disabled = true;
+    await act();
+    element.disabled = false;
+  } } });
+  return element;
+}
+
 /** @param {Element} element @param {Record<string, any>} attributes */
 export function setAttributes(element, attributes) {
   for (const name in attributes) {

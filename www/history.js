@@ -42,7 +42,8 @@ export function createHistory({ api, state, dispatch }) {
     if (!conversation) return;
     const thread = state().threads.get(conversation.id) ?? NO_THREAD;
     const { aim } = state();
-    if (aim && thread.load !== "failed" && !thread.messages.some(({ id }) => id === aim)) load(conversation.id, "around");
+    const missing = aim > 0 && !thread.messages.some(({ id }) => id === aim);
+    if (missing && thread.load !== "failed") load(conversation.id, "around");
     else if (thread.load === "none") load(conversation.id, "newest");
   }
 

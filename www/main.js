@@ -37,12 +37,14 @@ function onTheme(theme) {
 
 /** @param {string} notice */
 function signIn(notice) {
-  const show = () => place.replaceChildren(createSignIn({ server, notice, begun, onLanguage, submit: async (purpose, account, stay) => {
+  /** @type {Parameters<typeof createSignIn>[0]["submit"]} */
+  async function submit(purpose, account, stay) {
     const api = createApi();
     const { token } = await (purpose === "sign_in" ? api.logIn(account.name, account.password) : api.register(account));
     saveToken(token, stay);
     chat(token);
-  } }));
+  }
+  const show = () => place.replaceChildren(createSignIn({ server, notice, begun, onLanguage, submit }));
   rebuild = show;
   show();
   place.querySelector("input")?.focus();

@@ -38,7 +38,8 @@ export function rosterItems(state) {
   /** @type {Record<string, Item[]>} */
   const others = { incoming: [], outgoing: [], blocked: [] };
   for (const { user, state: which } of state.friends.values()) {
-    if (which === "friends" || !matches(nameOf(user), user.name) || (which === "blocked" && shown.has(user.id))) continue;
+    if (which === "friends" || !matches(nameOf(user), user.name)) continue;
+    if (which === "blocked" && shown.has(user.id)) continue;
     others[which].push({ key: `${which} ${user.id}`, kind: which, user });
   }
   return [

@@ -164,7 +164,7 @@ function takeSnapshot(state, { user, friends, conversations }) {
  * @param {State} state @param {number | null} id @param {number} aim @returns {State} */
 function open(state, id, aim) {
   const switched = state.openId !== id;
-  const next = { ...state, openId: id, aim, left: switched ? "" : state.left, editing: switched ? null : state.editing };
+  const next = { ...state, openId: id, aim, ...(switched ? { left: "", editing: null } : {}) };
   const conversation = id === null ? undefined : state.conversations.get(id);
   if (!conversation) return next;
   const thread = state.threads.get(conversation.id);
@@ -194,7 +194,8 @@ function addPage(state, { id, ...page }) {
  * @returns {State} */
 function addHits(state, { query, messages, more, before = messages.at(-1)?.id }) {
   if (state.search?.query !== query) return state;
-  return { ...state, search: { query, load: "loaded", messages: [...state.search.messages, ...messages], more, before } };
+  const all = [...state.search.messages, ...messages];
+  return { ...state, search: { query, load: "loaded", messages: all, more, before } };
 }
 
 /** @param {State} state @param {string} query @returns {State} */
@@ -202,7 +203,8 @@ const failSearch = (state, query) =>
   state.search?.query === query ? { ...state, search: { ...state.search, load: "failed" } } : state;
 
 /** Those whose time is over go.
- * @param {State} state @param {{conversation_id: number, user_id: number, now: number, until: number}} note @returns {State} */
+ * @param {State} state @param {{conversation_id: number, user_id: number, now: number, until: number}} note
+ * @returns {State} */
 function addTypist(state, { conversation_id, user_id, now, until }) {
   const typing = [...state.typing].filter(([, end]) => end > now);
   return { ...state, typing: new Map([...typing, [`${conversation_id} ${user_id}`, until]]) };
@@ -252,7 +254,8 @@ function updateMessage(state, message) {
   const known = { ...next,
     missing: state.missing || Boolean(!before && lost),
     editing: state.editing?.id === message.id && message.deleted_at ? null : state.editing };
-  return state.threads.has(conversation.id) ? changeThread(known, conversation.id, changeMessage(thread, message)) : known;
+  if (!state.threads.has(conversation.id)) return known;
+  return changeThread(known, conversation.id, changeMessage(thread, message));
 }
 
 /** @param {State} state @param {any} event @param {"last_read_id" | "last_delivered_id"} field

@@ -79,7 +79,9 @@ export function createTabs({ name, ask, onWord }) {
     channel?.close();
   }
 
-  return { ask: askTogether, say: (/** @type {any} */ word) => channel?.postMessage({ word }), isLeading: () => leading, close };
+  /** @param {any} word for all other tabs */
+  const say = (word) => channel?.postMessage({ word });
+  return { ask: askTogether, say, isLeading: () => leading, close };
 }
 
 /** @typedef {(elected: boolean) => void} Elected */

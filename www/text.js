@@ -9,7 +9,8 @@ const BEFORE = 16;
 const BROWSERS = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrom(e|ium)\//, "Chrome"],
   [/Safari\//, "Safari"], [/^curl\//, "curl"]];
 /** @type {[RegExp, string][]} */
-const SYSTEMS = [[/Android/, "Android"], [/iPhone|iPad/, "iOS"], [/Windows/, "Windows"], [/Mac OS X/, "macOS"], [/Linux/, "Linux"]];
+const SYSTEMS = [[/Android/, "Android"], [/iPhone|iPad/, "iOS"], [/Windows/, "Windows"], [/Mac OS X/, "macOS"],
+  [/Linux/, "Linux"]];
 const encoder = new TextEncoder();
 
 /**

@@ -23,7 +23,15 @@ export const WINDOW = 240;
  */
 
 /** @type {Thread} */
-export const NO_THREAD = { messages: [], older: true, newer: false, load: "none", side: "newest", atEnd: true, dividerAfter: null };
+export const NO_THREAD = {
+  messages: [],
+  older: true,
+  newer: false,
+  load: "none",
+  side: "newest",
+  atEnd: true,
+  dividerAfter: null,
+};
 
 /** @param {Thread} thread */
 export const firstId = ({ messages }) => messages[0]?.id ?? 0;
@@ -37,11 +45,13 @@ export function takePage(thread, page) {
   const loaded = /** @type {const} */ ({ ...thread, load: "loaded" });
   if (page.side === "older") {
     const messages = [...page.messages, ...old.filter((m) => m.id > (page.messages.at(-1)?.id ?? 0))];
-    return { ...loaded, messages: messages.slice(0, WINDOW), older: page.more, newer: thread.newer || messages.length > WINDOW };
+    const newer = thread.newer || messages.length > WINDOW;
+    return { ...loaded, messages: messages.slice(0, WINDOW), older: page.more, newer };
   }
   if (page.side === "newer") {
     const messages = [...old.filter((m) => m.id < (page.messages[0]?.id ?? Infinity)), ...page.messages];
-    return { ...loaded, messages: messages.slice(-WINDOW), newer: page.more, older: thread.older || messages.length > WINDOW };
+    const older = thread.older || messages.length > WINDOW;
+    return { ...loaded, messages: messages.slice(-WINDOW), newer: page.more, older };
   }
   // What has come by events while the page was on its way.
   const last = page.messages.at(-1)?.id ?? 0;

@@ -1,7 +1,7 @@
 // The folded-away form for asking somebody to be friends: finds people as one types.
 // Does not know how they are found or asked: the callbacks do.
 
-import { h, patchList, setText } from "./dom.js";
+import { button, h, patchList, setText } from "./dom.js";
 import { explain, t } from "./i18n.js";
 import { fold } from "./text.js";
 import { field } from "./view-field.js";
@@ -9,6 +9,7 @@ import { personButton } from "./view-people.js";
 
 /** People are looked up when typing rests. */
 const REST_MS = 150;
+const NAME_BOX = { autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: 64 };
 
 /**
  * @typedef {import("./state.js").User} User
@@ -18,10 +19,10 @@ const REST_MS = 150;
  * @param {() => User | null} options.self
  */
 export function createAddForm({ onAsk, onFind, self }) {
-  const name = field("friend-name", t("friends_name"), { autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: 64 });
+  const name = field("friend-name", t("friends_name"), NAME_BOX);
   const found = h("ul", { class: "found", role: "list", "aria-label": t("people_found") });
   const result = h("p", { class: "hint", role: "status" });
-  const button = h("button", { type: "submit", class: "primary", text: t("send_request") });
+  const sendButton = h("button", { type: "submit", class: "primary", text: t("send_request") });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let resting;
 
@@ -46,7 +47,7 @@ export function createAddForm({ onAsk, onFind, self }) {
     setText(result, "");
     if (!wanted) return name.complain(t("error_empty"));
     if (fold(wanted) === fold(self()?.name ?? "")) return name.complain(t("error_oneself"));
-    button.disabled = true;
+    sendButton.disabled = true;
     try {
       const { user, state } = await onAsk(wanted);
       setText(result, t(state === "friends" ? "befriended" : "asked", { name: user.display_name }));
@@ -56,7 +57,7 @@ export function createAddForm({ onAsk, onFind, self }) {
     } catch (error) {
       name.complain(explain(/** @type {import("./api.js").ApiError} */ (error), wanted));
     }
-    button.disabled = false;
+    sendButton.disabled = false;
   }
 
   function toggle(open = Boolean(element.hidden)) {
@@ -76,7 +77,7 @@ export function createAddForm({ onAsk, onFind, self }) {
     },
     /** @param {KeyboardEvent} event */
     keydown: (event) => event.key === "Escape" && toggle(false),
-  } }, name.element, found, result, h("div", { class: "buttons" }, button,
-    h("button", { type: "button", class: "secondary", text: t("cancel"), on: { click: () => toggle(false) } })));
+  } }, name.element, found, result, h("div", { class: "buttons" }, sendButton,
+    button("secondary", t("cancel"), () => toggle(false))));
   return { element, toggle };
 }

@@ -1,7 +1,7 @@
 // Tells of a lost connection, after a while of quiet retrying, and counts down to the next try.
 // Does not know why the connection was lost, nor how it is won back.
 
-import { h, setText } from "./dom.js";
+import { button, h, setText } from "./dom.js";
 import { t } from "./i18n.js";
 
 /** Most losses heal within this time; nobody needs to read about them. */
@@ -13,7 +13,7 @@ export function createBanner({ onTry }) {
   const text = h("span", {});
   // The count would be read aloud each second if it were not a timer.
   const count = h("span", { role: "timer" });
-  const button = h("button", { type: "button", class: "link", text: t("try_now"), on: { click: onTry } });
+  const tryNow = button("link", t("try_now"), onTry);
   const element = h("div", { class: "banner", role: "status", "aria-label": t("connection") });
   /** @type {import("./poll.js").PollStatus} */
   let status = { state: "idle", lostAt: 0, retryAt: 0 };
@@ -27,7 +27,7 @@ export function createBanner({ onTry }) {
     const seconds = Math.ceil((status.retryAt - now) / 1000);
     setText(text, t("lost"));
     setText(count, seconds > 0 ? t("retry_in", { seconds }) : t("connecting"));
-    if (!element.firstChild) element.append(text, " ", count, " ", button);
+    if (!element.firstChild) element.append(text, " ", count, " ", tryNow);
   }
 
   /** @param {import("./state.js").State} state */

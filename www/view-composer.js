@@ -35,7 +35,8 @@ export function createComposer({ limit, desk, onSend, onSave, onEdit, onTyping, 
   const box = h("textarea", { rows: 1, "aria-label": t("message"), "aria-describedby": "composer-counter",
     enterkeyhint: "send", autocomplete: "off", on: { input, keydown } });
   const counter = h("p", { class: "counter", id: "composer-counter" });
-  const button = h("button", { type: "submit", class: "send", title: t("send"), "aria-label": t("send") }, icon("send"));
+  const named = { title: t("send"), "aria-label": t("send") };
+  const button = h("button", { type: "submit", class: "send", ...named }, icon("send"));
   const editBar = h("div", { class: "editing", hidden: true }, icon("edit"), h("span", { text: t("editing") }),
     iconButton("close", t("cancel"), { on: { click: () => onEdit(null) } }));
   const element = h("form", { class: "composer", on: { submit: (/** @type {Event} */ event) => {
@@ -83,7 +84,8 @@ export function createComposer({ limit, desk, onSend, onSave, onEdit, onTyping, 
     if (openId !== null && !editing) desk.saveDraft(openId, box.value);
     const body = tidyBody(box.value);
     const left = limit - byteLength(body);
-    setText(counter, left < 0 ? t("too_long", { count: -left }) : left < limit * NEAR ? t("bytes_left", { count: left }) : "");
+    const near = left < limit * NEAR ? t("bytes_left", { count: left }) : "";
+    setText(counter, left < 0 ? t("too_long", { count: -left }) : near);
     setAttributes(counter, { "data-over": left < 0 ? true : null });
     setAttributes(button, { "aria-disabled": String(!body || left < 0) });
     fit();
@@ -97,7 +99,8 @@ export function createComposer({ limit, desk, onSend, onSave, onEdit, onTyping, 
   const resized = new ResizeObserver(fit);
   resized.observe(element);
 
-  /** Takes up the text that belongs here: the edited message's, or the draft. @param {import("./state.js").State} state */
+  /** Takes up the text that belongs here: the edited message's, or the draft.
+   * @param {import("./state.js").State} state */
   function update(state) {
     const conversation = openConversation(state);
     if (conversation) box.placeholder = t("write_to", { name: titleOf(state, conversation) });

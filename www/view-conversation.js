@@ -1,7 +1,7 @@
 // Shows the middle column: whom one talks to, the log, and where one may write the composer, else why not.
 // Does not know what is in the log or the composer, which have files of their own.
 
-import { h, icon, setAttributes, setText } from "./dom.js";
+import { button, h, icon, setAttributes, setText } from "./dom.js";
 import { lastSeen, t } from "./i18n.js";
 import { mayWrite, openConversation, partner, standing, typists } from "./selectors.js";
 import { avatar, conversationFace, iconButton, nameOf, titleOf, typingText } from "./view-people.js";
@@ -58,7 +58,8 @@ export function createConversation({ log, composer, onBack, onDetails, onUnblock
     const writable = mayWrite(state, conversation);
     const friend = other && writable;
     setText(title, titleOf(state, conversation));
-    place.replaceChildren(other ? avatar(other, friend ? Boolean(other.online) : undefined) : conversationFace(conversation));
+    const face = other ? avatar(other, friend ? Boolean(other.online) : undefined) : conversationFace(conversation);
+    place.replaceChildren(face);
     const typing = typists(state, conversation, Date.now());
     setText(presence, typing.length ? typingText(typing, !other) : other
       ? friend ? (other.online ? t("online") : lastSeen(other.last_seen_at, Date.now())) : ""
@@ -75,8 +76,8 @@ export function createConversation({ log, composer, onBack, onDetails, onUnblock
     const name = nameOf(other);
     const why = other.deleted ? t("account_deleted") : t(blocked ? "you_blocked" : "not_friends", { name });
     if (locked.firstChild?.textContent === why) return;
-    locked.replaceChildren(h("p", { text: why }), blocked ? h("button", { type: "button", class: "link",
-      text: t("unblock"), on: { click: () => onUnblock(other.id) } }) : "");
+    locked.replaceChildren(h("p", { text: why }),
+      blocked ? button("link", t("unblock"), () => onUnblock(other.id)) : "");
   }
 
   return { element, update };

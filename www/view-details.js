@@ -1,7 +1,7 @@
 // Shows the right column: whom one is talking to, or who is in the group, and what can be done about it.
 // Does not know how it is done: the actions do, and the next state says how it went.
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { lastSeen, t } from "./i18n.js";
 import { openConversation, ownMember, partner, standing } from "./selectors.js";
 import { twice } from "./view-field.js";
@@ -58,9 +58,8 @@ export function createDetails({ onClose, actions: { people, groups } }) {
         presence && h("span", { class: "presence", "data-online": Boolean(other.online), text: presence })),
       other.deleted ? "" : h("div", { class: "ending" },
         friend ? twice("unfriend", t("unfriend_ask", { name }), () => people.remove(id))
-        : !which ? h("button", { type: "button", class: "secondary", text: t("send_request"), on: {
-          click: (/** @type {any} */ { target }) => ((target.disabled = true), people.askAgain(other.name)) } }) : "",
-        which === "blocked" ? h("button", { type: "button", class: "secondary", text: t("unblock"), on: { click: () => people.unblock(id) } })
+        : !which ? button("secondary", t("send_request"), () => people.askAgain(other.name)) : "",
+        which === "blocked" ? button("secondary", t("unblock"), () => people.unblock(id))
         : twice("block", t("block_ask", { name }), () => people.block(id))));
   }
 

@@ -2,7 +2,7 @@
 // a button that asks twice, a dialog.
 // Does not know what they are about.
 
-import { h, setAttributes, setText } from "./dom.js";
+import { button, h, setAttributes, setText } from "./dom.js";
 import { explain, t } from "./i18n.js";
 import { iconButton } from "./view-people.js";
 
@@ -52,7 +52,7 @@ export function tick(id, label, checked, onChange) {
  */
 export function form({ submit, style = "primary", fields, onSubmit, below = [], user }) {
   const result = h("p", { class: "hint", role: "status" });
-  const button = h("button", { type: "submit", class: style, text: submit });
+  const submitButton = h("button", { type: "submit", class: style, text: submit });
   const all = Object.values(fields);
 
   /** @param {Event} event */
@@ -62,7 +62,7 @@ export function form({ submit, style = "primary", fields, onSubmit, below = [], 
     const empty = all.filter(({ input }) => !input.value.trim());
     for (const each of all) each.complain(empty.includes(each) ? t("error_empty") : "");
     if (empty.length) return empty[0].input.focus();
-    button.disabled = true;
+    submitButton.disabled = true;
     try {
       setText(result, await onSubmit() ?? "");
     } catch (error) {
@@ -72,30 +72,26 @@ export function form({ submit, style = "primary", fields, onSubmit, below = [], 
       if (place) place.complain(explain(problem));
       else setText(result, explain(problem));
     }
-    button.disabled = false;
+    submitButton.disabled = false;
   }
 
   return h("form", { class: "form", novalidate: true, on: { submit: run } },
     user && h("input", { type: "text", autocomplete: "username", hidden: true, prop: { value: user } }),
-    ...all.map(({ element }) => element), ...below, h("div", { class: "buttons" }, button, result));
+    ...all.map(({ element }) => element), ...below, h("div", { class: "buttons" }, submitButton, result));
 }
 
 /** A button that asks once more before it happens.
  * @param {import("./i18n.js").Word} word @param {string} question @param {() => Promise<any>} act */
 export function twice(word, question, act) {
-  const ask = h("button", { type: "button", class: "danger", text: t(word), on: { click: () => {
+  const ask = button("danger", t(word), () => {
     place.replaceChildren(h("p", { text: question }), h("div", { class: "buttons" }, sure, cancel));
     cancel.focus();
-  } } });
-  const sure = h("button", { type: "button", class: "danger", text: t(word), on: { click: async () => {
-    sure.disabled = true;
-    await act();
-    sure.disabled = false;
-  } } });
-  const cancel = h("button", { type: "button", class: "secondary", text: t("cancel"), on: { click: () => {
+  });
+  const sure = button("danger", t(word), act);
+  const cancel = button("secondary", t("cancel"), () => {
     place.replaceChildren(ask);
     ask.focus();
-  } } });
+  });
   const place = h("div", { class: "twice" }, ask);
   return place;
 }
@@ -104,12 +100,13 @@ export function twice(word, question, act) {
  * @param {string} title @param {...(Node | string)} content @returns {HTMLDialogElement} */
 export function openDialog(title, ...content) {
   const id = "dialog-title";
+  const head = h("header", {}, h("h2", { id, text: title }),
+    iconButton("close", t("close"), { on: { click: () => element.close() } }));
   const element = h("dialog", { class: "dialog", "aria-labelledby": id, on: {
     close: () => element.remove(),
     /** A press beside it closes it. @param {Event} event */
     pointerdown: (event) => event.target === element && element.close(),
-  } }, h("div", { class: "dialog-body" },
-    h("header", {}, h("h2", { id, text: title }), iconButton("close", t("close"), { on: { click: () => element.close() } })), ...content));
+  } }, h("div", { class: "dialog-body" }, head, ...content));
   document.body.append(element);
   element.showModal();
   return element;

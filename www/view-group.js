@@ -32,18 +32,22 @@ export function openNewGroup(friends, onCreate) {
 /** A list of people of whom some can be chosen. @param {User[]} users @param {Set<number>} chosen */
 function picker(users, chosen) {
   const list = h("ul", { class: "picker", role: "list" });
-  const filter = h("input", { type: "search", "aria-label": t("find_friend"), placeholder: t("find_friend"), autocomplete: "off", on: { input: show,
-    /** @param {KeyboardEvent} event */
-    keydown: (event) => event.key === "Enter" && event.preventDefault() } });
+  const filter = h("input", { type: "search", "aria-label": t("find_friend"), placeholder: t("find_friend"),
+    autocomplete: "off", on: { input: show,
+      /** @param {KeyboardEvent} event */
+      keydown: (event) => event.key === "Enter" && event.preventDefault() } });
+  /** Those already chosen first. @param {User} a @param {User} b */
+  const order = (a, b) =>
+    Number(chosen.has(b.id)) - Number(chosen.has(a.id)) || nameOf(a).localeCompare(nameOf(b));
 
   function show() {
     const query = fold(filter.value.trim());
     const fitting = users.filter((user) => fold(`${user.display_name} ${user.name}`).includes(query));
-    const sorted = fitting.sort((a, b) => Number(chosen.has(b.id)) - Number(chosen.has(a.id)) || nameOf(a).localeCompare(nameOf(b)));
-    list.replaceChildren(...sorted.slice(0, SHOWN).map((user) => h("li", {}, tick(`choose-${user.id}`,
+    list.replaceChildren(...fitting.sort(order).slice(0, SHOWN).map((user) => h("li", {}, tick(`choose-${user.id}`,
       h("span", { class: "chosen" }, avatar(user), nameOf(user)), chosen.has(user.id),
       (on) => (on ? chosen.add(user.id) : chosen.delete(user.id))))));
-    if (!fitting.length) list.append(h("li", { class: "hint", text: users.length ? t("nobody_found") : t("no_friends") }));
+    const why = t(users.length ? "nobody_found" : "no_friends");
+    if (!fitting.length) list.append(h("li", { class: "hint", text: why }));
   }
 
   show();

@@ -3,7 +3,7 @@
 // list there is as much in the page as has been scrolled to.
 // Does not know how requests are made: the callbacks do, and the next state says how they went.
 
-import { h, icon, patchList, setAttributes } from "./dom.js";
+import { button, h, icon, patchList, setAttributes } from "./dom.js";
 import { t } from "./i18n.js";
 import { rosterItems } from "./roster.js";
 import { initialState } from "./state.js";
@@ -37,13 +37,14 @@ export function createList({ title, menu, adding, onNewGroup, onOpen, actions })
   let later;
 
   const me = h("div", { class: "me" });
-  const search = h("input", { type: "search", "aria-label": t("search"), placeholder: t("search"), autocomplete: "off", maxlength: 64,
-    on: { input: () => type(search.value), keydown: searchKey } });
+  const search = h("input", { type: "search", "aria-label": t("search"), placeholder: t("search"), autocomplete: "off",
+    maxlength: 64, on: { input: () => type(search.value), keydown: searchKey } });
   const list = h("ul", { class: "rows", role: "list" });
   const empty = h("div", { class: "empty" });
   const addButton = iconButton("person", t("add_friend"), { "aria-controls": "add-friend", "aria-expanded": "false",
     on: { click: () => adding.toggle() } });
-  adding.element.addEventListener("toggle", () => setAttributes(addButton, { "aria-expanded": String(!adding.element.hidden) }));
+  adding.element.addEventListener("toggle", () =>
+    setAttributes(addButton, { "aria-expanded": String(!adding.element.hidden) }));
   const scroller = h("div", { class: "scroll", on: { scroll } }, list, empty);
 
   const element = h("nav", { class: "list", "aria-label": t("conversations"), on: {
@@ -114,12 +115,12 @@ export function createList({ title, menu, adding, onNewGroup, onOpen, actions })
   function emptyNotice(why) {
     const { query } = shown;
     if (why === "search_failed") return [h("p", { class: "error", text: t("search_failed") }),
-      h("button", { type: "button", class: "secondary", text: t("retry"), on: { click: () => actions.search.type(query) } })];
+      button("secondary", t("retry"), () => actions.search.type(query))];
     if (why === "no_match") return [h("p", { text: t("no_match", { query: query.trim() }) })];
     if (why === "loading") return [h("p", { text: t("loading") })];
     if (why !== "no_friends") return [];
     return [icon("person"), h("strong", { text: t("no_friends") }), h("p", { text: t("no_friends_hint") }),
-      h("button", { type: "button", class: "secondary", text: t("add_friend"), on: { click: () => adding.toggle(true) } })];
+      button("secondary", t("add_friend"), () => adding.toggle(true))];
   }
 
   /** @param {State} state */

@@ -3,7 +3,7 @@
 //        whatever comes or goes above or below. What is shown at the end of a visible page counts as read.
 // Does not know how messages are fetched: it asks for the side that is running out, and shows what there is.
 
-import { h, icon, patchList, setAttributes, setText } from "./dom.js";
+import { button, h, icon, patchList, setAttributes, setText } from "./dom.js";
 import { dayName, t } from "./i18n.js";
 import { author, mayWrite, partner } from "./selectors.js";
 import { initialState } from "./state.js";
@@ -44,7 +44,8 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
   const log = h("div", { class: "log", role: "log", "aria-label": t("messages"), tabindex: 0,
     on: { scroll: () => conversation && look(), keydown: moveByArrow } }, above, list, below);
   const downCount = h("span", {});
-  const down = h("button", { type: "button", class: "down", hidden: true, on: { click: toEnd } }, icon("down"), downCount);
+  const down = h("button", { type: "button", class: "down", hidden: true, on: { click: toEnd } },
+    icon("down"), downCount);
   const element = h("div", { class: "log-frame" }, log, down);
   const resized = new ResizeObserver(() => atEnd && stick());
   resized.observe(log);
@@ -73,7 +74,7 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
     if (!at || !step) return;
     event.preventDefault();
     const same = /** @type {HTMLElement[]} */ ([...list.querySelectorAll(`.${at.classList[1]}`)]);
-    same[same.findIndex((button) => button === at) + step]?.focus();
+    same[same.findIndex((each) => each === at) + step]?.focus();
   }
 
   /** Acts on what is in sight: marks as read, fetches what is running out, counts what is below. */
@@ -137,7 +138,8 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
     // What one has just written is what one wants to see.
     if (!switched && items.at(-1)?.nonce && items.filter((item) => item.own).length > mine) atEnd = true;
     const { load } = thread();
-    setAttributes(log, { "aria-busy": load === "loading" ? "true" : null, "data-locked": mayWrite(state, shown) ? null : true });
+    setAttributes(log, { "aria-busy": load === "loading" ? "true" : null,
+      "data-locked": mayWrite(state, shown) ? null : true });
     const now = Date.now();
     const entries = items.map((item) => {
       const user = author(state, shown, item.senderId);
@@ -148,8 +150,11 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
       below.replaceChildren(...sideNotice(thread().newer, "newer"));
       patchList(list, entries, createEntry, (node, item) => renewEntry(node, item, actions));
       // Of so many buttons one message's are enough for the Tab key; the arrows lead to the others.
-      list.querySelectorAll(".actions .icon-button[tabindex='0']").forEach((button) => setAttributes(button, { tabindex: -1 }));
-      [...list.querySelectorAll(".actions")].at(-1)?.querySelectorAll("button").forEach((button) => setAttributes(button, { tabindex: 0 }));
+      const reach = (/** @type {NodeListOf<Element>} */ some, /** @type {number} */ tabindex) =>
+        some.forEach((each) => setAttributes(each, { tabindex }));
+      reach(list.querySelectorAll(".actions [tabindex='0']"), -1);
+      const last = [...list.querySelectorAll(".actions")].at(-1);
+      if (last) reach(last.querySelectorAll("button"), 0);
     });
   }
 
@@ -159,7 +164,8 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
     if (!target) return;
     onAimed();
     target.scrollIntoView({ block: "center" });
-    target.querySelector(".bubble")?.animate?.([{ outline: "3px solid var(--accent)", outlineOffset: "2px" }, { outline: "3px solid transparent", outlineOffset: "2px" }], FLASH_MS);
+    const flash = { outline: ["3px solid var(--accent)", "3px solid transparent"] };
+    target.querySelector(".bubble")?.animate(flash, FLASH_MS);
     atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < END_PX;
   }
 
@@ -167,8 +173,8 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
   function sideNotice(more, side) {
     const { load, side: asked } = thread();
     if (load === "failed" && (side === "older" ? asked !== "newer" : asked === "newer")) {
-      return [h("p", { class: "error", text: t("load_failed") }), h("button", { type: "button", class: "secondary",
-        text: t("retry"), on: { click: () => conversation && onLoad(conversation.id, asked) } })];
+      return [h("p", { class: "error", text: t("load_failed") }), 
+        button("secondary", t("retry"), () => conversation && onLoad(conversation.id, asked))];
     }
     return more ? [h("p", { class: "loading", text: t("loading") })] : [];
   }

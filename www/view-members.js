@@ -5,7 +5,7 @@ import { h, patchList, setAttributes, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { fold } from "./text.js";
 import { field, form, twice } from "./view-field.js";
-import { avatar, card, conversationFace, nameOf, personButton } from "./view-people.js";
+import { avatar, card, conversationFace, nameOf, personButton, showOnline } from "./view-people.js";
 
 /** So many friends are offered at a time. */
 const OFFERED = 6;
@@ -23,12 +23,13 @@ export function createMembers(id, owner, groups) {
   const title = field("title", t("group_title"), { maxlength: 64, autocomplete: "off" });
   const list = h("ul", { role: "list" });
   const found = h("ul", { class: "found", role: "list", "aria-label": t("people_found") });
-  const search = h("input", { type: "search", "aria-label": t("add_member"), placeholder: t("add_member"), autocomplete: "off",
-    on: { input: offer } });
+  const search = h("input", { type: "search", "aria-label": t("add_member"), placeholder: t("add_member"),
+    autocomplete: "off", on: { input: offer } });
   const element = h("div", {}, top,
     owner && h("div", { class: "ending" }, form({ submit: t("rename"), style: "secondary", fields: { title },
       onSubmit: () => groups.rename(id, title.input.value.trim()) })),
-    h("section", { class: "members" }, h("h3", { text: t("members") }), list, owner && h("div", { class: "adding" }, search, found)),
+    h("section", { class: "members" }, h("h3", { text: t("members") }), list,
+      owner && h("div", { class: "adding" }, search, found)),
     h("div", { class: "ending" }, twice("leave", t("leave_ask"), () => groups.leave(id))));
   let named = "";
 
@@ -36,7 +37,8 @@ export function createMembers(id, owner, groups) {
   function update(next, conversation) {
     state = next;
     const name = conversation.title ?? "";
-    top.replaceChildren(card(conversationFace(conversation), name, t("member_count", { count: conversation.members.length })));
+    const count = t("member_count", { count: conversation.members.length });
+    top.replaceChildren(card(conversationFace(conversation), name, count));
     if (name !== named) title.input.value = named = name;
     const items = conversation.members.map(({ user, role }) => {
       const known = next.friends.get(user.id)?.user ?? user;
@@ -57,7 +59,7 @@ export function createMembers(id, owner, groups) {
   function renew(node, { name, online, role }) {
     setAttributes(node, { "aria-label": name });
     const [face, who] = node.children;
-    setAttributes(/** @type {Element} */ (face.lastElementChild), { "data-online": online, hidden: online === undefined });
+    showOnline(face, online);
     setText(who.children[0], name);
     setText(who.children[1], role);
   }
@@ -66,8 +68,8 @@ export function createMembers(id, owner, groups) {
   function offer() {
     const query = fold(search.value.trim());
     const members = new Set(state?.conversations.get(id)?.members.map(({ user }) => user.id));
-    const fitting = !query ? [] : [...state?.friends.values() ?? []].filter(({ user, state: which }) => which === "friends"
-      && !members.has(user.id) && fold(`${user.display_name} ${user.name}`).includes(query));
+    const fitting = !query ? [] : [...state?.friends.values() ?? []].filter(({ user, state: which }) =>
+      which === "friends" && !members.has(user.id) && fold(`${user.display_name} ${user.name}`).includes(query));
     patchList(found, fitting.slice(0, OFFERED).map(({ user }) => ({ key: `${user.id}`, user })),
       ({ user }) => h("li", {}, personButton(user, () => groups.add(id, user.id))), () => {});
     setAttributes(found, { "data-empty": query && !fitting.length ? t("nobody_found") : null });

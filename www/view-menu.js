@@ -1,7 +1,7 @@
 // Shows the menu: the settings, the choices of language and theme at hand, and the way out.
 // Does not know how choices are kept or applied: the callbacks do.
 
-import { h, setAttributes } from "./dom.js";
+import { button, h, setAttributes } from "./dom.js";
 import { t } from "./i18n.js";
 import { iconButton } from "./view-people.js";
 import { languagePicker, themePicker } from "./view-settings.js";
@@ -15,18 +15,22 @@ import { languagePicker, themePicker } from "./view-settings.js";
  */
 export function createMenu({ choices, onSettings, onLogOut, open }) {
   /** @param {import("./i18n.js").Word} word @param {() => void} act */
-  const entry = (word, act) => h("button", { type: "button", class: "plain", text: t(word), on: { click: () => {
+  const entry = (word, act) => button("plain", t(word), () => {
     show(false);
     act();
-  } } });
-  const panel = h("div", { class: "menu-panel", id: "menu-panel", hidden: !open }, entry("settings", onSettings),
-    languagePicker(choices.onLanguage, "menu"), themePicker(choices.theme(), choices.onTheme, "menu"), entry("log_out", onLogOut));
-  const button = iconButton("menu", t("menu"), { "aria-expanded": open, "aria-controls": panel.id, on: { click: () => show(Boolean(panel.hidden)) } });
+  });
+  const panel = h("div", { class: "menu-panel", id: "menu-panel", hidden: !open },
+    entry("settings", onSettings),
+    languagePicker(choices.onLanguage, "menu"),
+    themePicker(choices.theme(), choices.onTheme, "menu"),
+    entry("log_out", onLogOut));
+  const opener = iconButton("menu", t("menu"), { "aria-expanded": open, "aria-controls": panel.id,
+    on: { click: () => show(Boolean(panel.hidden)) } });
 
   /** @param {boolean} shown */
   function show(shown) {
     panel.hidden = !shown;
-    setAttributes(button, { "aria-expanded": String(shown) });
+    setAttributes(opener, { "aria-expanded": String(shown) });
   }
 
   const element = h("div", { class: "menu", on: {
@@ -35,14 +39,14 @@ export function createMenu({ choices, onSettings, onLogOut, open }) {
       if (event.key !== "Escape" || panel.hidden) return;
       event.stopPropagation();
       show(false);
-      button.focus();
+      opener.focus();
     },
     /** @param {FocusEvent} event */
     focusout: (event) => {
       const to = /** @type {Node | null} */ (event.relatedTarget);
       if (to && !element.contains(to)) show(false);
     },
-  } }, button, panel);
+  } }, opener, panel);
   /** @param {Event} event */
   const outside = (event) => element.contains(/** @type {Node} */ (event.target)) || show(false);
   document.addEventListener("pointerdown", outside);

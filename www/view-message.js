@@ -2,10 +2,11 @@
 // Rule: nodes are made once and brought up to date; all text goes in as text.
 // Does not know where they stand or what the buttons do: the log and the callbacks do.
 
-import { h, icon, setAttributes, setText } from "./dom.js";
+import { button, h, icon, setAttributes, setText } from "./dom.js";
 import { explain, t, timeOfDay } from "./i18n.js";
 import { ApiError } from "./api.js";
 import { linkParts } from "./text.js";
+import { iconButton } from "./view-people.js";
 
 /** @type {Record<string, string>} */
 const MARK_ICONS = { sending: "clock", sent: "check", delivered: "double", read: "double", failed: "warning" };
@@ -23,7 +24,8 @@ const MARK_ICONS = { sending: "clock", sent: "check", delivered: "double", read:
 /** @param {Item} item */
 export function createEntry(item) {
   if (item.kind === "day") return h("div", { class: "day" });
-  if (item.kind === "divider") return h("div", { class: "divider", role: "separator" }, h("span", { text: t("new_messages") }));
+  const divider = { class: "divider", role: "separator" };
+  if (item.kind === "divider") return h("div", divider, h("span", { text: t("new_messages") }));
   // Only what has the focus shows its buttons on a touch screen, so a tap must give it.
   return h("div", { class: "message" }, h("span", { class: "sender" }),
     h("div", { class: "bubble", tabindex: -1 }, h("span", { class: "body" }),
@@ -57,7 +59,8 @@ export function renewEntry(node, item, actions) {
 function showMark(place, mark) {
   if ((place.dataset.mark ?? "") === mark) return;
   const word = mark && t(/** @type {import("./i18n.js").Word} */ (mark));
-  setAttributes(place, { "data-mark": mark || null, role: mark ? "img" : null, "aria-label": word || null, title: word || null });
+  const named = { role: mark && "img", "aria-label": word, title: word, "data-mark": mark };
+  setAttributes(place, mark ? named : { role: null, "aria-label": null, title: null, "data-mark": null });
   place.replaceChildren(...(mark ? [icon(MARK_ICONS[mark])] : []));
 }
 
@@ -69,20 +72,17 @@ function showButtons(node, item, { onEdit, onDelete, onCopy }) {
   if (there) return;
   const id = Number(node.dataset.id);
   /** @param {"edit" | "delete" | "copy"} word @param {() => void} act */
-  const button = (word, act) => h("button", { type: "button", class: `icon-button ${word}`, tabindex: -1, title: t(word),
-    "aria-label": t(word), on: { click: act } }, icon(word));
+  const tool = (word, act) => iconButton(word, t(word), { class: word, tabindex: -1, on: { click: act } });
   const text = () => bubble.querySelector(".body")?.textContent ?? "";
-  bubble.append(h("span", { class: "actions" }, button("edit", () => onEdit(id)),
-    button("copy", () => onCopy(text())), button("delete", () => onDelete(id))));
+  bubble.append(h("span", { class: "actions" }, tool("edit", () => onEdit(id)),
+    tool("copy", () => onCopy(text())), tool("delete", () => onDelete(id))));
 }
 
 /** @param {HTMLElement} place @param {Item} item @param {MessageActions} actions */
 function showFailure(place, { mark, code, nonce }, { onRetry, onDiscard }) {
   if (mark !== "failed") return place.replaceChildren();
-  /** @param {"retry" | "discard"} word @param {(nonce: string) => void} act */
-  const button = (word, act) => h("button", { type: "button", class: "link", text: t(word), on: { click: () => act(nonce) } });
   place.replaceChildren(h("span", { text: `${t("failed")}: ${explain(new ApiError(400, code))}` }),
-    button("retry", onRetry), button("discard", onDiscard));
+    button("link", t("retry"), () => onRetry(nonce)), button("link", t("discard"), () => onDiscard(nonce)));
 }
 
 /** Text as text, with its web addresses as anchors. @param {string} text */

@@ -1,7 +1,7 @@
 // Shows for a while what has just happened, with the way back where there is one.
 // Does not know for how long: the state says what is shown.
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { t } from "./i18n.js";
 
 export function createNotice() {
@@ -14,7 +14,7 @@ export function createNotice() {
     if (notice === shown) return;
     shown = notice;
     element.replaceChildren(...(notice ? [h("p", { class: "toast" }, notice.text,
-      notice.undo && h("button", { type: "button", class: "link", text: t("undo"), on: { click: notice.undo } }))] : []));
+      notice.undo && button("link", t("undo"), notice.undo))] : []));
   }
 
   return { element, update };

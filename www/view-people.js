@@ -1,7 +1,7 @@
 // Shows who people and groups are: their faces and their names.
 // Knows nothing of where they are shown.
 
-import { h, icon } from "./dom.js";
+import { h, icon, setAttributes } from "./dom.js";
 import { t } from "./i18n.js";
 import { partner } from "./selectors.js";
 import { hue, initial } from "./text.js";
@@ -28,6 +28,11 @@ export function avatar(user, online) {
   return element;
 }
 
+/** Whether somebody is there, as their face shows it; undefined shows nothing.
+ * @param {Element} portrait with a dot @param {boolean | undefined} online */
+export const showOnline = (portrait, online) => setAttributes(/** @type {Element} */ (portrait.lastElementChild),
+  { "data-online": online, hidden: online === undefined });
+
 /** Of a group. @param {{id: number, title: string | null}} conversation */
 export const conversationFace = ({ id, title }) => face(-id, initial(title ?? ""), true);
 
@@ -44,8 +49,9 @@ export const card = (portrait, name, handle, ...more) => h("div", { class: "pers
   h("strong", { text: name }), handle && h("span", { class: "handle", text: handle }), ...more);
 
 /** Somebody who can be chosen. @param {User} user @param {() => void} onChoose */
-export const personButton = (user, onChoose) => h("button", { type: "button", class: "person-button", on: { click: onChoose } },
-  avatar(user), h("span", { class: "who" }, h("strong", { text: nameOf(user) }), h("span", { text: `@${user.name}` })));
+export const personButton = (user, onChoose) =>
+  h("button", { type: "button", class: "person-button", on: { click: onChoose } }, avatar(user),
+    h("span", { class: "who" }, h("strong", { text: nameOf(user) }), h("span", { text: `@${user.name}` })));
 
 /** @param {User[]} users @param {boolean} named whether it must be said who */
 export function typingText(users, named) {
@@ -55,5 +61,5 @@ export function typingText(users, named) {
 
 /** A button that shows a picture instead of words. @param {string} name of its picture
  * @param {string} label @param {Record<string, any>} props */
-export const iconButton = (name, label, { class: style = "", ...props }) =>
-  h("button", { type: "button", class: `icon-button ${style}`, title: label, "aria-label": label, ...props }, icon(name));
+export const iconButton = (name, label, { class: style = "", ...props }) => h("button", { type: "button",
+  class: `icon-button ${style}`, title: label, "aria-label": label, ...props }, icon(name));

@@ -1,10 +1,10 @@
 // Shows one entry of the left column: a person or group to talk to, a request, a found message, a heading.
 // Does not know their order.
 
-import { h, setAttributes, setText } from "./dom.js";
+import { button, h, setAttributes, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { excerpt, initial } from "./text.js";
-import { avatar, conversationFace, nameOf } from "./view-people.js";
+import { avatar, conversationFace, nameOf, showOnline } from "./view-people.js";
 
 /**
  * @typedef {import("./dom.js").Item} Item
@@ -36,8 +36,7 @@ function opening({ conversationId, messageId }, { onOpen }, ...children) {
 function talk(item, does) {
   const { user, conversationId: id, name } = item;
   return opening(item, does, user ? avatar(user, false) : conversationFace({ id, title: name }),
-    h("span", { class: "name" }), h("span", { class: "sr" }), h("span", { class: "time" }), h("span", { class: "text" }),
-    h("span", { class: "unread" }));
+    ...["name", "sr", "time", "text", "unread"].map((style) => h("span", { class: style })));
 }
 
 /** @param {Item} item @param {Does} does */
@@ -51,46 +50,40 @@ function hit(item, does) {
 }
 
 /** @param {Does} does */
-function furtherHits({ actions }) {
-  const button = h("button", { type: "button", class: "link", text: t("more"), on: { click: async () => {
-    button.disabled = true;
-    await actions.search.more();
-    button.disabled = false;
-  } } });
-  return h("li", { class: "more" }, button);
-}
+const furtherHits = ({ actions }) => h("li", { class: "more" }, button("link", t("more"), actions.search.more));
 
 /** @param {Item} item @param {Does} does */
 function request({ kind, user }, { actions: { people } }) {
-  const describe = { "aria-describedby": `request-${user.id}` };
+  const id = `request-${user.id}`;
   /** @param {string} style @param {import("./i18n.js").Word} word @param {(id: number) => Promise<any>} act */
-  const button = (style, word, act) => {
-    const element = h("button", { type: "button", class: style, ...describe, text: t(word), on: { click: async () => {
-      element.disabled = true;
-      await act(user.id);
-      element.disabled = false;
-    } } });
+  const answer = (style, word, act) => {
+    const element = button(style, t(word), () => act(user.id));
+    setAttributes(element, { "aria-describedby": id });
     return element;
   };
-  const buttons = kind === "incoming"
-    ? [button("primary", "accept", people.accept), button("secondary", "decline", people.remove), button("link", "block", people.block)]
-    : kind === "blocked" ? [button("secondary", "unblock", people.unblock)] : [button("secondary", "withdraw", people.remove)];
+  const answers = {
+    incoming: () => [answer("primary", "accept", people.accept), answer("secondary", "decline", people.remove),
+      answer("link", "block", people.block)],
+    outgoing: () => [answer("secondary", "withdraw", people.remove)],
+    blocked: () => [answer("secondary", "unblock", people.unblock)],
+  };
+  const which = /** @type {keyof typeof answers} */ (kind);
   return h("li", { class: "request", "aria-label": nameOf(user) }, avatar(user),
-    h("p", { id: `request-${user.id}` }, h("strong", { text: nameOf(user) }), " ",
-      t(/** @type {import("./i18n.js").Word} */ (kind))),
-    h("div", { class: "buttons" }, ...buttons));
+    h("p", { id }, h("strong", { text: nameOf(user) }), " ", t(which)),
+    h("div", { class: "buttons" }, ...answers[which]()));
 }
 
 /** @param {HTMLElement} node @param {Item} item */
 export function updateRow(node, { kind, title, count, user, name, online, current, text, typing, time, unread }) {
-  if (kind === "section") return node.replaceChildren(h("h2", { text: title }), h("span", { class: "count", text: count }));
+  if (kind === "section") node.replaceChildren(h("h2", { text: title }), h("span", { class: "count", text: count }));
   if (kind !== "row") return;
   const link = /** @type {HTMLElement} */ (node.firstElementChild);
   const [face, who, facts, when, what, badge] = link.children;
-  const presence = [online === undefined ? "" : t(online ? "online" : "offline"), unread ? t("unread", { count: unread }) : ""];
-  setAttributes(node, { "aria-label": [name, ...presence].filter(Boolean).join(", ") });
+  const presence = online === undefined ? [] : [t(online ? "online" : "offline")];
+  if (unread) presence.push(t("unread", { count: unread }));
+  setAttributes(node, { "aria-label": [name, ...presence].join(", ") });
   setAttributes(link, { "aria-current": current ? "true" : null });
-  if (user) setAttributes(/** @type {Element} */ (face.lastElementChild), { "data-online": online, hidden: online === undefined });
+  if (user) showOnline(face, online);
   const letter = /** @type {Text} */ (face.firstChild);
   letter.data = user?.deleted ? "–" : initial(name);
   setText(who, name);

@@ -1,7 +1,7 @@
 // The dialog of settings: what others see of one, how one signs in and where, how the page looks and speaks up.
 // Does not know how choices are kept or applied, nor what the server does: the callbacks do.
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { languageCode, LANGUAGES, since, t } from "./i18n.js";
 import { chime } from "./attention.js";
 import { loadChoice, saveChoice } from "./storage.js";
@@ -28,7 +28,8 @@ import { choice, field, form, openDialog, tick } from "./view-field.js";
  * @returns {HTMLDialogElement}
  */
 export function openSettings(me, account, choices) {
-  return openDialog(t("settings"), name(me, account), look(choices), notes(), password(me, account), devices(account), ending(me, account));
+  return openDialog(t("settings"), name(me, account), look(choices), notes(), password(me, account), devices(account),
+    ending(me, account));
 }
 
 /** @param {import("./i18n.js").Word} word @param {...(Node | string | false)} content */
@@ -36,13 +37,15 @@ const part = (word, ...content) => h("section", { class: "part" }, h("h3", { tex
 
 /** @param {import("./state.js").User} me @param {Account} account */
 function name(me, account) {
-  const box = field("display_name", t("display_name"), { value: me.display_name, autocomplete: "nickname", maxlength: 64 });
-  return part("profile", h("p", { class: "hint", text: `@${me.name}` }), form({ submit: t("save"), style: "secondary", fields: { display_name: box },
+  const attributes = { value: me.display_name, autocomplete: "nickname", maxlength: 64 };
+  const box = field("display_name", t("display_name"), attributes, `@${me.name}`);
+  return part("profile", form({ submit: t("save"), style: "secondary", fields: { display_name: box },
     onSubmit: () => account.rename(box.input.value.trim()).then(() => t("saved")) }));
 }
 
 /** @param {Choices} choices */
-const look = ({ theme, onTheme, onLanguage }) => part("look", languagePicker(onLanguage, "settings"), themePicker(theme(), onTheme, "settings"));
+const look = ({ theme, onTheme, onLanguage }) =>
+  part("look", languagePicker(onLanguage, "settings"), themePicker(theme(), onTheme, "settings"));
 
 /** @param {(language: string) => void} onLanguage @param {string} where this picker stands */
 export const languagePicker = (onLanguage, where) => choice(t("language"), `${where}-language`, languageCode(),
@@ -72,8 +75,8 @@ function notes() {
 function password(me, account) {
   const current = field("current", t("current_password"), { type: "password", autocomplete: "current-password" });
   const next = field("new", t("new_password"), { type: "password", autocomplete: "new-password" }, t("password_hint"));
-  return part("password", form({ submit: t("change_password"), style: "secondary", user: me.name, fields: { password: current, new: next },
-    onSubmit: async () => {
+  return part("password", form({ submit: t("change_password"), style: "secondary", user: me.name,
+    fields: { password: current, new: next }, onSubmit: async () => {
       await account.changePassword(current.input.value, next.input.value);
       current.input.value = next.input.value = "";
       return t("password_changed");
@@ -83,14 +86,15 @@ function password(me, account) {
 /** @param {Account} account */
 function devices(account) {
   const list = h("ul", { class: "sessions", role: "list" }, h("li", { class: "hint", text: t("loading") }));
-  const elsewhere = h("button", { type: "button", class: "secondary", text: t("log_out_elsewhere"), disabled: true });
+  /** @type {number[]} */
+  let others = [];
+  const elsewhere = button("secondary", t("log_out_elsewhere"), () => end(others));
   async function load() {
     try {
       const sessions = await account.sessions();
-      const others = sessions.filter(({ current }) => !current).map(({ id }) => id);
+      others = sessions.filter(({ current }) => !current).map(({ id }) => id);
       list.replaceChildren(...sessions.map((session) => entry(session, () => end([session.id]))));
-      elsewhere.disabled = !others.length;
-      elsewhere.onclick = () => end(others);
+      elsewhere.hidden = !others.length;
     } catch {
       list.replaceChildren(h("li", { class: "error", text: t("error_network") }));
     }
@@ -105,12 +109,13 @@ function devices(account) {
 function entry({ current, last_used_at, user_agent }, onEnd) {
   return h("li", {}, h("span", { class: "who" }, h("strong", { text: device(user_agent) || t("unknown_device") }),
     h("span", { text: current ? t("this_device") : t("last_used", { when: since(last_used_at, Date.now()) }) })),
-  !current && h("button", { type: "button", class: "link", text: t("log_out"), on: { click: onEnd } }));
+  !current && button("link", t("log_out"), onEnd));
 }
 
 /** @param {import("./state.js").User} me @param {Account} account */
 function ending(me, account) {
   const box = field("password", t("password"), { type: "password", autocomplete: "current-password" });
-  return part("delete_account", h("p", { class: "hint", text: t("delete_account_hint") }), form({ submit: t("delete_account"), style: "danger",
-    user: me.name, fields: { password: box }, onSubmit: () => account.remove(box.input.value) }));
+  return part("delete_account", h("p", { class: "hint", text: t("delete_account_hint") }),
+    form({ submit: t("delete_account"), style: "danger", user: me.name, fields: { password: box },
+      onSubmit: () => account.remove(box.input.value) }));
 }

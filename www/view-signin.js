@@ -7,7 +7,12 @@ import { field } from "./view-field.js";
 import { languagePicker } from "./view-settings.js";
 
 /** The field that a refusal is about, where the server names none. @type {Record<string, string>} */
-const ABOUT = { name_taken: "name", bad_credentials: "password", rate_limited: "password", registration_closed: "invite" };
+const ABOUT = {
+  name_taken: "name",
+  bad_credentials: "password",
+  rate_limited: "password",
+  registration_closed: "invite",
+};
 
 /**
  * @typedef {{name: string, password: string, display_name?: string, invite?: string}} Account
@@ -50,11 +55,12 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
   /** @param {Purpose} purpose */
   function form(purpose) {
     const creating = purpose === "create_account";
-    const name = field("name", t("name"), { autocomplete: "username", autocapitalize: "none",
-      spellcheck: "false", maxlength: 64, value: begun.name }, creating ? t("name_hint") : "");
+    const plain = { autocapitalize: "none", spellcheck: "false" };
+    const name = field("name", t("name"), { autocomplete: "username", ...plain, maxlength: 64, value: begun.name },
+      creating ? t("name_hint") : "");
     const password = field("password", t("password"), { type: "password",
       autocomplete: creating ? "new-password" : "current-password" }, creating ? t("password_hint") : "");
-    const invite = field("invite", t("invite"), { autocomplete: "off", autocapitalize: "none", spellcheck: "false" }, t("invite_hint"));
+    const invite = field("invite", t("invite"), { autocomplete: "off", ...plain }, t("invite_hint"));
     const invited = creating && server?.registration === "invite";
     const display = field("display_name", t("display_name"), { autocomplete: "nickname" }, t("display_name_hint"));
     const stay = h("input", { type: "checkbox", id: "stay" });
@@ -98,7 +104,8 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
         if (empty.length) return empty[0].input.focus();
         const shown = display.input.value.trim();
         enter({ name: name.input.value.trim(), password: password.input.value,
-          ...(creating && shown ? { display_name: shown } : {}), ...(invited ? { invite: invite.input.value.trim() } : {}) });
+          ...(creating && shown ? { display_name: shown } : {}),
+          ...(invited ? { invite: invite.input.value.trim() } : {}) });
       },
     } }, name.element, creating && display.element, password.element, invited && invite.element,
       h("label", { class: "check", for: "stay" }, stay, t("stay")), general, button);
@@ -109,7 +116,8 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
   choose(begun.purpose);
   return h("main", { class: "signin" },
     h("div", { class: "card" },
-      h("header", {}, h("img", { src: "icon.svg", alt: "", width: 48, height: 48 }), h("h1", { text: server?.name ?? "Lovejoy" })),
+      h("header", {}, h("img", { src: "icon.svg", alt: "", width: 48, height: 48 }),
+        h("h1", { text: server?.name ?? "Lovejoy" })),
       notice && h("p", { class: "notice", role: "status", text: notice }),
       h("div", { class: "tabs", role: "tablist" }, ...tabs), body),
     h("footer", {}, languagePicker(onLanguage, "card"),

@@ -43,13 +43,15 @@ export function createViews({ title, limit, desk, state, dispatch, actions, acco
   const menu = createMenu({ choices, onSettings: settings, onLogOut, open: Boolean(open?.menu) });
   const adding = createAddForm({ onAsk: people.ask, onFind: people.find, self: () => state().me });
   const list = createList({ title, menu: menu.element, adding, onNewGroup: newGroup, onOpen, actions });
-  const composer = createComposer({ limit, desk, onSend, onSave: messages.save, onEdit: messages.edit, onTyping: messages.typing,
-    lastOwn: () => lastOwn(state()) });
-  const log = createLog({ onLoad, onSeen, onRetry: outbox.retry, onEdit: messages.edit, onDelete: messages.delete, onCopy: messages.copy,
+  const composer = createComposer({ limit, desk, onSend, onSave: messages.save, onEdit: messages.edit,
+    onTyping: messages.typing, lastOwn: () => lastOwn(state()) });
+  const log = createLog({ onLoad, onSeen, onRetry: outbox.retry,
+    onEdit: messages.edit, onDelete: messages.delete, onCopy: messages.copy,
     onDiscard: (nonce) => dispatch({ type: "pending_dropped", nonce }),
     onScroll: (id, atEnd) => dispatch({ type: "scrolled", id, atEnd }),
     onAimed: () => dispatch({ type: "set", change: { aim: 0 } }) });
-  const conversation = createConversation({ log, composer, onBack, onUnblock: people.unblock, onDetails: () => onPanel(!state().panel) });
+  const conversation = createConversation({ log, composer, onBack, onUnblock: people.unblock,
+    onDetails: () => onPanel(!state().panel) });
   const details = createDetails({ onClose: () => onPanel(false), actions });
   columns.replaceChildren(list.element, conversation.element, details.element);
   list.restore(state().query);
@@ -61,8 +63,8 @@ export function createViews({ title, limit, desk, state, dispatch, actions, acco
   }
 
   function newGroup() {
-    const friends = [...state().friends.values()].filter((friend) => friend.state === "friends").map(({ user }) => user);
-    dialog = openNewGroup(friends, async (name, ids) => onOpen(await groups.create(name, ids)));
+    const friends = [...state().friends.values()].filter((friend) => friend.state === "friends");
+    dialog = openNewGroup(friends.map(({ user }) => user), async (name, ids) => onOpen(await groups.create(name, ids)));
   }
 
   /** @param {State} next */
@@ -76,5 +78,6 @@ export function createViews({ title, limit, desk, state, dispatch, actions, acco
     for (const view of [menu, list, composer, log]) view.close();
   }
 
-  return { update, close, list, composer, details, opened: () => ({ menu: menu.isOpen(), settings: Boolean(dialog?.open) }) };
+  const opened = () => ({ menu: menu.isOpen(), settings: Boolean(dialog?.open) });
+  return { update, close, list, composer, details, opened };
 }
