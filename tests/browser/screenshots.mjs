@@ -32,8 +32,11 @@ let [conversation, group] = [0, 0];
 await seed();
 // Whoever has a poll open is online.
 const leaving = new AbortController();
-const online = [moran, ada].map(({ token }) => fetch(`${BASE}/api/events?wait=60`,
-  { headers: { Authorization: `Bearer ${token}` }, signal: leaving.signal }).catch(() => null));
+const stay = async ({ token }) => {
+  const options = { headers: { Authorization: `Bearer ${token}` }, signal: leaving.signal };
+  while (!leaving.signal.aborted) await fetch(`${BASE}/api/events?wait=60`, options).catch(() => null);
+};
+const online = [moran, ada].map(stay);
 
 for (const language of ["en", "zh"]) {
   for (const theme of ["light", "dark"]) {
@@ -41,7 +44,7 @@ for (const language of ["en", "zh"]) {
     const shot = (page, name) => page.screenshot({ path: join(folder, `${name}-${theme}-${language}.png`) });
     const open = async (viewport, token, hash = "") => {
       const context = await browser.newContext({ viewport, locale: language === "en" ? "en-GB" : "zh-CN",
-        colorScheme: theme, deviceScaleFactor: viewport === PHONE ? 2 : 1 });
+        colorScheme: theme, deviceScaleFactor: viewport === PHONE ? 2 : 1, hasTouch: viewport === PHONE, isMobile: viewport === PHONE });
       const page = await context.newPage();
       if (token) await page.addInitScript((value) => sessionStorage.setItem("lovejoy.token", value), token);
       await page.goto(`${BASE}/${hash}`);
@@ -57,8 +60,8 @@ for (const language of ["en", "zh"]) {
 
     const chat = await open(WIDE, liger.token, `#c${conversation}`);
     await chat.getByRole("log", { name: word.log }).getByText("3 pm").waitFor();
-    await chat.getByText("反向 Ajax", { exact: true }).hover();
     await shot(chat, "chat");
+    await chat.getByText("反向 Ajax", { exact: true }).hover();
     await chat.getByText("反向 Ajax", { exact: true }).locator("xpath=ancestor::*[@class='bubble']").getByRole("button", { name: word.edit }).click();
     await shot(chat, "editing");
     await chat.keyboard.press("Escape");
@@ -75,13 +78,17 @@ for (const language of ["en", "zh"]) {
     await chat.getByRole("textbox", { name: word.name }).fill("h");
     await chat.getByRole("button", { name: /Hedy/ }).waitFor();
     await shot(chat, "add-friend");
+    await chat.keyboard.press("Escape");
+    const search = chat.getByRole("searchbox");
+    await search.fill("at");
+    await chat.locator(".hit").first().waitFor();
+    await shot(chat, "search");
+    await search.press("Escape");
     await chat.goto(`${BASE}/#c${group}`);
     await chat.getByRole("log", { name: word.log }).getByText("see you there").waitFor();
     await shot(chat, "group");
-    await chat.context().route(/api\/events/, (route) => route.abort());
-    await chat.context().route(/messages$/, (route) => route.abort());
     await chat.goto(`${BASE}/#c${conversation}`);
-    await chat.reload();
+    await chat.context().setOffline(true);
     await chat.getByRole("textbox").last().fill("Are you still there?");
     await chat.keyboard.press("Enter");
     await chat.getByRole("timer").waitFor();
@@ -96,10 +103,10 @@ for (const language of ["en", "zh"]) {
     const list = await open(PHONE, liger.token);
     await list.getByRole("listitem", { name: /Grace/ }).waitFor();
     await shot(list, "phone-list");
-    await list.getByRole("listitem", { name: /漠然/ }).click();
+    await list.getByRole("listitem", { name: /漠然/ }).tap();
     await list.getByRole("log", { name: word.log }).getByText("3 pm").waitFor();
     await shot(list, "phone-chat");
-    await list.getByRole("button", { name: word.details }).click();
+    await list.getByRole("button", { name: word.details }).tap();
     await shot(list, "phone-details");
     await list.context().close();
 
