@@ -16,6 +16,9 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use support::Server;
@@ -40,7 +43,7 @@ const ROUNDS: usize = 3;
 const LINES: usize = 64;
 const AT_A_TIME: usize = 8;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two messages, so that each is alone.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -111,7 +114,7 @@ fn latencies(pairs: &mut [Pair]) -> io::Result<Vec<Duration>> {
     let mut times = Vec::new();
     for _ in 0..MESSAGES_EACH {
         for pair in pairs.iter_mut() {
-            std::thread::sleep(PAUSE);
+            thread::sleep(PAUSE);
             times.push(pair.say()?);
         }
     }
@@ -240,44 +243,61 @@ impl Flooder {
 
 /// Asks the same on many connections, as fast as it is answered, until nobody listens.
 fn flood(kind: &str, address: &str, token: &str) -> io::Result<()> {
-    let (ended, end) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let _ = io::stdin().read(&mut [0]);
-        ended.send(())
-    });
-    let mut lines = Vec::new();
-    for _ in 0..LINES {
-        lines.push(Line::new(address)?);
-    }
-    let (mut answers, mut begin) = (0, None);
-    let mut number = 0;
-    while end.try_recv().is_err() {
-        for line in &mut lines {
-            if kind == "connections" {
-                *line = Line::new(address)?;
-                continue;
-            }
-            let requests = (0..AT_A_TIME).flat_map(|_| {
-                number += 1;
-                flood_request(kind, token, number)
+    let answers = AtomicU32::new(0);
+    let (told, first) = mpsc::channel();
+    thread::scope(|scope| {
+        for line in 0..LINES {
+            let (answers, told) = (&answers, told.clone());
+            scope.spawn(move || {
+                let error = keep_asking(kind, address, token, line, || {
+                    answers.fetch_add(1, Ordering::Relaxed);
+                    // Who has ended has heard enough.
+                    let _ = told.send(());
+                });
+                eprintln!("the flood ends: {error:?}");
             });
-            line.send(&requests.collect::<Vec<u8>>())?;
         }
-        for line in &mut lines {
-            answers += if kind == "connections" { 1 } else { line.count(AT_A_TIME)? };
+        // It is in full flow.
+        first.recv().map_err(io::Error::other)?;
+        println!("begun");
+        answers.store(0, Ordering::Relaxed);
+        let begin = Instant::now();
+        let _ = io::stdin().read(&mut [0])?;
+        let rate = f64::from(answers.load(Ordering::Relaxed)) / begin.elapsed().as_secs_f64();
+        println!("{rate:.0}");
+        std::process::exit(0)
+    })
+}
+
+/// What one connection of a flood does, until it fails.
+fn keep_asking(
+    kind: &str,
+    address: &str,
+    token: &str,
+    line: usize,
+    mut answered: impl FnMut(),
+) -> io::Result<()> {
+    let mut connection = Line::new(address)?;
+    for round in 0.. {
+        if kind == "connections" {
+            // A port that was used comes back slowly.
+            thread::sleep(10 * PAUSE);
+            connection = Line::new(address)?;
+            answered();
+            continue;
         }
-        if begin.is_none() {
-            begin = Some(Instant::now());
-            answers = 0;
-            println!("begun");
+        let number = |place: usize| (line * 1_000_000 + round) * AT_A_TIME + place;
+        let requests = (0..AT_A_TIME).flat_map(|place| flood_request(kind, token, number(place)));
+        connection.send(&requests.collect::<Vec<u8>>())?;
+        for _ in 0..AT_A_TIME {
+            connection.receive()?;
+            answered();
         }
     }
-    let seconds = begin.map_or(1.0, |begin: Instant| begin.elapsed().as_secs_f64());
-    println!("{:.0}", f64::from(answers) / seconds);
     Ok(())
 }
 
-fn flood_request(kind: &str, token: &str, number: u32) -> Vec<u8> {
+fn flood_request(kind: &str, token: &str, number: usize) -> Vec<u8> {
     match kind {
         "messages" => {
             request("POST", "/api/conversations/1/messages", token, r#"{"body":"flood"}"#)
@@ -322,14 +342,6 @@ impl Line {
         self.receive()
     }
 
-    /// Reads so many answers.
-    fn count(&mut self, answers: usize) -> io::Result<u32> {
-        for _ in 0..answers {
-            self.receive()?;
-        }
-        Ok(u32::try_from(answers).unwrap_or(u32::MAX))
-    }
-
     /// The body of the next answer.
     fn receive(&mut self) -> io::Result<String> {
         let (mut length, mut line) = (0, String::new());
@@ -359,7 +371,7 @@ fn member<'a>(json: &'a str, name: &str) -> Option<&'a str> {
 
 /// Ties a process to a processor, where there are several.
 fn pin(process: u32, cpu: &str) -> io::Result<()> {
-    if std::thread::available_parallelism()?.get() == 1 {
+    if thread::available_parallelism()?.get() == 1 {
         return Ok(());
     }
     let mut command = Command::new("taskset");
