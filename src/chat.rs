@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::data::{Store, StoreError};
 use crate::http::{Pages, Request, Response, client_address};
 use crate::logic::{self, Logic, Manner, Origin, Published, Refusal, Ticket, Wait};
+use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
@@ -37,6 +38,9 @@ pub struct Chat {
     draining: bool,
     /// A turn could not be committed, and none has been since.
     cannot_write: bool,
+    metrics: Rc<Metrics>,
+    /// When the first of those who are in line to be asked for got there.
+    line_since: Mono,
     /// Streams for which there is more already than one piece.
     unfinished: Vec<HoldId>,
     /// All polls are to leave; so many there were, and so many have left.
@@ -84,6 +88,8 @@ impl Chat {
             comet: Comet::new(Wheel::new(TICK, TICKS)),
             draining: false,
             cannot_write: false,
+            metrics: Rc::default(),
+            line_since: now.mono,
             unfinished: Vec::new(),
             leaving: None,
             turn: Turn::default(),
@@ -123,6 +129,7 @@ impl Chat {
         }
         match matched.route {
             Route::Health => return self.health().map(Considered::Answer),
+            Route::Metrics => return Ok(Considered::Answer(self.count())),
             Route::Options => {
                 return Ok(Considered::Answer(web::options(request, client.is_operator)));
             }
@@ -161,6 +168,33 @@ impl Chat {
     fn health(&mut self) -> Result<Response, Problem> {
         self.cannot_write = self.cannot_write && !self.logic.can_write();
         if self.cannot_write { Err(Problem::not_committed()) } else { Ok(web::health()) }
+    }
+
+    /// What was counted, and what there is now.
+    fn count(&self) -> Response {
+        let (resident, counted) = (self.logic.resident(), &self.metrics);
+        let gauges = web::Gauges {
+            held_polls: self.comet.len() - self.comet.streams(),
+            held_streams: self.comet.streams(),
+            connections: counted.connections_accepted.get() - counted.connections_closed.get(),
+            users_online: resident.online,
+            hashing: resident.hashing,
+            inboxes: resident.inboxes,
+            sessions_cached: resident.sessions,
+            conversations_cached: resident.rooms,
+        };
+        web::metrics(counted, &gauges)
+    }
+
+    /// What is wrong, counted where a limit is.
+    fn problem(&self, problem: Problem) -> Response {
+        let response = problem.respond();
+        match response.status() {
+            429 => self.metrics.rate_limited.add(1),
+            503 => self.metrics.unavailable.add(1),
+            _ => {}
+        }
+        response
     }
 
     /// Finds out who it is, and whether they may do this now. Nothing else was looked at before.
@@ -236,7 +270,10 @@ impl Chat {
         if let Some((Ticket(connection), result)) = self.logic.work(now) {
             let response = match result {
                 Ok(reply) => web::respond(&reply),
-                Err(refusal) => self.refused(refusal).respond(),
+                Err(refusal) => {
+                    let problem = self.refused(refusal);
+                    self.problem(problem)
+                }
             };
             self.answer(ConnectionId(connection), response);
         }
@@ -249,9 +286,15 @@ impl Chat {
             self.logic.roll_back();
         } else {
             let is_writing = self.logic.is_writing();
-            match self.logic.commit(now) {
+            let begun = if is_writing { self.metrics.begin() } else { None };
+            let committed = self.logic.commit(now);
+            if is_writing || committed.is_err() {
+                self.metrics.committed(begun, committed.is_ok());
+            }
+            match committed {
                 Ok(published) => {
                     self.cannot_write &= !is_writing;
+                    self.metrics.messages.add(published.messages);
                     return published;
                 }
                 Err(error) => log::error!("a turn was not committed: {error}"),
@@ -260,6 +303,7 @@ impl Chat {
         self.cannot_write = true;
         for pending in &mut self.turn.answers {
             if pending.depends_on_commit {
+                self.metrics.unavailable.add(1);
                 pending.answer = Answer::Whole(Problem::not_committed().respond());
             }
         }
@@ -281,7 +325,7 @@ impl Handler for Chat {
             Ok(Considered::Answer(response)) => response,
             Ok(Considered::Later) => return Decision::Later,
             Ok(Considered::Held(hold)) => return Decision::Held(hold),
-            Err(problem) => problem.respond(),
+            Err(problem) => self.problem(problem),
         };
         self.answer(client.connection, response);
         Decision::Later
@@ -293,7 +337,7 @@ impl Handler for Chat {
             Refused::TimedOut => Problem::timeout(),
             Refused::TooMany => Problem::too_many_connections(),
         };
-        problem.respond()
+        self.problem(problem)
     }
 
     fn half_closed(&mut self, _: Now, hold: HoldId) {
@@ -344,6 +388,10 @@ impl Handler for Chat {
 
     fn finish(&mut self, now: Now) {
         self.logic.finish(now);
+    }
+
+    fn metrics(&self) -> Rc<Metrics> {
+        Rc::clone(&self.metrics)
     }
 }
 

@@ -33,6 +33,7 @@
 //! releasing and expiring take constant time.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::chunks::{Slots, give_back};
 use crate::entity::{Place, UserId};
@@ -88,6 +89,22 @@ pub enum Left {
 }
 
 impl Left {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Draining, Self::Expired, Self::HungUp, Self::LoggedOut, Self::News, Self::Released];
+
+    /// For programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Expired => "expired",
+            Self::HungUp => "hung_up",
+            Self::LoggedOut => "logged_out",
+            Self::News => "news",
+            Self::Released => "released",
+        }
+    }
+
     /// For the log.
     pub fn explain(self) -> &'static str {
         match self {
@@ -114,6 +131,8 @@ pub struct Comet {
     overdue: VecDeque<HoldId>,
     /// Counts polls.
     serial: u32,
+    /// How many of those that are held are streams.
+    streams: usize,
 }
 
 /// A poll, and its neighbours among the polls of its user.
@@ -150,6 +169,7 @@ impl Comet {
             woken: VecDeque::new(),
             overdue: VecDeque::new(),
             serial: 0,
+            streams: 0,
         }
     }
 
@@ -168,6 +188,7 @@ impl Comet {
         chain.newest = slot;
         chain.len += 1;
         self.deadlines.set(slot, deadline);
+        self.streams += usize::from(hold.manner != Manner::Poll);
         HoldId { slot, serial }
     }
 
@@ -193,6 +214,7 @@ impl Comet {
             (_, _) => {}
         }
         self.deadlines.cancel(id.slot);
+        self.streams -= usize::from(hold.manner != Manner::Poll);
         assert!(self.deadlines.len() <= self.holds.len(), "a deadline without a poll");
         log::debug!("poll of user {user} left: {}", left.explain());
         Some(hold)
@@ -226,14 +248,15 @@ impl Comet {
         }
     }
 
-    /// Puts all polls of a user there, the oldest first.
-    pub fn wake_user(&mut self, user: UserId) {
+    /// Puts all polls of a user there, the oldest first. How many those are.
+    pub fn wake_user(&mut self, user: UserId) -> usize {
         let mut slot = self.users.get(&user).map_or(NONE, |chain| chain.oldest);
         while let Some(entry) = self.holds.get(slot) {
             let (id, newer) = (HoldId { slot, serial: entry.serial }, entry.newer);
             self.wake(id);
             slot = newer;
         }
+        self.len_of_user(user)
     }
 
     /// Whether any is in that line, or was.
@@ -274,7 +297,19 @@ impl Comet {
         if self.overdue.is_empty() { self.deadlines.next_deadline() } else { Some(Mono(0)) }
     }
 
-    /// How many polls are held.
+    /// How long a poll has waited, as exactly as deadlines are kept. Of a stream nobody knows.
+    pub fn waited(&self, id: HoldId, now: Mono) -> Option<Duration> {
+        let hold = self.get(id).filter(|hold| hold.manner == Manner::Poll)?;
+        let left = self.deadlines.get(id.slot).map_or(Duration::ZERO, |until| until.since(now));
+        Some(Duration::from_millis(hold.wait_ms.into()).saturating_sub(left))
+    }
+
+    /// How many of them are streams.
+    pub fn streams(&self) -> usize {
+        self.streams
+    }
+
+    /// How many polls and streams are held.
     pub fn len(&self) -> usize {
         self.holds.len()
     }

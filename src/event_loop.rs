@@ -128,6 +128,7 @@ impl<H: Handler> EventLoop<H> {
         config: Rc<Config>,
     ) -> io::Result<Self> {
         let selector = Selector::new()?;
+        server.metrics().measure_with(clock);
         let public = Door::public(config.listen, selector.registry(), DOORS)?;
         let mut signals = UnixStream::from_std(signals);
         selector.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
@@ -197,6 +198,7 @@ impl<H: Handler> EventLoop<H> {
             self.retry_full(now);
             self.server.handle(now, Input::EndOfTurn, &mut self.outputs);
             self.carry_out(now);
+            self.server.metrics().delivered();
             if self.is_drained(now) {
                 self.server.finish(now);
                 return Ok(());

@@ -28,6 +28,7 @@
 //! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
 //! | [`operator`] | the operator's commands, for a server that runs or none | how they are done |
 //! | [`system`], [`timers`], [`config`], [`logger`] | clock, entropy, signals; deadlines; settings; log | |
+//! | [`metrics`] | counts what is done, for `/metrics` | how it is written |
 //! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
 //!
 //! Imports point downwards only. Time, randomness and bytes are arguments: [`server::Server`] opens no
@@ -57,6 +58,7 @@ pub mod http;
 pub mod logger;
 pub mod logic;
 pub mod map;
+pub mod metrics;
 pub mod operator;
 pub mod presence;
 pub mod server;

@@ -88,6 +88,12 @@ impl Presence {
         self.leaving.front().map(|&(until, _)| until)
     }
 
+    /// How many are online.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.here.len()
+    }
+
     /// For one who is online, when a poll of theirs last came or ended.
     pub fn seen_at(&self, user: UserId) -> Option<Timestamp> {
         self.here.get(&user).map(|here| here.seen_at)

@@ -35,6 +35,7 @@ use crate::comet::ConnectionId;
 use crate::config::Config;
 use crate::connection::{Connection, Framing, PeerId, State, Then, Timer};
 use crate::http::{self, CONTINUE, DateCache, Limits, Reader, Request, Step};
+use crate::metrics::Metrics;
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
 use peers::Peers;
@@ -42,6 +43,7 @@ use peers::Peers;
 /// The whole server without its sockets and its clock.
 #[derive(Debug)]
 pub struct Server<H> {
+    metrics: Rc<Metrics>,
     handler: H,
     config: Rc<Config>,
     limits: Limits,
@@ -72,6 +74,7 @@ impl<H: Handler> Server<H> {
     /// A server that nobody has connected to yet.
     pub fn new(config: Rc<Config>, handler: H) -> Self {
         Self {
+            metrics: handler.metrics(),
             handler,
             limits: config.http_limits(),
             connections: Sparse::default(),
@@ -117,6 +120,11 @@ impl<H: Handler> Server<H> {
         &mut self.handler
     }
 
+    /// Where what is done here is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.connections.len()
@@ -137,6 +145,7 @@ impl<H: Handler> Server<H> {
                 && !self.config.speaks_for_others(peer))
         {
             log::debug!("too many connections; one from {peer} is sent away");
+            self.metrics.connections_refused.add(1);
             self.refuse(now, id, Refused::TooMany);
         } else {
             self.set_timer(now, id, Timer::Idle);
@@ -151,9 +160,11 @@ impl<H: Handler> Server<H> {
     fn add(&mut self, id: ConnectionId, peer: PeerId) {
         let before = self.connections.put(id.0, Connection::new(peer));
         assert!(before.is_none(), "the number of a new connection is free");
+        self.metrics.connections_accepted.add(1);
     }
 
     fn receive(&mut self, now: Now, id: ConnectionId, bytes: &[u8], outputs: &mut Outputs) {
+        self.metrics.bytes_received.add(bytes.len());
         let Some(connection) = self.connection(id) else { return };
         match connection.state {
             State::Reading if connection.early.is_empty() => self.read(now, id, bytes, outputs),
@@ -222,6 +233,7 @@ impl<H: Handler> Server<H> {
 
     /// Hands a request to the handler. What came behind it waits until it is answered.
     fn decide(&mut self, now: Now, id: ConnectionId, request: &Request<'_>, early: &[u8]) {
+        self.metrics.requests.add(1);
         self.set_timer(now, id, Timer::Off);
         let Some(connection) = self.connection(id) else { return };
         connection.framing = Framing::of(request);
@@ -285,6 +297,7 @@ impl<H: Handler> Server<H> {
     // The end of a turn.
 
     fn end_turn(&mut self, now: Now, outputs: &mut Outputs) {
+        self.metrics.turns.add(1);
         self.time_out(now, outputs);
         self.finish_turn(now, outputs);
         // Requests that were pipelined are waiting; a few of them need not wait for the loop.
@@ -305,9 +318,11 @@ impl<H: Handler> Server<H> {
         for (id, why) in std::mem::take(&mut self.refused) {
             answers.push((id, Answer::Whole(self.handler.refuse(&why))));
         }
+        let before = outputs.len();
         for (id, answer) in answers.drain(..) {
             self.write(now, id, answer, outputs);
         }
+        self.metrics.bytes_sent.add(outputs.len() - before);
         // Empty, and kept for its memory.
         self.answers = answers;
     }
@@ -459,6 +474,7 @@ impl<H: Handler> Server<H> {
     /// Forgets a connection, and whatever was going on for it.
     fn remove(&mut self, now: Now, id: ConnectionId) {
         let Some(connection) = self.connections.take(id.0) else { return };
+        self.metrics.connections_closed.add(1);
         self.peers.leave(connection.peer);
         self.deadlines.cancel(id.0);
         match connection.state {

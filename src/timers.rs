@@ -88,6 +88,15 @@ impl Wheel {
         }
     }
 
+    /// The end of the tick in which `key` is due, if it has a deadline.
+    pub fn get(&self, key: u32) -> Option<Mono> {
+        let tick = match self.nodes.get(key)? {
+            Node::Near { slot, .. } => self.tick(usize::from(*slot)),
+            Node::Far { tick } => whole(*tick),
+        };
+        Some(Mono(tick.saturating_mul(self.tick_micros)))
+    }
+
     /// Takes the deadline of `key` away, if it has one.
     pub fn cancel(&mut self, key: u32) {
         match self.nodes.take(key) {
@@ -149,8 +158,7 @@ impl Wheel {
             let bits = self.occupied[word] & mask;
             if bits != 0 {
                 let slot = word * 64 + bits.trailing_zeros() as usize;
-                let slots = self.heads.len();
-                return Some(self.passed + 1 + ((slot + slots - start) % slots) as u64);
+                return Some(self.tick(slot));
             }
         }
         None
@@ -208,6 +216,12 @@ impl Wheel {
         if after == NONE {
             self.occupied[slot / 64] &= !(1 << (slot % 64));
         }
+    }
+
+    /// The next tick that a slot stands for.
+    fn tick(&self, slot: usize) -> u64 {
+        let (slots, start) = (self.heads.len(), self.slot(self.passed + 1));
+        self.passed + 1 + ((slot + slots - start) % slots) as u64
     }
 
     fn slot(&self, tick: u64) -> usize {

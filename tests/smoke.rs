@@ -157,6 +157,27 @@ fn a_message_is_pushed_to_a_held_poll() {
 }
 
 #[test]
+fn commits_and_deliveries_are_measured() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let (anna, ben, conversation) = server.friends();
+    let mut poll = server.hold(&ben, &server.cursor(&ben));
+    server.say(&anna, conversation, "hello");
+    poll.answer();
+    let answer = server.call("GET", "/metrics", "", None);
+    let page = String::from_utf8(answer.body).expect("a text");
+    let value = |name: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.expect(name)
+    };
+    let seconds = |name| value(name).parse::<f64>().expect("a number");
+    assert_eq!(value("lovejoy_commit_seconds_count"), value("lovejoy_commits_total"));
+    assert!(seconds("lovejoy_commit_seconds_sum") > 0.0);
+    assert_ne!(value("lovejoy_delivery_seconds_count"), "0");
+    assert!(seconds("lovejoy_delivery_seconds_sum") > 0.0);
+}
+
+#[test]
 fn what_was_acknowledged_survives_kill_9_and_reaches_an_old_cursor_once() {
     let folder = Folder::new();
     let mut server = Server::start(&folder, &[]);

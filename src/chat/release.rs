@@ -38,8 +38,11 @@ impl Chat {
         for id in std::mem::take(&mut self.unfinished) {
             self.comet.wake(id);
         }
+        if !self.comet.has_woken() {
+            self.line_since = now.mono;
+        }
         for &user in &published.woken {
-            self.comet.wake_user(user);
+            self.metrics.wake_ups.add(self.comet.wake_user(user));
         }
         if self.leaving.is_some() {
             self.drain_some(now);
@@ -111,6 +114,7 @@ impl Chat {
     /// Writes news to a stream, and moves its place on.
     fn stream(&mut self, id: HoldId, hold: &Hold, batch: &Batch) {
         self.send(hold.connection, Answer::Piece(web::stream_events(hold.manner, batch)));
+        self.metrics.deliver(self.line_since);
         self.comet.advance(id, batch.behind.place());
         if batch.more {
             self.unfinished.push(id);
@@ -162,6 +166,7 @@ impl Chat {
         let answer = if hold.manner == Manner::Poll {
             let user = hold.caller.user_id;
             let batch = self.logic.ask_last(now, user, hold.place, ticket(hold.connection));
+            self.metrics.empty_answers.add(usize::from(batch.events.is_empty()));
             Answer::Whole(web::respond(&reply(&hold, batch, retry, released)))
         } else {
             let code = if released { "released" } else { "draining" };
@@ -172,17 +177,27 @@ impl Chat {
 
     /// A poll leaves the comet, with its answer.
     fn leave(&mut self, now: Now, id: HoldId, left: Left, answer: Answer) {
-        if let Some(hold) = self.comet.release(id, left) {
-            self.logic.poll_ended(hold.caller.user_id, now);
+        if let Some(hold) = self.take(now, id, left) {
             self.send(hold.connection, answer);
+            if left == Left::News {
+                self.metrics.deliver(self.line_since);
+            }
         }
     }
 
     /// A poll leaves the comet, and nobody is left to answer.
     pub(super) fn hang_up(&mut self, now: Now, id: HoldId) {
-        if let Some(hold) = self.comet.release(id, Left::HungUp) {
-            self.logic.poll_ended(hold.caller.user_id, now);
+        self.take(now, id, Left::HungUp);
+    }
+
+    fn take(&mut self, now: Now, id: HoldId, left: Left) -> Option<Hold> {
+        if let Some(waited) = self.comet.waited(id, now.mono) {
+            self.metrics.hold_time.add(waited, 1);
         }
+        let hold = self.comet.release(id, left)?;
+        self.metrics.left(left);
+        self.logic.poll_ended(hold.caller.user_id, now);
+        Some(hold)
     }
 }
 

@@ -25,6 +25,11 @@ impl Cache {
         Self { sessions: Map::default(), rooms: Map::default(), entries_max }
     }
 
+    /// How many sessions and conversations there are.
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.sessions.len(), self.rooms.len())
+    }
+
     pub(super) fn session(&self, token_hash: &[u8; 32]) -> Option<SessionRow> {
         self.sessions.get(token_hash).copied()
     }

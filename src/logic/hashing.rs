@@ -100,6 +100,11 @@ impl Hashing {
         Self { jobs: VecDeque::new(), jobs_max }
     }
 
+    /// How many keys are being derived.
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }

@@ -91,6 +91,11 @@ impl Live {
         Self { newest: 0, events_max, inboxes: Map::default(), retiring: VecDeque::new() }
     }
 
+    /// How many inboxes there are.
+    pub(super) fn len(&self) -> usize {
+        self.inboxes.len()
+    }
+
     /// The number of the newest live event of all.
     pub(super) fn newest(&self) -> u64 {
         self.newest

@@ -118,6 +118,23 @@ pub struct Published {
     pub woken: Vec<UserId>,
     /// Whose polls have lost which session.
     pub ended: Vec<Caller>,
+    /// How many messages were written.
+    pub messages: usize,
+}
+
+/// How much of what is there for a time there is.
+#[derive(Clone, Copy, Debug)]
+pub struct Resident {
+    /// Users who are online.
+    pub online: usize,
+    /// Passwords that are being hashed.
+    pub hashing: usize,
+    /// Users whose unstored events are remembered.
+    pub inboxes: usize,
+    /// Sessions in memory.
+    pub sessions: usize,
+    /// Conversations in memory.
+    pub rooms: usize,
 }
 
 impl Logic {
@@ -267,9 +284,11 @@ impl Logic {
             self.quiet_at = now.mono.plus(QUIET);
         }
         let mut woken = Vec::new();
+        let mut messages = 0;
         for entry in self.written.drain(..) {
             self.newest_id = entry.number;
             if !entry.is_update {
+                messages += 1;
                 self.notes.has_said(entry.room.id, entry.message.sender_id, entry.number);
             }
             for reader in entry.readers() {
@@ -287,7 +306,7 @@ impl Logic {
         }
         woken.sort_unstable();
         woken.dedup();
-        Ok(Published { woken, ended: std::mem::take(&mut self.ended) })
+        Ok(Published { woken, ended: std::mem::take(&mut self.ended), messages })
     }
 
     /// Puts into the turn's transaction what is only remembered, and clears away what nobody needs.
@@ -390,6 +409,18 @@ impl Logic {
     /// Whether the store takes what is written, as far as can be told now.
     pub fn can_write(&mut self) -> bool {
         self.store.is_writing() || self.store.try_write().is_ok()
+    }
+
+    /// What is there at this moment.
+    pub fn resident(&self) -> Resident {
+        let (sessions, rooms) = self.cache.len();
+        Resident {
+            online: self.presence.len(),
+            hashing: self.hashing.len(),
+            inboxes: self.live.len(),
+            sessions,
+            rooms,
+        }
     }
 
     /// The store, for what is done to it as a whole.

@@ -1,9 +1,11 @@
 //! Says what a server asks of whoever answers its requests, and what it can be given to write.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::comet::{ConnectionId, HoldId};
 use crate::http::{ParseError, Request, Response};
+use crate::metrics::Metrics;
 use crate::system::{Mono, Now};
 
 /// What is done with requests. All else about a connection is done by the [`Server`](super::Server).
@@ -35,6 +37,11 @@ pub trait Handler {
 
     /// The last thing to be called.
     fn finish(&mut self, now: Now);
+
+    /// Where what is done for it is counted, too.
+    fn metrics(&self) -> Rc<Metrics> {
+        Rc::default()
+    }
 }
 
 /// Who sends a request.

@@ -96,6 +96,8 @@ pub struct Outputs {
     pub list: Vec<Output>,
     /// The bytes of all [`Output::Write`].
     pub bytes: Vec<u8>,
+    /// How many bytes their tails have.
+    tails: usize,
 }
 
 impl Outputs {
@@ -107,6 +109,7 @@ impl Outputs {
         tail: &'static [u8],
         then: Then,
     ) {
+        self.tails += tail.len();
         let end = self.bytes.len();
         // Answers to requests that were pipelined leave by one write.
         if let Some(Output::Write { connection: last, bytes, tail: last_tail, then: last_then }) =
@@ -123,10 +126,16 @@ impl Outputs {
         self.list.push(Output::Write { connection, bytes: start..end, tail, then });
     }
 
+    /// How many bytes are to be written.
+    pub(super) fn len(&self) -> usize {
+        self.tails + self.bytes.len()
+    }
+
     /// Forgets the turn, and keeps the memory for the next, unless it was an unusual one.
     pub fn clear(&mut self) {
         self.list.clear();
         self.bytes.clear();
+        self.tails = 0;
         self.bytes.shrink_to(KEPT_BYTES_MAX);
     }
 }

@@ -19,6 +19,7 @@
 mod control;
 mod fields;
 mod json;
+mod metrics;
 mod problem;
 mod reply;
 mod request;
@@ -26,6 +27,7 @@ mod route;
 mod stream;
 
 pub use control::{OrderRoute, Said, order_body, read_order};
+pub use metrics::{Gauges, metrics};
 pub use problem::Problem;
 pub use reply::{health, respond};
 pub use request::{bearer_token, read_call};

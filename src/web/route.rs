@@ -30,6 +30,7 @@ pub enum Route {
     LogOut,
     MarkRead,
     Me,
+    Metrics,
     Options,
     Order(OrderRoute),
     Page,
@@ -86,6 +87,7 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/api/events", &[(Get, Route::Events)]),
     ("/api/events/ack", &[(Post, Route::Acknowledge)]),
     ("/healthz", &[(Get, Route::Health)]),
+    ("/metrics", &[(Get, Route::Metrics)]),
 ];
 
 /// What every page can be asked for.
@@ -165,6 +167,7 @@ impl Route {
     pub fn needs_token(self) -> bool {
         match self {
             Self::Health
+            | Self::Metrics
             | Self::LogIn
             | Self::Options
             | Self::Order(_)

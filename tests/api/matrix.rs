@@ -24,6 +24,7 @@ const TABLE: &str = r#"
 request                                                                | owner           | member        | former        | friend          | blocked       | stranger      | nobody
 
 GET /api/server                                                        | 200             | =             | =             | =               | =             | =             | =
+GET /metrics                                                           | 200             | =             | =             | =               | =             | =             | =
 GET /healthz                                                           | 200             | =             | =             | =               | =             | =             | =
 POST /api/users {"name":"new","password":"secret"}                     | 201             | =             | =             | =               | =             | =             | =
 POST /api/sessions {"name":"max","password":"secret"}                  | 201             | =             | =             | =               | =             | =             | =
