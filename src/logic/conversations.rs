@@ -1,5 +1,6 @@
 //! Tells what is said in which conversation, to those who are in it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::live::News;
@@ -16,12 +17,22 @@ pub(super) struct People {
     former: Rc<[User]>,
 }
 
+/// What is looked up once for all members who are told of a conversation at the end of a turn.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    people: People,
+    /// How much there is to read behind a mark. It is the same for all whose mark stands there: who
+    /// has said something behind it has a later one.
+    unread: BTreeMap<MessageId, u64>,
+}
+
 impl Logic {
     pub(super) fn conversations(&self, me: UserId) -> Result<Vec<Conversation>, StoreError> {
         let mut conversations = Vec::new();
         for member in self.store.memberships(me)? {
             let people = self.people(&member)?;
-            conversations.push(self.seen_conversation(me, member, people)?);
+            let unread = self.store.unread(member.conversation_id, me, self.mark(me, &member))?;
+            conversations.push(self.seen_conversation(me, member, people, unread)?);
         }
         let newest = |c: &Conversation| c.last_message.as_ref().map(|message| message.id);
         conversations.sort_by_key(|c| std::cmp::Reverse((newest(c), c.id)));
@@ -35,7 +46,8 @@ impl Logic {
     ) -> Result<Option<Conversation>, StoreError> {
         let Some(member) = self.store.membership(id, me)? else { return Ok(None) };
         let people = self.people(&member)?;
-        self.seen_conversation(me, member, people).map(Some)
+        let unread = self.store.unread(id, me, self.mark(me, &member))?;
+        self.seen_conversation(me, member, people, unread).map(Some)
     }
 
     /// Tells the members of a conversation that it is new or has changed.
@@ -49,19 +61,25 @@ impl Logic {
         Ok(())
     }
 
-    /// What a member is told of a conversation, at the end of a turn: what all see alike is looked up
-    /// once.
+    /// What a member is told of a conversation, at the end of a turn.
     pub(super) fn told_conversation(
         &mut self,
         me: UserId,
         id: ConversationId,
     ) -> Result<Option<Event>, StoreError> {
         let Some(member) = self.store.membership(id, me)? else { return Ok(None) };
-        let people = match &self.told_of {
-            Some((known, people)) if *known == id => people.clone(),
-            _ => self.told_of.insert((id, self.people(&member)?)).1.clone(),
+        let (known, mark) = (self.told_of.get(&id), self.mark(me, &member));
+        let people = match known {
+            Some(told) => told.people.clone(),
+            None => self.people(&member)?,
         };
-        let conversation = self.seen_conversation(me, member, people)?;
+        let unread = match known.and_then(|told| told.unread.get(&mark)) {
+            Some(&unread) => unread,
+            None => self.store.unread(id, me, mark)?,
+        };
+        let told = Told { people: people.clone(), unread: BTreeMap::new() };
+        self.told_of.entry(id).or_insert(told).unread.insert(mark, unread);
+        let conversation = self.seen_conversation(me, member, people, unread)?;
         Ok(Some(Event::Conversation(Box::new(conversation))))
     }
 
@@ -113,19 +131,23 @@ impl Logic {
         me: UserId,
         member: MemberRow,
         people: People,
+        unread: u64,
     ) -> Result<Conversation, StoreError> {
         let last_message = self.last_message(me, &member)?;
-        let id = member.conversation_id;
-        let read = self.notes.read(id, me, member.read_id);
         Ok(Conversation {
-            id,
+            id: member.conversation_id,
             kind: member.kind,
             members: people.members,
             former_members: people.former,
-            unread: self.store.unread(id, me, member.after_id.max(read))?,
+            unread,
             title: member.title,
             last_message,
         })
+    }
+
+    /// What came behind this has not been read.
+    fn mark(&self, me: UserId, member: &MemberRow) -> MessageId {
+        self.notes.read(member.conversation_id, me, member.read_id).max(member.after_id)
     }
 
     fn people(&self, member: &MemberRow) -> Result<People, StoreError> {

@@ -37,6 +37,7 @@ pub use limits::Limited;
 pub use orders::{ListedAccount, Order};
 pub use refusal::Refusal;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ use crate::entity::{ConversationId, Event, MessageId, SessionId, Timestamp, User
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
 use cache::Cache;
-use conversations::People;
+use conversations::Told;
 use hashing::Hashing;
 use limits::RateLimits;
 use live::{Live, News};
@@ -95,8 +96,8 @@ pub struct Logic {
     written: Vec<Entry>,
     /// Somebody has left a conversation in this turn.
     tail_is_stale: bool,
-    /// Who is in the conversation of which several members are told in this turn.
-    told_of: Option<(ConversationId, People)>,
+    /// The conversations of which members are told in this turn.
+    told_of: BTreeMap<ConversationId, Told>,
     /// What else this turn will tell whom then.
     outbox: Vec<(UserId, Notice)>,
     /// The sessions that this turn ends, and whose they are.
@@ -163,7 +164,7 @@ impl Logic {
             upkeep_at: now.mono,
             written: Vec::new(),
             tail_is_stale: false,
-            told_of: None,
+            told_of: BTreeMap::new(),
             outbox: Vec::new(),
             ended: Vec::new(),
             registration: config.registration,
@@ -268,7 +269,7 @@ impl Logic {
     /// Makes the turn's writes durable and then, and only then, publishes what it has to tell.
     pub fn commit(&mut self, now: Now) -> Result<Published, StoreError> {
         self.bound_notes(now);
-        self.told_of = None;
+        self.told_of.clear();
         if self.store.is_writing() {
             let due = self.notes.are_due(now.mono);
             let noted = if due { self.write_notes(now) } else { Ok(()) };

@@ -553,3 +553,36 @@ fn what_changes_a_group_is_limited_in_its_rate() {
     world.pass(std::time::Duration::from_secs(1));
     assert_eq!(rename(&mut world).status, 200);
 }
+
+/// What is told to many at once is looked up for all of them together, and still each one's own.
+#[test]
+fn each_member_is_told_how_much_is_unread_for_them() {
+    let mut world = World::new();
+    let [anna, ben, carl, dora] = circle(&mut world);
+    let people = [&anna, &ben, &carl, &dora];
+    let groups = ["one", "two"].map(|title| world.group(&anna, title, &[&ben, &carl, &dora]));
+    for group in groups {
+        let first = said(&mut world, &anna, group, "one");
+        said(&mut world, &ben, group, "two");
+        said(&mut world, &anna, group, "three");
+        let read = format!("{}/read", path(group));
+        world.put(&read, &dora, &json!({ "message_id": first }));
+    }
+    let cursors = people.map(|person| world.cursor(person));
+    // In one turn, and so is what they ask.
+    for group in groups {
+        world.ask("PATCH", &path(group), &anna.token, Some(&json!({ "title": "new" })));
+    }
+    let mut lines = Vec::new();
+    for (person, cursor) in people.into_iter().zip(&cursors) {
+        lines.push(world.poll(person, cursor, 25));
+    }
+    let answers = world.settle();
+    for (line, unread) in lines.into_iter().zip([0, 1, 3, 2]) {
+        let answer = answers.iter().find(|answer| answer.line == line).expect("an answer");
+        let events = answer.body["events"].as_array().expect("a list");
+        let told = events.iter().filter(|event| event["type"] == "conversation");
+        let told: Vec<_> = told.map(|event| event["conversation"]["unread"].clone()).collect();
+        assert_eq!(told, [unread, unread]);
+    }
+}
