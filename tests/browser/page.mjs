@@ -20,7 +20,7 @@ after(() => browser.close());
 /** A browser of its own: what it stores is shared by its tabs and by nobody else. */
 export async function newContext(options = {}) {
   const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   context.on("console", (message) => {
     const text = message.text();
     // The browser's own note about an answer such as 401 is no fault of the page.
@@ -69,7 +69,7 @@ export async function write(page, text) {
 
 /** Waits until a question about the page is answered with yes. */
 export async function until(question, what) {
-  for (const end = Date.now() + 15_000; Date.now() < end;) if (await question()) return;
+  for (const end = Date.now() + 30_000; Date.now() < end;) if (await question()) return;
   assert.fail(`waited in vain: ${what}`);
 }
 
@@ -91,7 +91,7 @@ export async function control(command) {
 
 /** A test with a browser of its own, whose pages must have had nothing to complain about.
  * @param {string} name @param {...any} rest */
-export const test = (name, ...rest) => it(name, { timeout: 90_000, ...(rest[1] && rest[0]) }, async (t) => {
+export const test = (name, ...rest) => it(name, { timeout: 180_000, ...(rest[1] && rest[0]) }, async (t) => {
   faults = [];
   const contexts = browser.contexts().length;
   await rest.at(-1)(t);

@@ -1,7 +1,7 @@
 // What happens when the connection goes, and how tabs share one.
 
 import assert from "node:assert/strict";
-import { bubble, connection, control, log, needsControl, newContext, newWindow, openAs, pair, row, run, test, until, write } from "./page.mjs";
+import { box, bubble, connection, control, log, needsControl, newContext, newWindow, openAs, pair, row, run, test, until, write } from "./page.mjs";
 import { account, enterDemo, say } from "./support.mjs";
 
 for (const [way, banner] of [["kill", true], ["stop", false]]) {
@@ -102,4 +102,29 @@ test("a tab without any way to reach the others polls for itself", async () => {
     await say(b, id, text);
     for (const tab of tabs) await bubble(tab, text).waitFor();
   }
+});
+
+test("with more tabs than a browser has connections, sending is as quick as with one", async () => {
+  const { a, b, id } = await pair("Tabby", "Friend");
+  const context = await newContext();
+  const tabs = [];
+  for (let count = 0; count < 8; count++) tabs.push(await openAs(context, a, `#c${id}`));
+  const times = [];
+  for (const tab of [tabs[0], tabs[3], tabs[7]]) {
+    const text = `from tab ${tabs.indexOf(tab)}`;
+    await box(tab).fill(text);
+    times.push(await tab.evaluate((sent) => new Promise((resolve) => {
+      const begin = performance.now();
+      // Not by frames: a window behind others is given few.
+      const watch = new MutationObserver(() => {
+        const mine = [...document.querySelectorAll(".message")].find((it) => it.querySelector(".body").textContent === sent);
+        if (["sent", "delivered", "read"].includes(mine?.dataset.mark)) resolve(performance.now() - begin);
+      });
+      watch.observe(document.querySelector(".log"), { attributes: true, childList: true, subtree: true });
+      document.querySelector(".composer").requestSubmit();
+    }), text));
+  }
+  console.log(`# sending with 8 tabs open: ${times.map(Math.round).join(", ")} ms`);
+  await say(b, id, "to all of you");
+  for (const tab of tabs) await bubble(tab, "to all of you").waitFor();
 });

@@ -1,7 +1,7 @@
 // What it is like to use without a mouse, on a phone, in another language, in the dark.
 
 import assert from "node:assert/strict";
-import { box, bubble, log, newContext, openAs, pair, row, test } from "./page.mjs";
+import { box, bubble, log, message, newContext, openAs, pair, row, test } from "./page.mjs";
 import { BASE, say } from "./support.mjs";
 
 test("the keyboard alone opens a conversation, writes, and finds the way back", async () => {
@@ -27,6 +27,35 @@ test("the keyboard alone opens a conversation, writes, and finds the way back", 
   await page.keyboard.press("Escape");
   await page.getByText("Choose a conversation").waitFor();
   assert.ok(await focused(/^Board/));
+});
+
+test("messages are edited and deleted by the keyboard alone", async () => {
+  const { a, b, id } = await pair("Key", "Board");
+  const context = await newContext();
+  const page = await openAs(context, a, `#c${id}`);
+  await box(page).focus();
+  for (const text of ["first", "second"]) {
+    await page.keyboard.type(text);
+    await page.keyboard.press("Enter");
+    await message(page, text).getByRole("img", { name: /Sent|Delivered|Read/ }).waitFor();
+  }
+  await say(b, id, "not mine");
+  await bubble(page, "not mine").waitFor();
+  const focused = () => page.evaluate(() => [document.activeElement.getAttribute("aria-label"),
+    document.activeElement.closest(".message")?.querySelector(".body").textContent]);
+  await page.keyboard.press("Shift+Tab");
+  assert.deepEqual(await focused(), ["Delete", "second"]);
+  await page.keyboard.press("ArrowUp");
+  assert.deepEqual(await focused(), ["Delete", "first"]);
+  await page.keyboard.press("Enter");
+  await log(page).getByText("Message deleted").waitFor();
+  await box(page).focus();
+  for (let presses = 0; presses < 3; presses++) await page.keyboard.press("Shift+Tab");
+  assert.deepEqual(await focused(), ["Edit", "second"]);
+  await page.keyboard.press("Enter");
+  await page.keyboard.type(" thoughts");
+  await page.keyboard.press("Enter");
+  await bubble(page, "second thoughts").waitFor();
 });
 
 test("nothing scrolls sideways on a phone of 320 pixels", async () => {

@@ -24,6 +24,27 @@ test("a first visit costs less than 60 KiB", async (t) => {
   assert.deepEqual(asked.sort(), modules.sort(), "the page names all modules, so that they come at once");
 });
 
+test("a second visit fetches nothing anew", async () => {
+  const context = await newContext();
+  const page = await context.newPage();
+  await page.goto(BASE);
+  await page.getByRole("tab", { name: "Sign in" }).waitFor();
+  const devtools = await context.newCDPSession(page);
+  await devtools.send("Network.enable");
+  /** @type {Map<string, string>} */
+  const asked = new Map();
+  const answers = [];
+  devtools.on("Network.requestWillBeSent", ({ requestId, request }) => asked.set(requestId, request.url));
+  devtools.on("Network.responseReceivedExtraInfo", ({ requestId, statusCode, headersText = "" }) =>
+    answers.push({ url: asked.get(requestId), statusCode, size: headersText.length }));
+  await page.reload();
+  await page.getByRole("tab", { name: "Sign in" }).waitFor();
+  const pages = answers.filter(({ url }) => !url?.includes("/api/"));
+  console.log(`# second visit: ${pages.length} requests, each answered with nothing but a head`);
+  assert.deepEqual(pages.filter(({ statusCode }) => statusCode !== 304), []);
+  assert.ok(pages.length > 20, "all of them were asked for");
+});
+
 test("what is wrong with a form stands under the field it is about", async () => {
   const context = await newContext();
   const page = await context.newPage();

@@ -100,6 +100,28 @@ test("Enter that belongs to an input method does not send", async () => {
   assert.equal(await box(page).inputValue(), "");
 });
 
+test("each conversation keeps its own draft, also over a reload", async () => {
+  const { a } = await pair("Dora", "First");
+  const other = await account(`second_${run}`, "Second");
+  await befriend(a, other);
+  const context = await newContext();
+  const page = await openAs(context, a);
+  await row(page, /^First/).click();
+  await box(page).fill("for the first");
+  await row(page, /^Second/).click();
+  assert.equal(await box(page).inputValue(), "");
+  await box(page).fill("for the second\nwith two lines");
+  await page.reload();
+  await until(async () => await box(page).inputValue() === "for the second\nwith two lines", "the draft is back");
+  await row(page, /^First/).click();
+  assert.equal(await box(page).inputValue(), "for the first");
+  await box(page).press("Enter");
+  await bubble(page, "for the first").waitFor();
+  await page.reload();
+  await bubble(page, "for the first").waitFor();
+  assert.equal(await box(page).inputValue(), "", "what was sent is no draft");
+});
+
 test("hostile names and messages are text wherever they are shown", async () => {
   const evil = `<img src=x onerror=alert(1)>`;
   const text = `</span><script>alert(1)</script><b onclick="alert(2)">javascript:alert(3) data:text/html,x`;
