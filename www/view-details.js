@@ -58,7 +58,7 @@ export function createDetails({ onClose, actions: { people, groups } }) {
         presence && h("span", { class: "presence", "data-online": Boolean(other.online), text: presence })),
       other.deleted ? "" : h("div", { class: "ending" },
         friend ? twice("unfriend", t("unfriend_ask", { name }), () => people.remove(id))
-        : !which ? button("secondary", t("send_request"), () => people.askAgain(other.name)) : "",
+        : !which ? button("secondary", t("ask_again"), () => people.askAgain(other.name)) : "",
         which === "blocked" ? button("secondary", t("unblock"), () => people.unblock(id))
         : twice("block", t("block_ask", { name }), () => people.block(id))));
   }

@@ -133,6 +133,7 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
 
   /** @param {Conversation} shown @param {boolean} switched */
   function show(shown, switched) {
+    const inside = log.contains(document.activeElement);
     const mine = items.filter((item) => item.own).length;
     items = timeline(state, shown);
     // What one has just written is what one wants to see.
@@ -156,6 +157,8 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
       const last = [...list.querySelectorAll(".actions")].at(-1);
       if (last) reach(last.querySelectorAll("button"), 0);
     });
+    // A deleted message takes its buttons with it, perhaps the one that was pressed.
+    if (inside && !log.contains(document.activeElement)) log.focus({ preventScroll: true });
   }
 
   /** Shows a message in the middle once it is there. @param {number} messageId */

@@ -61,7 +61,7 @@ function showMark(place, mark) {
   const word = mark && t(/** @type {import("./i18n.js").Word} */ (mark));
   const named = { role: mark && "img", "aria-label": word, title: word, "data-mark": mark };
   setAttributes(place, mark ? named : { role: null, "aria-label": null, title: null, "data-mark": null });
-  place.replaceChildren(...(mark ? [icon(MARK_ICONS[mark])] : []));
+  place.replaceChildren(...(mark ? [icon(MARK_ICONS[mark]), h("span", { class: "sr", text: word })] : []));
 }
 
 /** @param {HTMLElement} node @param {Item | null} item whose buttons these are @param {MessageActions} actions */

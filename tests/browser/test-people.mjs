@@ -30,7 +30,7 @@ test("who is blocked can no longer write, is not told, and can be unblocked", as
   await other.getByText("You are not friends with Calm, so you cannot write here.").waitFor();
   assert.equal(await other.getByText("blocked").count(), 0);
   assert.equal(await box(page).count(), 0);
-  await other.getByRole("complementary", { name: "Details" }).getByRole("button", { name: "Send request" }).click();
+  await other.getByRole("complementary", { name: "Details" }).getByRole("button", { name: "Ask to be friends" }).click();
   await row(other, /^Calm/).getByText("has not answered yet").waitFor();
   await details.getByRole("button", { name: "Unblock" }).click();
   // What was asked meanwhile is seen now.

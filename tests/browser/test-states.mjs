@@ -50,7 +50,7 @@ test("a server that cannot store says so, and what was written waits for another
     await page.clock.fastForward(5_000);
     return await mark("Not sent").count() > 0;
   }, "it is given up");
-  await page.getByText(/The server is busy/).waitFor();
+  await page.getByText(/The server cannot do this just now/).waitFor();
   await context.unroute(/api.conversations.*messages$/, refuse);
   await message(page, "important").getByRole("button", { name: "Try again" }).click();
   await mark(/Sent|Delivered|Read/).waitFor();
