@@ -134,6 +134,13 @@ CREATE TABLE message_index (
     PRIMARY KEY (level, key, message_id)
 ) STRICT, WITHOUT ROWID;
 
+-- What is said in which messages, 128 of them at a time, as a row of bits: so a search skips most of
+-- what does not hold what is searched for. See src/data/search.rs.
+CREATE TABLE signatures (
+    block INTEGER PRIMARY KEY,            -- the messages from 128 block on
+    bits  BLOB NOT NULL
+) STRICT;
+
 -- A level answers for the messages up to its newest, from that of the next level on.
 CREATE TABLE index_levels (
     level     INTEGER PRIMARY KEY,

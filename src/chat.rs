@@ -265,9 +265,10 @@ impl Chat {
         self.turn.answers.push(Pending { connection, answer, depends_on_commit: false });
     }
 
-    /// A slice of what takes longer than a turn may last.
+    /// Slices of what takes longer than a turn may last.
     fn work(&mut self, now: Now) {
-        if let Some((Ticket(connection), result)) = self.logic.work(now) {
+        let done: Vec<_> = self.logic.work(now).collect();
+        for (Ticket(connection), result) in done {
             let response = match result {
                 Ok(reply) => web::respond(&reply),
                 Err(refusal) => {

@@ -148,6 +148,10 @@ pub struct Config {
     pub users_page_default: usize,
     /// Users that are found at most: whoever sees more has to type more of the name.
     pub users_page_max: usize,
+    /// Messages that a search gives where no number is asked for.
+    pub search_page_default: usize,
+    /// Messages in one answer to a search.
+    pub search_page_max: usize,
     /// Messages of history that are given where no number is asked for: some screens.
     pub history_page_default: usize,
     /// Messages of history in one answer.
@@ -265,6 +269,8 @@ impl Default for Config {
             group_members_max: 256,
             users_page_default: 20,
             users_page_max: 50,
+            search_page_default: 20,
+            search_page_max: 50,
             history_page_default: 50,
             history_page_max: 200,
             events_page_max: 200,

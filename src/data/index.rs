@@ -192,6 +192,7 @@ impl Store {
             self.all("SELECT newest_id, swept_id FROM index_levels ORDER BY level", [], |row| {
                 Ok(Level { newest: MessageId(row.get(0)?), swept: MessageId(row.get(1)?) })
             })?;
+        self.load_signed()?;
         self.index = Index { remembered: BTreeSet::new(), levels };
         let keys = self.all(
             "SELECT id, conversation_id, changes IS NOT NULL, sender_id, nonce FROM messages

@@ -53,12 +53,13 @@ macro_rules! message_columns {
         "m.id, m.conversation_id, m.sender_id, m.body, m.sent_at, m.edited_at, m.deleted_at, m.nonce"
     };
 }
+pub(super) use message_columns;
 
 /// One of a user's conversations, as far as a query over all of them needs to know.
-struct Place {
-    conversation: ConversationId,
+pub(super) struct Place {
+    pub(super) conversation: ConversationId,
     /// The user sees what came after this number.
-    joined: MessageId,
+    pub(super) joined: MessageId,
     delivered: MessageId,
 }
 
@@ -111,6 +112,7 @@ impl Store {
             "UPDATE messages SET body = ?2, edited_at = ?3, deleted_at = ?4 WHERE id = ?1",
             (id.0, &changed.body, times[0], times[1]),
         )?;
+        self.sign_again(changed)?;
         self.write("DELETE FROM messages WHERE changes = ?1", [id.0])?;
         let number = MessageId(self.newest.0 + 1);
         self.write(
@@ -280,7 +282,7 @@ impl Store {
     }
 
     /// Where a user is.
-    fn places(&self, user: UserId) -> Result<Vec<Place>, StoreError> {
+    pub(super) fn places(&self, user: UserId) -> Result<Vec<Place>, StoreError> {
         self.all(
             "SELECT conversation_id, after_id, delivered_id FROM members WHERE user_id = ?1",
             [user.0],
@@ -310,7 +312,7 @@ const CHANGE: &str = concat!(
 );
 
 /// Reads [`message_columns`].
-fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
+pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
     Ok(Message {
         id: MessageId(row.get(0)?),
         conversation_id: ConversationId(row.get(1)?),

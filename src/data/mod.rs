@@ -26,6 +26,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod relations;
+mod search;
 mod sessions;
 mod upkeep;
 
@@ -44,6 +45,7 @@ pub use messages::{Change, HistoryPage, NewMessage};
 pub use open::Epoch;
 pub use people::{Account, AccountRow, NewAccount};
 pub use relations::{Relation, Stance};
+pub use search::{Found, Search};
 pub use sessions::SessionRow;
 
 use crate::config::Durability;

@@ -1,5 +1,6 @@
 //! Does for the store what need not be done while somebody waits: places, merges and sweeps the
-//! entries of the index (see [`super::index`]), and brings the log into the database.
+//! entries of the index (see [`super::index`]), signs what can be searched (see [`super::search`]), and
+//! brings the log into the database.
 //!
 //! One slice at a time, each a transaction of its own, best when there is nothing else to do. What is
 //! put off too long is *pressing*: then a slice is due although there is something else to do, so
@@ -21,6 +22,9 @@ const LEVEL_FACTOR: i64 = 8;
 /// How many entries are moved in one slice: a millisecond or two.
 const SLICE: usize = 256;
 
+/// How many blocks of messages are signed in one slice.
+const BLOCKS_OF_SLICE: i64 = 8;
+
 /// How many pages the log may have before it is brought into the database, if there is nothing else
 /// to do: a megabyte. A page that changes often is written to the database once.
 const LOG_PAGES: u32 = 512;
@@ -33,6 +37,8 @@ const PRESSING: i64 = 4;
 pub(super) struct Upkeep {
     /// How many messages are placed together, at least.
     pub(super) index_batch: i64,
+    /// All blocks before this one are signed; see [`super::search`].
+    pub(super) signed: i64,
     placing: Option<Walk>,
     deepening: Option<(Job, Walk)>,
 }
@@ -52,12 +58,13 @@ enum Job {
     /// A level into the next.
     Merge(usize),
     Sweep(usize),
+    Sign,
     Checkpoint,
 }
 
 impl Default for Upkeep {
     fn default() -> Self {
-        Self { index_batch: 4096, placing: None, deepening: None }
+        Self { index_batch: 4096, signed: 0, placing: None, deepening: None }
     }
 }
 
@@ -80,6 +87,7 @@ impl Store {
             Some(Job::Place) => self.place(),
             Some(Job::Merge(level)) => self.merge(level),
             Some(Job::Sweep(level)) => self.sweep(level),
+            Some(Job::Sign) => self.sign(BLOCKS_OF_SLICE),
             Some(Job::Checkpoint) => return self.checkpoint(),
         };
         if done.is_err() {
@@ -90,7 +98,7 @@ impl Store {
 
     /// What is to be done next, of what is so many times larger than it need be.
     fn job(&self, times: i64) -> Option<Job> {
-        let Upkeep { index_batch, placing, deepening } = &self.upkeep;
+        let Upkeep { index_batch, placing, deepening, .. } = &self.upkeep;
         let levels = &self.index.levels;
         let below = |level: usize| levels.get(level + 1).map_or(MessageId(0), |next| next.newest);
         let is_full = |level: usize| {
@@ -101,6 +109,10 @@ impl Store {
         let unplaced = self.newest.0 - self.index.placed().0;
         if placing.is_some() || unplaced >= index_batch.saturating_mul(times) {
             return Some(Job::Place);
+        }
+        let blocks = BLOCKS_OF_SLICE.max(*index_batch / 512);
+        if self.unsigned_blocks() >= blocks.saturating_mul(times) {
+            return Some(Job::Sign);
         }
         if !self.still && i64::from(self.log_pages()) >= i64::from(LOG_PAGES) * times {
             return Some(Job::Checkpoint);

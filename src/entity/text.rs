@@ -13,6 +13,7 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::entity::Needle;
 use crate::entity::characters::{
     breaks_line, is_digit, is_invisible, is_letter, is_visible_mark, turns_direction,
 };
@@ -71,7 +72,11 @@ fn is_in_names(character: char) -> bool {
 /// Each letter is lowered by itself, whatever follows it, and the two lower-case sigmas count as
 /// one: otherwise the key would depend on which of them the lower-casing of `Σ` picks at the end of
 /// a word.
-fn fold(name: &str) -> String {
+pub(super) fn fold(name: &str) -> String {
+    // By far the most frequent case, and the same.
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     let lower = name.nfkc().flat_map(char::to_lowercase);
     lower.map(|character| if character == 'ς' { 'σ' } else { character }).nfkc().collect()
 }
@@ -284,6 +289,8 @@ pub enum TextError {
     BodyNul,
     /// A nonce too short or too long.
     NonceLength,
+    /// Too much to be searched for.
+    NeedleLength,
 }
 
 /// Which of the texts that share one rule is meant.
@@ -330,6 +337,9 @@ impl fmt::Display for TextError {
             Self::BodyNul => f.write_str("A message has no NUL characters."),
             Self::NonceLength => {
                 write!(f, "A nonce has 1 to {} characters.", Nonce::CODE_POINTS_MAX)
+            }
+            Self::NeedleLength => {
+                write!(f, "At most {} characters are searched for.", Needle::CODE_POINTS_MAX)
             }
         }
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::orders::ListedAccount;
 use crate::config::{Config, Registration};
-use crate::data::HistoryPage;
+use crate::data::{Found, HistoryPage};
 use crate::entity::{
     Conversation, ConversationId, Cursor, CursorTag, DisplayName, Event, Friend, Message,
-    MessageBody, MessageId, NamePrefix, Nonce, Password, Place, Session, SessionId, Timestamp,
-    Title, User, UserId, UserName,
+    MessageBody, MessageId, NamePrefix, Needle, Nonce, Password, Place, Session, SessionId,
+    Timestamp, Title, User, UserId, UserName,
 };
 
 /// Somebody whose token was good.
@@ -138,6 +138,15 @@ pub enum Call {
         conversation_id: ConversationId,
         /// From where on.
         page: HistoryPage,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Where was that said?
+    Search {
+        /// What; nothing is found by nothing.
+        needle: Option<Needle>,
+        /// Only before this message.
+        before: MessageId,
         /// At most so many.
         limit: usize,
     },
@@ -342,6 +351,8 @@ pub enum Reply {
         /// Whether there are further ones in that direction.
         more: bool,
     },
+    /// What a search has found.
+    Found(Found),
     /// The message is on the disk.
     Message {
         /// As it is stored.

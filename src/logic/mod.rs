@@ -26,6 +26,7 @@ mod orders;
 mod own;
 pub mod passwords;
 mod refusal;
+mod searching;
 mod tail;
 
 pub use accounts::DEMO_ACCOUNTS;
@@ -53,6 +54,7 @@ use limits::RateLimits;
 use live::{Live, News};
 use notes::Notes;
 use orders::Copying;
+use searching::Searches;
 use tail::{Entry, Tail};
 
 /// After the last message the store's upkeep waits for so long: perhaps another one comes at once.
@@ -77,6 +79,7 @@ pub struct Logic {
     presence: Presence,
     live: Live,
     hashing: Hashing,
+    searches: Searches,
     notes: Notes,
     limits: RateLimits,
     /// The newest number that is committed. What this turn has written is not in it: a cursor must
@@ -153,6 +156,7 @@ impl Logic {
             presence: Presence::new(config.presence_grace),
             live: Live::new(config.live_events_per_user_max),
             hashing: Hashing::new(config.hashing_max),
+            searches: Searches::default(),
             notes: Notes::default(),
             limits: RateLimits::new(&config),
             newest_id: epoch.newest_id,
@@ -205,6 +209,9 @@ impl Logic {
             Call::Events { cursor, wait, manner } => {
                 let place = self.events(caller, cursor.as_deref(), ticket)?;
                 return Ok(Answer::Wait(Wait { caller, place, wait, manner }));
+            }
+            Call::Search { needle, before, limit } => {
+                return self.search(now, me, (needle, before), limit, ticket);
             }
             Call::ChangePassword(change) => {
                 return self.change_password(now, origin.address, caller, *change, ticket);
@@ -361,19 +368,25 @@ impl Logic {
     }
 
     /// Does a slice of whatever takes longer than a turn may last.
-    pub fn work(&mut self, now: Now) -> Option<(Ticket, Result<Reply, Refusal>)> {
-        let (ticket, task, key) = self.hashing.work()?;
-        Some((ticket, self.derived(now, ticket, task, &key).transpose()?))
+    pub fn work(&mut self, now: Now) -> impl Iterator<Item = (Ticket, Result<Reply, Refusal>)> {
+        let derived = self.hashing.work().and_then(|(ticket, task, key)| {
+            Some((ticket, self.derived(now, ticket, task, &key).transpose()?))
+        });
+        let found = self.searches.work(&self.store, now);
+        let found =
+            found.map(|(ticket, found)| (ticket, found.map(Reply::Found).map_err(Refusal::from)));
+        [derived, found].into_iter().flatten()
     }
 
     /// Whether there is such work.
     pub fn has_work(&self) -> bool {
-        !self.hashing.is_empty()
+        !self.hashing.is_empty() || !self.searches.is_empty()
     }
 
     /// Nobody waits for this answer any more.
     pub fn cancel(&mut self, ticket: Ticket) {
         self.hashing.cancel(ticket);
+        self.searches.cancel(ticket);
     }
 
     /// What time alone changes.

@@ -50,6 +50,15 @@ pub fn respond(reply: &Reply) -> Response {
             object.array("messages", messages, json::message);
             object.boolean("more", *more);
         }
+        Reply::Found(found) => {
+            object.array("messages", &found.messages, json::message);
+            object.boolean("more", found.before.is_some());
+            // Usually the last message says where to go on.
+            let last = found.messages.last().map(|message| message.id);
+            if let Some(before) = found.before.filter(|&before| Some(before) != last) {
+                object.integer("before", before.0);
+            }
+        }
         Reply::Conversation { conversation, created } => {
             status = if *created { 201 } else { 200 };
             json::conversation(object.member("conversation"), conversation);

@@ -7,8 +7,8 @@ use super::{Match, Problem, Route};
 use crate::config::Config;
 use crate::data::HistoryPage;
 use crate::entity::{
-    ConversationId, DisplayName, MessageBody, MessageId, NamePrefix, Nonce, Password, SessionId,
-    Title, UserId, UserName,
+    ConversationId, DisplayName, MessageBody, MessageId, NamePrefix, Needle, Nonce, Password,
+    SessionId, Title, UserId, UserName,
 };
 use crate::http::{Body, Method, Request};
 use crate::logic::{Call, Credentials, Manner, PasswordChange, SignUp, Typed};
@@ -73,6 +73,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
             Call::RemoveMember { conversation_id, user_id: UserId(matched.second_id) }
         }
         Route::RenameGroup => Call::RenameGroup { conversation_id, title: title(&members()?)? },
+        Route::Search => search(request, config)?,
         Route::Send => send(conversation_id, &members()?)?,
         Route::Server => Call::Server,
         Route::Sessions => Call::Sessions,
@@ -122,6 +123,14 @@ fn find_users(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
     let limit = page_limit(request, config.users_page_default, config.users_page_max)?;
     let prefix = parameter(request, "q").and_then(|text| NamePrefix::parse(&text));
     Ok(Call::FindUsers { prefix, limit })
+}
+
+fn search(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
+    let limit = page_limit(request, config.search_page_default, config.search_page_max)?;
+    let before = MessageId(number(request, "before")?.unwrap_or(i64::MAX));
+    let needle = Needle::parse(&parameter(request, "q").unwrap_or_default())
+        .map_err(|error| Problem::parameter("q", error.to_string()))?;
+    Ok(Call::Search { needle, before, limit })
 }
 
 fn send(conversation_id: ConversationId, members: &Members) -> Result<Call, Problem> {

@@ -38,6 +38,7 @@ pub enum Route {
     RemoveFriend,
     RemoveMember,
     RenameGroup,
+    Search,
     Send,
     Server,
     Sessions,
@@ -83,6 +84,7 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/api/conversations/{id}/read", &[(Put, Route::MarkRead)]),
     ("/api/conversations/{id}/typing", &[(Post, Route::Type)]),
     ("/api/messages/{id}", &[(Patch, Route::EditMessage), (Delete, Route::DeleteMessage)]),
+    ("/api/search", &[(Get, Route::Search)]),
     ("/api/state", &[(Get, Route::State)]),
     ("/api/events", &[(Get, Route::Events)]),
     ("/api/events/ack", &[(Post, Route::Acknowledge)]),
@@ -196,6 +198,7 @@ impl Route {
             | Self::RemoveFriend
             | Self::RemoveMember
             | Self::RenameGroup
+            | Self::Search
             | Self::Send
             | Self::Sessions
             | Self::State

@@ -274,6 +274,11 @@ impl World {
         answers
     }
 
+    /// Time passes, and the server is not called.
+    pub fn stall(&mut self, time: Duration) {
+        self.advance(self.now.mono.plus(time));
+    }
+
     fn advance(&mut self, to: Mono) {
         let ms = i64::try_from(to.since(self.now.mono).as_millis()).expect("a test is short");
         self.now = Now { mono: to.max(self.now.mono), wall: self.now.wall.plus_millis(ms) };

@@ -1,0 +1,263 @@
+//! Finds messages by what is said in them, a slice at a time.
+//!
+//! Messages are numbered without gaps worth mentioning, so a *block* is simply so many numbers in a row.
+//! Each block of the past has a *signature*: a row of bits, one set for each gram (see
+//! [`crate::entity::grams`]) of what is said in it, and one for each conversation in which. A search
+//! goes back from block to block, skips those whose signature lacks a bit of what is searched for, and
+//! reads the messages of the others. So whatever is found is really there; a block may be read in vain,
+//! seldom where what is searched for is long or Chinese.
+//!
+//! Signatures are appended, each fills one page, and they cost 16 bytes a message: nothing is merged
+//! or looked up to write them. An edited message adds its bits; those of what was deleted stay. What is
+//! not signed yet, the newest messages, is read through.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::messages::read_message;
+use super::{Store, StoreError};
+use crate::entity::{ConversationId, Message, MessageId, Needle, UserId, grams};
+
+/// How many numbers make a block: a power of two.
+const BLOCK: i64 = 128;
+
+/// With what SQLite adds, a signature fills a page.
+const SIGNATURE_BYTES: usize = 1984;
+
+/// What a slice of a search may cost: a millisecond or two. A message counts one and one more for each
+/// so many bytes, a signature as many messages.
+const COST_OF_SLICE: usize = 2048;
+const BYTES_PER_COST: usize = 256;
+const COST_OF_SIGNATURE: usize = 4;
+
+/// Past so many conversations it is not asked whether a block has one of them: most have.
+const CONVERSATIONS_ASKED_MAX: usize = 32;
+
+/// The bits of a block.
+struct Signature([u8; SIGNATURE_BYTES]);
+
+/// A search on its way.
+#[derive(Debug)]
+pub struct Search {
+    needle: Needle,
+    /// Whose copies are found.
+    user: UserId,
+    /// Where the user is, and after which number they came.
+    places: BTreeMap<ConversationId, MessageId>,
+    /// Bits that a block must have, and some of which it must have one.
+    all_of: Vec<usize>,
+    one_of: Vec<usize>,
+    limit: usize,
+    /// Everything from here on has been looked at.
+    before: MessageId,
+    found: Vec<Message>,
+}
+
+/// What a search has found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Newest first.
+    pub messages: Vec<Message>,
+    /// Where to go on: everything from this number on has been looked at. `None`: there is no more.
+    pub before: Option<MessageId>,
+}
+
+impl Search {
+    /// What has been found so far.
+    pub fn into_found(mut self) -> Found {
+        let mut before = (self.before.0 > 1).then_some(self.before);
+        if self.found.len() > self.limit {
+            self.found.truncate(self.limit);
+            before = self.found.last().map(|message| message.id);
+        }
+        Found { messages: self.found, before }
+    }
+
+    /// Takes a message if it is one that is searched for. Whether there is room for another one.
+    fn look_at(&mut self, message: Message) -> bool {
+        let joined = self.places.get(&message.conversation_id);
+        let is_seen = joined.is_some_and(|&joined| message.id > joined);
+        if is_seen && message.deleted_at.is_none() && self.needle.is_in(&message.body) {
+            self.found.push(message.seen_by(self.user));
+        }
+        // One more than is wanted tells that there is more.
+        self.found.len() <= self.limit
+    }
+}
+
+impl Signature {
+    fn bit_of(hashed: u64) -> usize {
+        // Fibonacci hashing: the high bits of the product depend on all bits.
+        let hash = hashed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        usize::try_from(hash).unwrap_or(0) % (SIGNATURE_BYTES * 8)
+    }
+
+    fn bit_of_conversation(id: ConversationId) -> usize {
+        // Above every gram, which has 63 bits.
+        Self::bit_of(id.0.cast_unsigned() | 1 << 63)
+    }
+
+    fn add(&mut self, conversation: ConversationId, body: &str) {
+        self.set(Self::bit_of_conversation(conversation));
+        grams(body).for_each(|gram| self.set(Self::bit_of(gram)));
+    }
+
+    fn set(&mut self, bit: usize) {
+        self.0[bit / 8] |= 1 << (bit % 8);
+    }
+}
+
+/// Whether a row of bits has one.
+fn has(bits: &[u8], bit: usize) -> bool {
+    bits.get(bit / 8).is_none_or(|byte| byte >> (bit % 8) & 1 == 1)
+}
+
+impl Store {
+    /// Begins a search of a user's conversations for the newest `limit` messages before a number.
+    pub fn begin_search(
+        &self,
+        user: UserId,
+        needle: Needle,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<Search, StoreError> {
+        let places: BTreeMap<_, _> = self
+            .places(user)?
+            .into_iter()
+            .map(|place| (place.conversation, place.joined))
+            .collect();
+        let all_of = needle.grams().map(Signature::bit_of).collect();
+        let is_asked = places.len() <= CONVERSATIONS_ASKED_MAX;
+        let asked = places.keys().filter(|_| is_asked);
+        let one_of = asked.map(|&id| Signature::bit_of_conversation(id)).collect();
+        let before = before.min(MessageId(self.newest.0 + 1));
+        // Where the user is nowhere, everything has been looked at.
+        let before = if places.is_empty() { MessageId(0) } else { before };
+        Ok(Search { needle, user, places, all_of, one_of, limit, before, found: Vec::new() })
+    }
+
+    /// Goes on with a search for a slice. Whether it is at its end: it has found enough, or there is
+    /// nothing left to look at.
+    pub fn go_on(&self, search: &mut Search) -> Result<bool, StoreError> {
+        let mut cost = 0;
+        while search.before.0 > 1 {
+            if search.found.len() > search.limit {
+                return Ok(true);
+            }
+            if cost >= COST_OF_SLICE {
+                return Ok(false);
+            }
+            let newest = search.before.0 - 1;
+            let block = newest / BLOCK;
+            if self.may_hold(block, search)? {
+                cost += self.look_through(block, search)?;
+            } else {
+                cost += COST_OF_SIGNATURE;
+                search.before = MessageId(block * BLOCK);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a block may have what is searched for.
+    fn may_hold(&self, block: i64, search: &Search) -> Result<bool, StoreError> {
+        if block >= self.upkeep.signed {
+            return Ok(true);
+        }
+        let may_hold =
+            self.one("SELECT bits FROM signatures WHERE block = ?1", [block], |row| {
+                let bits = row.get_ref(0)?.as_blob()?;
+                let one_of = &search.one_of;
+                let is_there = one_of.is_empty() || one_of.iter().any(|&bit| has(bits, bit));
+                Ok(is_there && search.all_of.iter().all(|&bit| has(bits, bit)))
+            })?;
+        // A block whose messages are gone has no signature.
+        Ok(may_hold.unwrap_or(false))
+    }
+
+    /// Looks at the messages of a block from the newest on, until enough is found.
+    fn look_through(&self, block: i64, search: &mut Search) -> Result<usize, StoreError> {
+        let mut cost = COST_OF_SIGNATURE;
+        let mut statement = self.statement(MESSAGES_BACK)?;
+        let mut rows = statement.query((block * BLOCK, search.before.0))?;
+        while let Some(row) = rows.next()? {
+            let message = read_message(row)?;
+            cost += 1 + message.body.len() / BYTES_PER_COST;
+            search.before = message.id;
+            if !search.look_at(message) {
+                return Ok(cost);
+            }
+        }
+        search.before = MessageId(block * BLOCK);
+        Ok(cost)
+    }
+
+    /// Which blocks are signed is known by their number: all before this one.
+    pub(super) fn load_signed(&mut self) -> Result<(), StoreError> {
+        let newest = self.one("SELECT max(block) FROM signatures", [], |row| row.get(0))?;
+        self.upkeep.signed = newest.flatten().map_or(0, |block: i64| block + 1);
+        Ok(())
+    }
+
+    /// How many blocks are complete and not signed yet.
+    pub(super) fn unsigned_blocks(&self) -> i64 {
+        (self.newest.0 + 1) / BLOCK - self.upkeep.signed
+    }
+
+    /// Signs some blocks.
+    pub(super) fn sign(&mut self, blocks: i64) -> Result<(), StoreError> {
+        let first = self.upkeep.signed;
+        let end = first + blocks.min(self.unsigned_blocks());
+        for block in first..end {
+            let signature = self.signature(numbers_of(block))?;
+            self.write(
+                "INSERT OR REPLACE INTO signatures (block, bits) VALUES (?1, ?2)",
+                (block, &signature.0[..]),
+            )?;
+        }
+        self.commit()?;
+        self.upkeep.signed = end;
+        Ok(())
+    }
+
+    fn signature(&self, numbers: RangeInclusive<i64>) -> Result<Signature, StoreError> {
+        let mut signature = Signature([0; SIGNATURE_BYTES]);
+        let mut statement = self.statement(BODIES)?;
+        let mut rows = statement.query((numbers.start(), numbers.end()))?;
+        while let Some(row) = rows.next()? {
+            let body = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            signature.add(ConversationId(row.get(0)?), body);
+        }
+        Ok(signature)
+    }
+
+    /// A message has another body: its block's signature has the bits of both.
+    pub(super) fn sign_again(&mut self, message: &Message) -> Result<(), StoreError> {
+        let block = message.id.0 / BLOCK;
+        if block >= self.upkeep.signed || message.body.is_empty() {
+            return Ok(());
+        }
+        let mut signature = Signature([0; SIGNATURE_BYTES]);
+        signature.add(message.conversation_id, &message.body);
+        self.one("SELECT bits FROM signatures WHERE block = ?1", [block], |row| {
+            let bits = row.get_ref(0)?.as_blob()?;
+            signature.0.iter_mut().zip(bits).for_each(|(own, bits)| *own |= bits);
+            Ok(())
+        })?;
+        self.write("UPDATE signatures SET bits = ?2 WHERE block = ?1", (block, &signature.0[..]))
+            .map(drop)
+    }
+}
+
+fn numbers_of(block: i64) -> RangeInclusive<i64> {
+    block * BLOCK..=block * BLOCK + (BLOCK - 1)
+}
+
+const BODIES: &str = "SELECT conversation_id, body FROM messages
+     WHERE id BETWEEN ?1 AND ?2 AND changes IS NULL";
+
+const MESSAGES_BACK: &str = concat!(
+    "SELECT ",
+    super::messages::message_columns!(),
+    " FROM messages AS m WHERE m.id >= ?1 AND m.id < ?2 AND m.changes IS NULL ORDER BY m.id DESC"
+);

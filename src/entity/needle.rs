@@ -1,0 +1,131 @@
+//! What somebody searches for, and whether a text holds it.
+//!
+//! Texts are compared in one form (NFKC, lower case), and a text holds whatever it has in it, from one
+//! character on: the beginning of a word, its middle, or some characters of a script that has no
+//! spaces.
+
+use super::TextError;
+use super::text::fold;
+
+/// What is searched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needle(String);
+
+impl Needle {
+    /// The most code points that can be searched for.
+    pub const CODE_POINTS_MAX: usize = 64;
+
+    /// White space around it does not count; `None` where there is nothing else.
+    pub fn parse(text: &str) -> Result<Option<Self>, TextError> {
+        let text = text.trim();
+        if text.chars().count() > Self::CODE_POINTS_MAX {
+            return Err(TextError::NeedleLength);
+        }
+        let folded = fold(text);
+        Ok((!folded.is_empty()).then_some(Self(folded)))
+    }
+
+    /// Whether a text has it in it.
+    pub fn is_in(&self, text: &str) -> bool {
+        fold(text).contains(&self.0)
+    }
+
+    /// Every text that has it in it has all its grams.
+    pub fn grams(&self) -> impl Iterator<Item = u64> {
+        folded_grams(&self.0)
+    }
+}
+
+/// Numbers for the short pieces of a text that a search can be narrowed down by: three letters in a
+/// row, or, of scripts whose characters are many, each one and each two in a row.
+pub fn grams(text: &str) -> impl Iterator<Item = u64> {
+    let folded = fold(text);
+    let grams: Vec<u64> = folded_grams(&folded).collect();
+    grams.into_iter()
+}
+
+fn folded_grams(folded: &str) -> impl Iterator<Item = u64> {
+    // No text holds a NUL: it stands for what is before the beginning.
+    let mut before = ['\0'; 2];
+    let grams = folded.chars().flat_map(move |character| {
+        let [first, second] = before;
+        before = [second, character];
+        let gram = |characters: [char; 3]| {
+            let shifted = characters.map(|character| u64::from(u32::from(character)));
+            shifted.iter().fold(0, |gram, character| gram << 21 | character)
+        };
+        if is_one_of_many(character) {
+            let both = is_one_of_many(second).then(|| gram(['\0', second, character]));
+            [Some(gram(['\0', '\0', character])), both]
+        } else {
+            let are_few = [first, second].iter().all(|&it| it != '\0' && !is_one_of_many(it));
+            [are_few.then(|| gram([first, second, character])), None]
+        }
+    });
+    grams.flatten()
+}
+
+/// A character of a script that has thousands: Chinese, Japanese, Korean and their neighbours.
+fn is_one_of_many(character: char) -> bool {
+    character >= '\u{2E80}'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needle(text: &str) -> Needle {
+        Needle::parse(text).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_text_holds_what_is_in_it_whatever_its_case_or_form() {
+        for (text, wanted) in [
+            ("Hello World", "o w"),
+            ("Hello World", " WORLD "),
+            ("漠然たる", "然"),
+            ("漠然たる", "漠然"),
+            ("ΟΔΥΣΣΕΥΣ", "οδυσσευς"),
+            ("cafe\u{301}", "CAFÉ"),
+            ("Ｗｉｄｅ", "wide"),
+            ("Страна", "стра"),
+            ("a😀b", "😀"),
+        ] {
+            assert!(needle(wanted).is_in(text), "{text} holds {wanted}");
+        }
+        assert!(!needle("漠漠").is_in("漠然"));
+    }
+
+    #[test]
+    fn a_text_has_all_grams_of_what_it_holds() {
+        for text in ["Hello World, 漠然たる hello", "no\u{a0}break ﬁne e\u{301}", "한국어 text"]
+        {
+            let characters: Vec<char> = text.chars().collect();
+            for start in 0..characters.len() {
+                for end in start + 1..=characters.len() {
+                    let part: String = characters[start..end].iter().collect();
+                    let Some(needle) = Needle::parse(&part).unwrap() else { continue };
+                    let all: Vec<u64> = grams(text).collect();
+                    if needle.is_in(text) {
+                        assert!(needle.grams().all(|gram| all.contains(&gram)), "{part:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_is_narrowed_down_by_three_letters_and_chinese_by_one_character() {
+        assert_eq!(needle("hello").grams().count(), 3);
+        assert_eq!(needle("he").grams().count(), 0);
+        assert_eq!(needle("漠").grams().count(), 1);
+        assert_eq!(needle("漠然").grams().count(), 3);
+    }
+
+    #[test]
+    fn nothing_and_too_much_cannot_be_searched_for() {
+        assert_eq!(Needle::parse(" \n"), Ok(None));
+        assert!(Needle::parse(&"漠".repeat(64)).unwrap().is_some());
+        assert_eq!(Needle::parse(&"漠".repeat(65)), Err(TextError::NeedleLength));
+    }
+}
