@@ -38,6 +38,7 @@ PATCH /api/me {"display_name":"x"}                                     | 200    
 PUT /api/me/password {"current":"secret","new":"other"}                | 204             | =             | =             | =               | =             | =             | 401
 POST /api/me/delete {"password":"secret"}                              | 204             | =             | =             | =               | =             | =             | 401
 GET /api/users?q=olga                                                  | 200             | =             | =             | =               | =             | =             | 401
+GET /api/search?q=olga                                                 | 200             | =             | =             | =               | =             | =             | 401
 
 POST /api/users {"name":"olga","password":"secret"}                    | 409 name_taken  | =             | =             | =               | =             | =             | =
 PUT /api/me/password {"current":"wrong","new":"other"}                 | 403 wrong_password | =          | =             | =               | =             | =             | 401
