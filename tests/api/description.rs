@@ -166,9 +166,12 @@ fn faults_of_parameters(seen: &mut Seen) {
     let mut world = World::new();
     let anna = world.register("anna");
     let token = format!("Authorization: Bearer {}", anna.token);
-    for path in
-        ["/api/users?limit=x", "/api/conversations/1/messages?limit=x", "/api/events?wait=x"]
-    {
+    for path in [
+        "/api/users?limit=x",
+        "/api/conversations/1/messages?limit=x",
+        "/api/events?wait=x",
+        "/api/search?limit=x",
+    ] {
         seen.raw(&mut world, ("GET", path), &token, "");
     }
     seen.raw(&mut world, ("GET", "/api/events"), &format!("{token}\r\nAccept: text/html"), "");
@@ -211,6 +214,12 @@ fn too_often(seen: &mut Seen) {
     ];
     for (method, path, who) in requests {
         seen.call(&mut world, (method, path), who, &wrong);
+    }
+    // One search at a time.
+    world.ask("GET", "/api/search?q=x", &anna.token, None);
+    world.ask("GET", "/api/search?q=y", &anna.token, None);
+    for answer in world.settle() {
+        seen.see("GET", "/api/search", None, &answer);
     }
 }
 

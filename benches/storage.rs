@@ -1,0 +1,273 @@
+//! Measures the store by itself: what a message costs the disk, and how long questions take when there
+//! are many messages.
+//!
+//! ```text
+//! cargo bench --bench storage                         300,000 messages
+//! MESSAGES=10000000 cargo bench --bench storage       as many as that
+//! ```
+//!
+//! One user is in a thousand conversations of two, who say some words to each other, at random and each
+//! with a nonce: the worst that can happen to an index. Bytes are what the kernel has sent towards the
+//! disk on behalf of this process (`write_bytes` in `/proc/self/io`): whole blocks of the file system,
+//! the log, the database after it, and all upkeep included; the file system's own journal is not. Each
+//! commit is one `fdatasync` of the log.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lovejoy::config::Durability;
+use lovejoy::data::{HistoryPage, NewAccount, NewMessage, Store, StoreError};
+use lovejoy::entity::{ConversationId, MessageId, Needle, Timestamp, UserId};
+
+const CONVERSATIONS: i64 = 1000;
+const READER: UserId = UserId(1);
+
+/// Said once, by the first message of all.
+const NEEDLE: &str = "Schwarzwälder 漠然";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let messages = match std::env::var("MESSAGES") {
+        Ok(text) => text.parse()?,
+        Err(_) => 300_000,
+    };
+    // Not in /tmp, which is often in memory.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("storage");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let path = folder.join("lovejoy.db");
+    let mut talk = Talk::begin(Store::open(&path, Durability::Normal, 1)?)?;
+    println!("{CONVERSATIONS} conversations, {messages} messages with nonces");
+    let start = Instant::now();
+    let upkeep = talk.fill(messages)?;
+    let each = start.elapsed().as_secs_f64() * 1e6 / f64::from(messages);
+    println!("{each:>10.1} us each to write them without fsync, in batches of 1000, all upkeep included");
+    println!("{:>10.1} ms the longest slice of upkeep", millis(upkeep));
+    drop(talk.store);
+
+    talk.store = Store::open(&path, Durability::Full, 1)?;
+    let start = Instant::now();
+    talk.store.begin_epoch(2, Timestamp(0))?;
+    println!("{:>10.1} ms to start on that", millis(start.elapsed()));
+    println!("\nTo the disk, per message (wanted: 1 to 2 KB in batches)");
+    for batch in [1, 10, 100] {
+        talk.measure_writing(batch)?;
+    }
+    println!("\nAnswers");
+    talk.measure_reading()?;
+    drop(talk);
+    let size: u64 = ["lovejoy.db", "lovejoy.db-wal"]
+        .iter()
+        .filter_map(|name| fs::metadata(folder.join(name)).ok())
+        .map(|file| file.len())
+        .sum();
+    println!("\n{:>10} bytes of disk per message", size / u64::from(messages));
+    fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+/// A database, and what is said in it.
+struct Talk {
+    store: Store,
+    random: u64,
+    conversations: Vec<ConversationId>,
+}
+
+impl Talk {
+    fn begin(mut store: Store) -> Result<Self, StoreError> {
+        for number in 0..=CONVERSATIONS {
+            let name = format!("user{number}");
+            let new = NewAccount {
+                name: &name,
+                name_key: &name,
+                display_name: &name,
+                display_key: &name,
+                salt: &[0; 16],
+                iterations: 1,
+                password: &[0; 32],
+            };
+            store.add_account(&new, Timestamp(0))?;
+        }
+        let mut conversations = Vec::new();
+        for other in 2..CONVERSATIONS + 2 {
+            conversations.push(store.add_direct_conversation(READER, UserId(other), Timestamp(0))?);
+        }
+        store.commit()?;
+        store.begin_epoch(1, Timestamp(0))?;
+        let mut talk = Self { store, random: 88_172_645_463_325_252, conversations };
+        talk.say(NEEDLE)?;
+        talk.store.commit()?;
+        Ok(talk)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % bound
+    }
+
+    /// Some words, the first ones of the vocabulary oftener than the last.
+    fn words(&mut self) -> String {
+        let mut text = String::new();
+        for _ in 0..3 + self.below(12) {
+            let range = 1 + self.below(4000);
+            let mut word = self.below(range) + 30;
+            while word > 0 {
+                let letters = ["a", "ne", "ti", "ro", "s", "el", "mu", "d", "ki", "po", "ra"];
+                text.push_str(letters[usize::try_from(word % 11).expect("small")]);
+                word /= 11;
+            }
+            text.push(' ');
+        }
+        text
+    }
+
+    fn say(&mut self, body: &str) -> Result<(), StoreError> {
+        let place = usize::try_from(self.below(CONVERSATIONS.cast_unsigned())).expect("small");
+        let other = UserId(i64::try_from(place).expect("small") + 2);
+        let sender_id = if self.below(2) == 0 { READER } else { other };
+        let nonce = format!("{:016x}{:016x}", self.random, self.random.wrapping_mul(31));
+        let conversation_id = self.conversations[place];
+        let (nonce, sent_at) = (Some(nonce.as_str()), Timestamp(1_700_000_000_000));
+        assert!(self.store.message_by_nonce(sender_id, nonce.unwrap_or_default())?.is_none());
+        let new = NewMessage { conversation_id, sender_id, body, nonce, sent_at };
+        self.store.add_message(&new).map(drop)
+    }
+
+    /// Writes messages and does all upkeep. Returns the longest slice of it.
+    fn fill(&mut self, messages: u32) -> Result<Duration, StoreError> {
+        let mut longest = Duration::ZERO;
+        for number in 1..=messages {
+            let body = self.words();
+            self.say(&body)?;
+            if number % 1000 == 0 || number == messages {
+                self.store.commit()?;
+                while self.store.upkeep_is_due(false) {
+                    let start = Instant::now();
+                    self.store.keep_up()?;
+                    longest = longest.max(start.elapsed());
+                }
+            }
+        }
+        Ok(longest)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    fn measure_writing(&mut self, batch: usize) -> Result<(), Box<dyn std::error::Error>> {
+        // So many that the index is placed, and the log brought in, some times.
+        let batches = if batch == 1 { 5_000 } else { 20_000 / batch };
+        let before = bytes_written()?;
+        let start = Instant::now();
+        let mut commits = 0;
+        for _ in 0..batches {
+            for _ in 0..batch {
+                let body = self.words();
+                self.say(&body)?;
+            }
+            self.store.commit()?;
+            commits += 1;
+            while self.store.upkeep_is_due(false) {
+                self.store.keep_up()?;
+                commits += 1;
+            }
+        }
+        let messages = (batches * batch) as f64;
+        let bytes = (bytes_written()? - before) as f64 / messages;
+        let time = start.elapsed().as_secs_f64() * 1e6 / messages;
+        let fsyncs = f64::from(commits) / messages;
+        println!("{bytes:>10.0} bytes, {fsyncs:.3} fsyncs, {time:.1} us in batches of {batch}");
+        Ok(())
+    }
+
+    fn measure_reading(&mut self) -> Result<(), StoreError> {
+        let store = &self.store;
+        let newest = store.newest_id();
+        let half = MessageId(newest.0 / 2);
+        let mut turn = self.conversations.iter().cycle();
+        let mut next = || *turn.next().expect("endless");
+        let joined = MessageId(0);
+        for (what, page) in [
+            ("the newest 50 messages of a conversation", HistoryPage::Newest),
+            ("50 from the middle", HistoryPage::Before(half)),
+            ("50 after one in the middle", HistoryPage::After(half)),
+        ] {
+            measure(what, || store.history(next(), joined, page, 50).map(drop))?;
+        }
+        let near = MessageId(newest.0 - 150);
+        measure("catching up with 150 messages in 1000 conversations", || {
+            store.changes_after(READER, near, 201).map(drop)
+        })?;
+        measure("the first 200 of half of all", || {
+            store.changes_after(READER, half, 201).map(drop)
+        })?;
+        let week = MessageId(newest.0 - 1000);
+        let conversations = self.conversations.clone();
+        measure("unread counts of 1000 conversations, 500 messages in all", || {
+            conversations.iter().try_for_each(|&id| store.unread(id, READER, week).map(drop))
+        })?;
+        let mut number = 0;
+        measure("whether a nonce is new", || {
+            number += 1;
+            store.message_by_nonce(READER, &number.to_string()).map(drop)
+        })?;
+        for (what, text) in [
+            ("search: a frequent word", "nero"),
+            ("search: two letters", "ro"),
+            ("search: a word said once, long ago", "schwarzwälder"),
+            ("search: one Chinese character, the same", "漠"),
+            ("search: nothing like it", "xylophone"),
+        ] {
+            measure_search(store, what, text)?;
+        }
+        Ok(())
+    }
+}
+
+/// The middle of some times.
+fn measure(
+    what: &str,
+    mut act: impl FnMut() -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut times = Vec::new();
+    for _ in 0..51 {
+        let start = Instant::now();
+        act()?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    println!("{:>10.3} ms {what}", millis(times[25]));
+    Ok(())
+}
+
+fn measure_search(store: &Store, what: &str, text: &str) -> Result<(), StoreError> {
+    let needle = Needle::parse(text).ok().flatten().expect("something");
+    let start = Instant::now();
+    let mut search = store.begin_search(READER, needle, MessageId(i64::MAX), 20)?;
+    let (mut slices, mut longest) = (0, Duration::ZERO);
+    loop {
+        let start = Instant::now();
+        let is_done = store.go_on(&mut search)?;
+        longest = longest.max(start.elapsed());
+        slices += 1;
+        if is_done {
+            break;
+        }
+    }
+    let (all, longest) = (millis(start.elapsed()), millis(longest));
+    let found = search.into_found().messages.len();
+    println!("{all:>10.3} ms {what}: {found} found, {slices} slices of {longest:.1} ms at most");
+    Ok(())
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn bytes_written() -> io::Result<u64> {
+    let counters = fs::read_to_string("/proc/self/io")?;
+    let value = counters.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    let value = value.and_then(|value| value.parse().ok());
+    value.ok_or_else(|| io::Error::other("the kernel counts no bytes"))
+}
