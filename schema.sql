@@ -11,7 +11,8 @@
 CREATE TABLE identity (
     database_id BLOB NOT NULL,
     marked_id   INTEGER NOT NULL DEFAULT 0,
-    forgets     INTEGER NOT NULL DEFAULT 0    -- 1: numbers may have been given that are not known here
+    forgets     INTEGER NOT NULL DEFAULT 0,   -- 1: numbers may have been given that are not known here
+    room        BLOB                          -- nothing, but while it is tried whether there is room
 ) STRICT;
 
 -- One row for each start of a server on this database, with the newest message id of that moment.

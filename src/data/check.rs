@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use super::OpenError;
-use super::open::check_file;
+use super::files::{log_of, remove_new_log};
+use super::open::{check_file, open_quietly};
 use crate::entity::{DisplayName, UserName};
 
 /// How many faults of one kind are told.
@@ -80,12 +80,7 @@ const INVARIANTS: &[(&str, &str)] = &[
 /// Opens a database that is there, to be looked at. Nothing is brought from its log into it.
 pub(super) fn look_into(path: &Path) -> Result<Connection, OpenError> {
     let sqlite = |error| OpenError::Sqlite(path.to_path_buf(), error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite)?;
-    // Without a file of shared memory beside it.
-    let pragma = connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()));
-    pragma.map_err(sqlite)?;
+    let connection = open_quietly(path).map_err(sqlite)?;
     match check_file(&connection, path)? {
         0 => Err(OpenError::Foreign(path.to_path_buf())),
         _ => Ok(connection),
@@ -94,8 +89,14 @@ pub(super) fn look_into(path: &Path) -> Result<Connection, OpenError> {
 
 /// What is wrong with the database at `path`, a line each. Nobody may be writing to it.
 pub fn check(path: &Path) -> Result<Vec<String>, OpenError> {
-    let connection = look_into(path)?;
-    faults(&connection).map_err(|error| OpenError::Sqlite(path.to_path_buf(), error))
+    let had_log = log_of(path).exists();
+    let found = look_into(path).and_then(|connection| {
+        faults(&connection).map_err(|error| OpenError::Sqlite(path.to_path_buf(), error))
+    });
+    if !had_log {
+        remove_new_log(path);
+    }
+    found
 }
 
 fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {

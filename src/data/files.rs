@@ -31,6 +31,15 @@ pub(super) fn log_of(database: &Path) -> PathBuf {
     beside(database, "-wal")
 }
 
+/// Removes the empty log that SQLite has made of a database that nobody wrote to.
+pub(super) fn remove_new_log(database: &Path) {
+    let log = log_of(database);
+    if fs::metadata(&log).is_ok_and(|metadata| metadata.len() == 0) {
+        // It does no harm where it stays.
+        let _ = fs::remove_file(log);
+    }
+}
+
 /// Copies a database with its log, for nobody else to read. `go_on` is asked again and again whether
 /// the database still holds still.
 pub(super) fn copy(

@@ -53,6 +53,9 @@ use crate::entity::MessageId;
 use index::Index;
 use upkeep::Upkeep;
 
+/// More than the longest message.
+const TRIED_BYTES: u32 = 16 * 1024;
+
 /// The database of one server.
 #[derive(Debug)]
 pub struct Store {
@@ -114,14 +117,16 @@ impl Store {
         }
     }
 
-    /// Finds out whether the disk takes something, by writing what is there already. Not within a turn
-    /// that writes: then its commit will tell.
+    /// Finds out whether the disk takes what a turn may write, by writing as much. Not within a turn that
+    /// writes: then its commit will tell.
     pub fn try_write(&mut self) -> Result<(), StoreError> {
         assert!(!self.writing, "a turn's transaction is its own");
-        let written = self.write("UPDATE identity SET marked_id = marked_id", []);
-        if let Err(error) = written.and_then(|_| self.commit()) {
-            self.roll_back();
-            return Err(error);
+        for bytes in [TRIED_BYTES, 0] {
+            let written = self.write("UPDATE identity SET room = zeroblob(?1)", [bytes]);
+            if let Err(error) = written.and_then(|_| self.commit()) {
+                self.roll_back();
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -47,12 +48,14 @@ impl Store {
         let finished = files::finish_restoring(path);
         finished.map_err(|error| OpenError::File(path.to_path_buf(), error))?;
         make_private(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(path, flags)
+        let had_log = files::log_of(path).exists();
+        let opened = open_quietly(path)
             .map_err(|error| OpenError::Sqlite(path.to_path_buf(), error))
-            .and_then(|connection| Self::set_up(connection, path, durability, seed))
+            .and_then(|connection| Self::set_up(connection, path, durability, seed));
+        if opened.is_err() && !had_log {
+            files::remove_new_log(path);
+        }
+        opened
     }
 
     /// A database that is gone with the process; for tests, and for those who want no file.
@@ -159,6 +162,10 @@ impl Store {
         let newest = MessageId(newest.unwrap_or(0));
         let log_pages = Arc::new(AtomicU32::new(0));
         count_log_pages(&mut connection, Arc::clone(&log_pages)).map_err(sqlite)?;
+        // It is good: when it is closed, its log is brought into it.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+            .map_err(sqlite)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         Ok(Self {
             connection,
@@ -182,6 +189,17 @@ pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
     options.write(true).create(true).truncate(false).mode(0o600);
     let made = options.open(path);
     made.map(drop).map_err(|error| OpenError::File(path.to_path_buf(), error))
+}
+
+/// Opens a database file that is there, so that nothing of it changes if it turns out to be no good, its
+/// log included; for us alone, so that no locks are taken and given back at each turn, and no file of
+/// shared memory is needed.
+pub(super) fn open_quietly(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    Ok(connection)
 }
 
 /// Looks whether the file is ours and not from the future, and returns its schema version.
@@ -224,13 +242,10 @@ fn synchronous(durability: Durability) -> &'static str {
 }
 
 fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
-    // The answers are the modes in force. The database is ours alone: no locks are taken and given back
-    // at each turn, and no file of shared memory is needed.
-    connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
     // Of a database that is still to be made. A commit writes whole pages: for one message alone this
     // is half of what it is with the usual 4096, and in batches it makes no difference.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    // A database in memory has no log, and needs none.
+    // The answer is the mode in force: a database in memory has no log, and needs none.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", synchronous(durability))?;
     connection.pragma_update(None, "foreign_keys", true)?;

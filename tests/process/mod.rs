@@ -176,6 +176,11 @@ impl Server {
         let _ = self.process.wait();
     }
 
+    /// The number of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// How many descriptors it has open, where the system tells.
     pub fn descriptors(&self) -> Option<usize> {
         let folder = format!("/proc/{}/fd", self.process.id());
