@@ -9,10 +9,11 @@
 -- refused. Up to `marked_id` the read marks in `members` include what follows from sending (one has
 -- read what came before one's own message); for later messages that is made up for at the next start.
 CREATE TABLE identity (
-    database_id BLOB NOT NULL,
-    marked_id   INTEGER NOT NULL DEFAULT 0,
-    forgets     INTEGER NOT NULL DEFAULT 0,   -- 1: numbers may have been given that are not known here
-    room        BLOB                          -- nothing, but while it is tried whether there is room
+    database_id  BLOB NOT NULL,
+    marked_id    INTEGER NOT NULL DEFAULT 0,
+    forgets      INTEGER NOT NULL DEFAULT 0,  -- 1: numbers may have been given that are not known here
+    forgotten_id INTEGER NOT NULL DEFAULT 0,  -- messages up to this one were removed for their age
+    room         BLOB                         -- nothing, but while it is tried whether there is room
 ) STRICT;
 
 -- One row for each start of a server on this database, with the newest message id of that moment.

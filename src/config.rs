@@ -57,6 +57,10 @@ pub struct Config {
     pub password_iterations: u32,
     /// When a message counts as written.
     pub durability: Durability,
+    /// How old messages get before they are forgotten; nought is for ever, as people expect of a chat.
+    pub retention: Duration,
+    /// Bytes that the database may hold before the oldest messages are forgotten; nought is no bound.
+    pub retention_bytes: usize,
 
     /// How long a poll is held that does not say. Shorter than the 30 s after which some
     /// intermediaries give up (RFC 6202, section 5.5).
@@ -234,6 +238,8 @@ impl Default for Config {
             rate_limits: true,
             password_iterations: 600_000,
             durability: Durability::Full,
+            retention: Duration::ZERO,
+            retention_bytes: 0,
             wait_default: seconds(25),
             wait_max: seconds(60),
             keep_alive: seconds(15),

@@ -449,9 +449,11 @@ fn a_turn_that_is_not_committed_answers_503_and_pushes_nothing() {
     assert_eq!(history.body["messages"], serde_json::json!([]), "reading goes on");
 
     let health = world.call("GET", "/healthz", "", None);
-    assert_eq!(health.status, 200, "the disk takes something again");
+    assert_eq!(health.status, 503, "the disk takes nothing yet");
 
     world.chat().store().set_pages_max(None);
+    let health = world.call("GET", "/healthz", "", None);
+    assert_eq!(health.status, 200, "the disk takes something again");
     let post = world.say(&anna, conversation, "again");
     assert_eq!(
         told(&world.turn()),

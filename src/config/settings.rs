@@ -84,6 +84,8 @@ const OPTIONS: &[Setting] = &[
     setting!(rate_limits, "off for a trusted network or a load test"),
     setting!(password_iterations, 1_000..=10_000_000, "rounds of PBKDF2 for new passwords"),
     setting!(durability, "full survives a power failure"),
+    setting!(retention, 0..=36_500 * DAY, "forget messages this old; 0s is never"),
+    setting!(retention_bytes, 0..=1 << 50, "forget the oldest beyond; 0 is never"),
 ];
 
 const TIMES: &[Setting] = &[

@@ -30,7 +30,7 @@ const INVARIANTS: &[(&str, &str)] = &[
     (
         "message {} notes a change of one that is not there, or elsewhere",
         "SELECT m.id FROM messages AS m LEFT JOIN messages AS o ON o.id = m.changes
-         WHERE m.changes IS NOT NULL
+         WHERE m.changes > (SELECT forgotten_id FROM identity)
                AND (o.conversation_id IS NOT m.conversation_id OR o.id >= m.id)",
     ),
     (

@@ -169,6 +169,7 @@ impl Store {
             Order::NewestFirst => IDS_NEWEST_FIRST,
         };
         let mut found = Vec::new();
+        let above = above.max(self.forgotten);
         for part in self.index.parts(above, below, order) {
             let rest = limit - found.len();
             if rest == 0 {

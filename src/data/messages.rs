@@ -190,7 +190,7 @@ impl Store {
             let Some(&last) = found.last() else { break };
             above = last;
             for number in found {
-                let joined = place.joined.0;
+                let joined = place.joined.max(self.forgotten).0;
                 if self.one(sql, (number.0, joined), |row| row.get(0))? == Some(true) {
                     seen.push(number);
                 }

@@ -26,6 +26,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod relations;
+mod retention;
 mod search;
 mod sessions;
 mod upkeep;
@@ -45,6 +46,7 @@ pub use messages::{Change, HistoryPage, NewMessage};
 pub use open::Epoch;
 pub use people::{Account, AccountRow, NewAccount};
 pub use relations::{Relation, Stance};
+pub use retention::Forget;
 pub use search::{Found, Search};
 pub use sessions::SessionRow;
 
@@ -68,6 +70,8 @@ pub struct Store {
     newest: MessageId,
     /// The same, by what is committed.
     newest_committed: MessageId,
+    /// Messages up to this one are forgotten.
+    forgotten: MessageId,
     index: Index,
     upkeep: Upkeep,
     /// The log is not to be brought into the database for now.

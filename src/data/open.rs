@@ -160,6 +160,9 @@ impl Store {
             .query_row("SELECT max(id) FROM messages", [], |row| row.get::<_, Option<i64>>(0))
             .map_err(sqlite)?;
         let newest = MessageId(newest.unwrap_or(0));
+        let forgotten = connection
+            .query_row("SELECT forgotten_id FROM identity", [], |row| row.get(0).map(MessageId))
+            .map_err(sqlite)?;
         let log_pages = Arc::new(AtomicU32::new(0));
         count_log_pages(&mut connection, Arc::clone(&log_pages)).map_err(sqlite)?;
         // It is good: when it is closed, its log is brought into it.
@@ -174,6 +177,7 @@ impl Store {
             database: u64::from_le_bytes(database),
             newest,
             newest_committed: newest,
+            forgotten,
             index: Index::default(),
             upkeep: Upkeep::default(),
             still: false,

@@ -147,7 +147,8 @@ impl Store {
         let mut walk = self.upkeep.deepening.take().map_or(start, |(_, walk)| walk);
         let next = self.index.levels.get(level + 1).copied();
         let next = next.unwrap_or(Level { newest: MessageId(0), swept: MessageId(0) });
-        let slice = self.slice(level, walk, next.newest)?;
+        // What is forgotten is left behind.
+        let slice = self.slice(level, walk, next.newest.max(self.forgotten))?;
         self.put(level + 1, &slice)?;
         if walk.goes_on_behind(&slice) {
             self.commit()?;

@@ -26,6 +26,7 @@ mod orders;
 mod own;
 pub mod passwords;
 mod refusal;
+mod retention;
 mod searching;
 mod tail;
 
@@ -95,6 +96,8 @@ pub struct Logic {
     /// When the store's upkeep goes on, unless it presses; and when it does even then.
     quiet_at: Mono,
     upkeep_at: Mono,
+    /// When to look for what is to be forgotten.
+    forget_at: Mono,
     /// What this turn has written, to be published once it is committed.
     written: Vec<Entry>,
     /// Somebody has left a conversation in this turn.
@@ -166,6 +169,7 @@ impl Logic {
             cache: Cache::new(config.cache_entries_max),
             quiet_at: now.mono,
             upkeep_at: now.mono,
+            forget_at: now.mono,
             written: Vec::new(),
             tail_is_stale: false,
             told_of: BTreeMap::new(),
@@ -404,12 +408,15 @@ impl Logic {
     pub fn next_deadline(&self) -> Option<Mono> {
         let upkeep_at = self.upkeep_at.max(self.quiet_at);
         let upkeep = self.store.upkeep_is_due(false).then_some(upkeep_at);
-        let deadlines = [self.presence.next_deadline(), self.live.next_deadline(), upkeep];
+        let forgetting = self.next_forgetting();
+        let deadlines =
+            [self.presence.next_deadline(), self.live.next_deadline(), upkeep, forgetting];
         deadlines.into_iter().flatten().min()
     }
 
     /// Does a slice of what the store has put off, if nothing was written for a while, or if it presses.
     pub fn keep_up(&mut self, now: Now) {
+        self.forget_old(now);
         let is_quiet = now.mono >= self.quiet_at;
         if now.mono < self.upkeep_at || !self.store.upkeep_is_due(!is_quiet) {
             return;

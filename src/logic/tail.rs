@@ -101,6 +101,12 @@ impl Tail {
         self.entries.clear();
     }
 
+    /// Messages up to this one are forgotten, and with them what was changed about them.
+    pub(super) fn forget_up_to(&mut self, id: MessageId) {
+        self.entries.retain(|entry| entry.message.id > id);
+        self.floor = self.floor.max(id);
+    }
+
     /// What came for a user after a number, in order; `None` where that is too far back.
     pub(super) fn after(
         &self,

@@ -19,6 +19,7 @@ mod messages;
 mod own;
 mod passwords;
 mod refusals;
+mod retention;
 mod search;
 #[path = "../support/mod.rs"]
 mod support;
