@@ -3,7 +3,7 @@
 //! Messages and their changes are stored, and found again by number. All other events only say that
 //! something is different now; of several about the same subject the newest is enough.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{
     Conversation, ConversationId, Friend, LastSeen, Message, MessageId, Timestamp, User, UserId,
@@ -16,9 +16,9 @@ pub enum Event {
     /// Presence, friends, groups and marks must be loaded anew; messages follow by themselves.
     Reset,
     /// Somebody said something (perhaps the user, in another tab).
-    Message(Rc<Message>),
+    Message(Arc<Message>),
     /// A message was edited or deleted.
-    MessageUpdated(Rc<Message>),
+    MessageUpdated(Arc<Message>),
     /// Everything up to a message has reached a client of a member.
     Delivered {
         /// Where.

@@ -1,6 +1,6 @@
 //! Describes conversations and the messages in them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{ConversationId, MessageId, Timestamp, User, UserId};
 
@@ -77,9 +77,9 @@ pub struct Conversation {
     /// A group's title.
     pub title: Option<String>,
     /// Those who take part now, in the order of joining.
-    pub members: Rc<[Member]>,
+    pub members: Arc<[Member]>,
     /// Those who left messages behind.
-    pub former_members: Rc<[User]>,
+    pub former_members: Arc<[User]>,
     /// The newest message that the member may see.
     pub last_message: Option<Message>,
     /// Others' undeleted messages that the member has not read.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::orders::ListedAccount;
@@ -356,7 +357,7 @@ pub enum Reply {
     /// The message is on the disk.
     Message {
         /// As it is stored.
-        message: Rc<Message>,
+        message: Arc<Message>,
         /// `false` where it had been sent before, or was changed.
         created: bool,
     },

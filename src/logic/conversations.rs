@@ -1,7 +1,7 @@
 //! Tells what is said in which conversation, to those who are in it.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::live::News;
 use super::{Logic, Notice, Refusal, Reply};
@@ -13,8 +13,8 @@ use crate::entity::{
 /// What all members see alike of who is in a conversation.
 #[derive(Clone, Debug)]
 pub(super) struct People {
-    members: Rc<[Member]>,
-    former: Rc<[User]>,
+    members: Arc<[Member]>,
+    former: Arc<[User]>,
 }
 
 /// What is looked up once for all members who are told of a conversation at the end of a turn.

@@ -9,7 +9,7 @@
 //! comes from memory; a cursor that memory cannot serve, because it is from before a restart or too
 //! old, gets a first event `reset`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::live::{News, Since};
 use super::tail::Entry;
@@ -102,12 +102,12 @@ impl Logic {
     ) -> Result<Vec<(MessageId, Event)>, StoreError> {
         let limit = self.config.events_page_max + 1;
         if let Some(entries) = self.tail.after(user, number) {
-            let event = |entry: &Entry| stored(Rc::clone(entry.seen_by(user)), entry.is_update);
+            let event = |entry: &Entry| stored(Arc::clone(entry.seen_by(user)), entry.is_update);
             return Ok(entries.take(limit).map(|entry| (entry.number, event(entry))).collect());
         }
         let changes = self.store.changes_after(user, number, limit)?.into_iter();
         let event =
-            |change: Change| stored(Rc::new(change.message.seen_by(user)), change.is_update);
+            |change: Change| stored(Arc::new(change.message.seen_by(user)), change.is_update);
         Ok(changes.map(|change| (change.number, event(change))).collect())
     }
 
@@ -219,6 +219,6 @@ impl Logic {
 }
 
 /// The event of what is stored.
-fn stored(message: Rc<Message>, is_update: bool) -> Event {
+fn stored(message: Arc<Message>, is_update: bool) -> Event {
     if is_update { Event::MessageUpdated(message) } else { Event::Message(message) }
 }

@@ -2,6 +2,7 @@
 //! delete them.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::access::Room;
 use super::tail::Entry;
@@ -27,7 +28,7 @@ impl Logic {
             && let Some(message) = self.store.message_by_nonce(me, nonce.as_str())?
         {
             if is_same(&message, conversation_id, body) {
-                return Ok(Reply::Message { message: Rc::new(message), created: false });
+                return Ok(Reply::Message { message: Arc::new(message), created: false });
             }
             self.enter(me, conversation_id)?;
             return Err(Refusal::NonceReused);
@@ -38,8 +39,8 @@ impl Logic {
             self.store.set_has_said(conversation_id, me)?;
             self.cache.forget_rooms();
         }
-        let message = Rc::new(message);
-        self.written.push(Entry::said(room, Rc::clone(&message)));
+        let message = Arc::new(message);
+        self.written.push(Entry::said(room, Arc::clone(&message)));
         Ok(Reply::Message { message, created: true })
     }
 
@@ -59,7 +60,7 @@ impl Logic {
             return Err(Refusal::MessageDeleted);
         }
         if message.body == body.as_str() {
-            return Ok(Reply::Message { message: Rc::new(message), created: false });
+            return Ok(Reply::Message { message: Arc::new(message), created: false });
         }
         // Each version has a time of its own, so that a client can tell which is the later one.
         let last = message.edited_at.unwrap_or(message.sent_at);
@@ -77,7 +78,7 @@ impl Logic {
     ) -> Result<Reply, Refusal> {
         let (room, message) = self.own_message(me, id)?;
         if message.deleted_at.is_some() {
-            return Ok(Reply::Message { message: Rc::new(message), created: false });
+            return Ok(Reply::Message { message: Arc::new(message), created: false });
         }
         let at = self.time_of_writing(now);
         self.change(room, Message { body: String::new(), deleted_at: Some(at), ..message }, at)
@@ -91,8 +92,8 @@ impl Logic {
     ) -> Result<Reply, Refusal> {
         let number = self.store.change_message(&changed, at)?;
         self.newest_sent_at = at;
-        let message = Rc::new(changed);
-        self.written.push(Entry::changed(number, room, Rc::clone(&message)));
+        let message = Arc::new(changed);
+        self.written.push(Entry::changed(number, room, Arc::clone(&message)));
         Ok(Reply::Message { message, created: false })
     }
 

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::access::Room;
 use crate::entity::{ConversationId, Message, MessageId, UserId};
@@ -32,22 +33,22 @@ pub(super) struct Entry {
     /// Its conversation, as it was when this was written.
     pub(super) room: Rc<Room>,
     /// The sender's copy.
-    pub(super) message: Rc<Message>,
+    pub(super) message: Arc<Message>,
     /// Everybody else's.
-    pub(super) for_others: Rc<Message>,
+    pub(super) for_others: Arc<Message>,
 }
 
 impl Entry {
     /// A message was said.
-    pub(super) fn said(room: Rc<Room>, message: Rc<Message>) -> Self {
+    pub(super) fn said(room: Rc<Room>, message: Arc<Message>) -> Self {
         Self { is_update: false, ..Self::changed(message.id, room, message) }
     }
 
     /// A message was edited or deleted.
-    pub(super) fn changed(number: MessageId, room: Rc<Room>, message: Rc<Message>) -> Self {
+    pub(super) fn changed(number: MessageId, room: Rc<Room>, message: Arc<Message>) -> Self {
         let for_others = match message.nonce {
-            None => Rc::clone(&message),
-            Some(_) => Rc::new(Message { nonce: None, ..Message::clone(&message) }),
+            None => Arc::clone(&message),
+            Some(_) => Arc::new(Message { nonce: None, ..Message::clone(&message) }),
         };
         Self { number, is_update: true, room, message, for_others }
     }
@@ -58,7 +59,7 @@ impl Entry {
     }
 
     /// The copy that a user may see.
-    pub(super) fn seen_by(&self, user: UserId) -> &Rc<Message> {
+    pub(super) fn seen_by(&self, user: UserId) -> &Arc<Message> {
         if self.message.sender_id == user { &self.message } else { &self.for_others }
     }
 }
@@ -90,8 +91,8 @@ impl Tail {
         let id = change.message.id;
         if let Ok(index) = self.entries.binary_search_by_key(&id, |entry| entry.number) {
             let said = &mut self.entries[index];
-            said.message = Rc::clone(&change.message);
-            said.for_others = Rc::clone(&change.for_others);
+            said.message = Arc::clone(&change.message);
+            said.for_others = Arc::clone(&change.for_others);
         }
     }
 
@@ -161,8 +162,8 @@ mod tests {
         Rc::new(Room { id: ConversationId(1), kind: Kind::Group, seats, is_open: true })
     }
 
-    fn message(number: i64, sender_id: UserId, body: &str) -> Rc<Message> {
-        Rc::new(Message {
+    fn message(number: i64, sender_id: UserId, body: &str) -> Arc<Message> {
+        Arc::new(Message {
             id: MessageId(number),
             conversation_id: ConversationId(1),
             sender_id,
