@@ -18,8 +18,9 @@
 //! system call, and an edge that nobody waits for costs nothing.
 
 mod door;
+mod rest;
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -35,6 +36,7 @@ use crate::connection::Then;
 use crate::server::{Handler, Input, Output, Outputs, Server};
 use crate::system::{Clock, Mono, Now};
 use door::Door;
+use rest::{Progress, Rest, write_all};
 
 /// The loop, with all sockets of one server.
 #[derive(Debug)]
@@ -78,16 +80,6 @@ struct Socket {
     full: bool,
 }
 
-/// What is still to be written.
-#[derive(Debug)]
-struct Rest {
-    bytes: Vec<u8>,
-    /// How many of the bytes are written.
-    sent: usize,
-    tail: &'static [u8],
-    then: Then,
-}
-
 /// Whether there may be connections to accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Accepting {
@@ -111,13 +103,6 @@ const READINESS_MAX: usize = 1024;
 
 /// How long to wait for a descriptor before trying to accept again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
-/// How far one write went.
-enum Progress {
-    Done,
-    Blocked { moved: bool },
-    Broken,
-}
 
 impl<H: Handler> EventLoop<H> {
     /// Listens. The server is not reachable before [`EventLoop::run`].
@@ -466,42 +451,6 @@ impl<H: Handler> EventLoop<H> {
 
     fn is_drained(&self, now: Now) -> bool {
         self.drained_by.is_some_and(|by| by <= now.mono || self.sockets.is_empty())
-    }
-}
-
-impl Rest {
-    fn append(&mut self, bytes: &[u8], tail: &'static [u8], then: Then) {
-        // `sent` counts over bytes and tail, so it goes on counting when the tail becomes bytes.
-        self.bytes.extend_from_slice(self.tail);
-        self.bytes.extend_from_slice(bytes);
-        self.tail = tail;
-        self.then = then;
-    }
-}
-
-/// Writes what comes after the first `sent` bytes of `bytes` and `tail` together.
-fn write_all(stream: &mut TcpStream, bytes: &[u8], tail: &[u8], sent: &mut usize) -> Progress {
-    let before = *sent;
-    loop {
-        let in_bytes = (*sent).min(bytes.len());
-        let (bytes, tail) = (&bytes[in_bytes..], &tail[*sent - in_bytes..]);
-        if bytes.is_empty() && tail.is_empty() {
-            return Progress::Done;
-        }
-        let written = if tail.is_empty() {
-            stream.write(bytes)
-        } else {
-            stream.write_vectored(&[IoSlice::new(bytes), IoSlice::new(tail)])
-        };
-        match written {
-            Ok(0) => return Progress::Broken,
-            Ok(count) => *sent += count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                return Progress::Blocked { moved: *sent > before };
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return Progress::Broken,
-        }
     }
 }
 

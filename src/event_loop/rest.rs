@@ -1,0 +1,65 @@
+//! Writes to a socket as much as it takes, and keeps the rest for when it takes more.
+
+use std::io::{ErrorKind, IoSlice, Write};
+
+use mio::net::TcpStream;
+
+use crate::connection::Then;
+
+/// What is still to be written.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) bytes: Vec<u8>,
+    /// How many of the bytes are written.
+    pub(super) sent: usize,
+    pub(super) tail: &'static [u8],
+    pub(super) then: Then,
+}
+
+/// How far one write went.
+pub(super) enum Progress {
+    Done,
+    Blocked { moved: bool },
+    Broken,
+}
+
+impl Rest {
+    pub(super) fn append(&mut self, bytes: &[u8], tail: &'static [u8], then: Then) {
+        // `sent` counts over bytes and tail, so it goes on counting when the tail becomes bytes.
+        self.bytes.extend_from_slice(self.tail);
+        self.bytes.extend_from_slice(bytes);
+        self.tail = tail;
+        self.then = then;
+    }
+}
+
+/// Writes what comes after the first `sent` bytes of `bytes` and `tail` together.
+pub(super) fn write_all(
+    stream: &mut TcpStream,
+    bytes: &[u8],
+    tail: &[u8],
+    sent: &mut usize,
+) -> Progress {
+    let before = *sent;
+    loop {
+        let in_bytes = (*sent).min(bytes.len());
+        let (bytes, tail) = (&bytes[in_bytes..], &tail[*sent - in_bytes..]);
+        if bytes.is_empty() && tail.is_empty() {
+            return Progress::Done;
+        }
+        let written = if tail.is_empty() {
+            stream.write(bytes)
+        } else {
+            stream.write_vectored(&[IoSlice::new(bytes), IoSlice::new(tail)])
+        };
+        match written {
+            Ok(0) => return Progress::Broken,
+            Ok(count) => *sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Progress::Blocked { moved: *sent > before };
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Progress::Broken,
+        }
+    }
+}
