@@ -22,12 +22,13 @@ mod rest;
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use mio::net::{TcpStream, UnixStream};
-use mio::{Events as ReadinessList, Interest, Poll as Selector, Token};
+use mio::{Events as ReadinessList, Interest, Poll as Selector, Token, Waker};
 
 use crate::chunks::Slots;
 use crate::comet::ConnectionId;
@@ -44,6 +45,9 @@ pub struct EventLoop<H> {
     server: Server<H>,
     clock: Clock,
     selector: Selector,
+    readiness: ReadinessList,
+    /// The list above was full: there may be more than it held.
+    more_ready: bool,
     /// Empty once the server drains.
     doors: Vec<Door>,
     signals: UnixStream,
@@ -94,6 +98,7 @@ enum Accepting {
 /// No edge says which: all are tried.
 const DOORS: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
+const WAKER: Token = Token(usize::MAX - 3);
 
 /// The size of the read buffer: more than most requests, and a whole body at its limit.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -121,6 +126,8 @@ impl<H: Handler> EventLoop<H> {
             server,
             clock,
             selector,
+            readiness: ReadinessList::with_capacity(READINESS_MAX),
+            more_ready: false,
             doors: vec![public],
             signals,
             sockets: Slots::default(),
@@ -149,52 +156,75 @@ impl<H: Handler> EventLoop<H> {
         public.ok_or(ErrorKind::NotConnected)?
     }
 
+    /// Ends the wait of a turn from another thread. There is one for each loop.
+    pub fn waker(&self) -> io::Result<Waker> {
+        Waker::new(self.selector.registry(), WAKER)
+    }
+
     /// Serves until a signal comes and everything that waits is answered.
     pub fn run(mut self) -> io::Result<()> {
-        let mut readiness = ReadinessList::with_capacity(READINESS_MAX);
-        loop {
-            match self.selector.poll(&mut readiness, self.timeout()) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                Err(_) => continue,
-                Ok(()) => {}
+        while self.turn(None)? {}
+        Ok(())
+    }
+
+    /// Waits until something happens, but not longer than `wait`, and does one turn. `false` where it
+    /// was the last: everything that waited is answered.
+    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<bool> {
+        let wait = [wait, self.timeout()].into_iter().flatten().min();
+        match self.selector.poll(&mut self.readiness, wait) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Err(_) => return Ok(true),
+            Ok(()) => {}
+        }
+        let now = self.clock.now();
+        self.take_readiness(now);
+        for id in std::mem::take(&mut self.unread) {
+            if let Some(socket) = self.sockets.get_mut(id.0) {
+                socket.unread = false;
+                self.read(now, id, true);
             }
-            let now = self.clock.now();
-            for ready in &readiness {
-                match ready.token() {
-                    DOORS => self.accepting = Accepting::Ready,
-                    SIGNALS => self.signalled(now),
-                    Token(key) => {
-                        let id = connection_id(key);
-                        if ready.is_writable() {
-                            self.flush(now, id);
-                        }
-                        if ready.is_readable() || ready.is_read_closed() || ready.is_error() {
-                            self.read(now, id, ready.is_read_closed() || ready.is_error());
-                        }
+        }
+        self.retry_full(now);
+        self.server.handle(now, Input::EndOfTurn, &mut self.outputs);
+        self.carry_out(now);
+        self.server.metrics().delivered();
+        if self.is_drained(now) {
+            self.server.finish(now);
+            return Ok(false);
+        }
+        self.accept(now);
+        Ok(true)
+    }
+
+    /// Looks at everything that has become ready.
+    fn take_readiness(&mut self, now: Now) {
+        let readiness = std::mem::replace(&mut self.readiness, ReadinessList::with_capacity(0));
+        let mut count = 0;
+        for ready in &readiness {
+            count += 1;
+            match ready.token() {
+                DOORS => self.accepting = Accepting::Ready,
+                SIGNALS => self.signalled(now),
+                // The turn that it was to begin has begun.
+                WAKER => {}
+                Token(key) => {
+                    let id = connection_id(key);
+                    if ready.is_writable() {
+                        self.flush(now, id);
+                    }
+                    if ready.is_readable() || ready.is_read_closed() || ready.is_error() {
+                        self.read(now, id, ready.is_read_closed() || ready.is_error());
                     }
                 }
             }
-            for id in std::mem::take(&mut self.unread) {
-                if let Some(socket) = self.sockets.get_mut(id.0) {
-                    socket.unread = false;
-                    self.read(now, id, true);
-                }
-            }
-            self.retry_full(now);
-            self.server.handle(now, Input::EndOfTurn, &mut self.outputs);
-            self.carry_out(now);
-            self.server.metrics().delivered();
-            if self.is_drained(now) {
-                self.server.finish(now);
-                return Ok(());
-            }
-            self.accept(now);
         }
+        self.more_ready = count == readiness.capacity();
+        self.readiness = readiness;
     }
 
     /// How long nothing needs to be done.
-    fn timeout(&self) -> Option<Duration> {
-        if !self.unread.is_empty() || self.accepting == Accepting::Ready {
+    pub fn timeout(&self) -> Option<Duration> {
+        if self.more_ready || !self.unread.is_empty() || self.accepting == Accepting::Ready {
             return Some(Duration::ZERO);
         }
         let accept_at = match self.accepting {
@@ -451,6 +481,14 @@ impl<H: Handler> EventLoop<H> {
 
     fn is_drained(&self, now: Now) -> bool {
         self.drained_by.is_some_and(|by| by <= now.mono || self.sockets.is_empty())
+    }
+}
+
+impl<H> AsRawFd for EventLoop<H> {
+    /// The selector's, which becomes readable when there is something for a turn to do. So the loop
+    /// can be one source of another.
+    fn as_raw_fd(&self) -> RawFd {
+        self.selector.as_raw_fd()
     }
 }
 
