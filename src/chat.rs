@@ -27,6 +27,7 @@ use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
 use crate::web::{self, Problem, Route};
 use release::DRAIN_RETRY;
+pub(crate) use release::reply;
 
 /// The chat: its rules, its pages, and those who wait.
 #[derive(Debug)]
@@ -68,6 +69,15 @@ struct Pending {
     depends_on_commit: bool,
 }
 
+/// What a turn came to, for those who take part in it without HTTP.
+#[derive(Debug)]
+pub(crate) struct Turned {
+    /// Whether everything that it wrote is durable now. Else nothing of it exists.
+    pub(crate) committed: bool,
+    /// For whom there may be something new: each user once.
+    pub(crate) woken: Vec<UserId>,
+}
+
 impl Chat {
     /// The chat over a store.
     pub fn new(
@@ -106,6 +116,28 @@ impl Chat {
         self.logic.store()
     }
 
+    /// The rules, for those who ask without HTTP. A call of theirs that fails in the store has to be
+    /// told by [`Chat::note_refusal`].
+    pub(crate) fn logic(&mut self) -> &mut Logic {
+        &mut self.logic
+    }
+
+    /// The phases between reading and writing; see [`crate::server`].
+    pub(crate) fn turn(&mut self, now: Now, answers: &mut Answers) -> Turned {
+        self.logic.tick(now);
+        self.work(now);
+        let published = self.commit(now);
+        let committed = published.is_some();
+        // What is no matter of the store is told all the same; there is nothing left to write.
+        let published = published.unwrap_or_else(|| self.logic.commit(now).unwrap_or_default());
+        self.release(now, &published, answers);
+        self.logic.keep_up(now);
+        for pending in self.turn.answers.drain(..) {
+            answers.push((pending.connection, pending.answer));
+        }
+        Turned { committed, woken: published.woken }
+    }
+
     // Decide.
 
     /// The answer, or what the request waits for.
@@ -122,7 +154,7 @@ impl Chat {
             web::check_page_method(request.method)?;
         }
         if self.draining {
-            return Err(Problem::unavailable("The server is stopping.", DRAIN_RETRY));
+            return Err(stopping());
         }
         if let Some(page) = page {
             return Ok(Considered::Answer(page.respond(request)));
@@ -246,11 +278,16 @@ impl Chat {
     }
 
     fn refused(&mut self, refusal: Refusal) -> Problem {
-        if let Refusal::Store(error) = &refusal {
+        self.note_refusal(&refusal);
+        refusal.into()
+    }
+
+    /// Where the store has failed, the turn has.
+    pub(crate) fn note_refusal(&mut self, refusal: &Refusal) {
+        if let Refusal::Store(error) = refusal {
             log::error!("a call failed: {error}");
             self.turn.failed = true;
         }
-        refusal.into()
     }
 
     /// Notes an answer for the end of the turn.
@@ -282,7 +319,8 @@ impl Chat {
 
     // Commit.
 
-    fn commit(&mut self, now: Now) -> Published {
+    /// `None` where it failed.
+    fn commit(&mut self, now: Now) -> Option<Published> {
         if std::mem::take(&mut self.turn.failed) {
             self.logic.roll_back();
         } else {
@@ -296,7 +334,7 @@ impl Chat {
                 Ok(published) => {
                     self.cannot_write &= !is_writing;
                     self.metrics.messages.add(published.messages);
-                    return published;
+                    return Some(published);
                 }
                 Err(error) => log::error!("a turn was not committed: {error}"),
             }
@@ -308,8 +346,7 @@ impl Chat {
                 pending.answer = Answer::Whole(Problem::not_committed().respond());
             }
         }
-        // What is no matter of the store is told all the same; there is nothing left to write.
-        self.logic.commit(now).unwrap_or_default()
+        None
     }
 }
 
@@ -367,14 +404,7 @@ impl Handler for Chat {
     }
 
     fn end_turn(&mut self, now: Now, answers: &mut Answers) {
-        self.logic.tick(now);
-        self.work(now);
-        let published = self.commit(now);
-        self.release(now, &published, answers);
-        self.logic.keep_up(now);
-        for pending in self.turn.answers.drain(..) {
-            answers.push((pending.connection, pending.answer));
-        }
+        self.turn(now, answers);
     }
 
     fn next_deadline(&self) -> Option<Mono> {
@@ -394,6 +424,11 @@ impl Handler for Chat {
     fn metrics(&self) -> Rc<Metrics> {
         Rc::clone(&self.metrics)
     }
+}
+
+/// What is said to requests that come too late.
+pub(crate) fn stopping() -> Problem {
+    Problem::unavailable("The server is stopping.", DRAIN_RETRY)
 }
 
 /// An answer finds its way back by the number of its connection.

@@ -52,6 +52,7 @@ pub mod comet;
 pub mod config;
 pub mod connection;
 pub mod data;
+mod embed;
 pub mod entity;
 pub mod event_loop;
 pub mod http;
@@ -65,3 +66,13 @@ pub mod server;
 pub mod system;
 pub mod timers;
 pub mod web;
+
+pub use config::Config;
+pub use data::Store;
+pub use embed::{
+    Asked, BuildError, Builder, CallError, ChatServer, Events, Handle, History, LocalUser, Pending,
+    Running, State, Step,
+};
+pub use entity::{ConversationId, Event};
+pub use http::{Payload, Response};
+pub use logic::Refusal;

@@ -153,13 +153,25 @@ impl SeededEntropy {
 /// learns of a signal as it learns of everything else. The stream is non-blocking, ready for the
 /// loop's selector.
 pub fn signals() -> io::Result<UnixStream> {
+    let (receiver, sender) = stop_stream()?;
+    stop_at_signals(sender)?;
+    Ok(receiver)
+}
+
+/// A stream on which every byte asks a server to stop, and where to write them.
+pub fn stop_stream() -> io::Result<(UnixStream, UnixStream)> {
     let (receiver, sender) = UnixStream::pair()?;
     receiver.set_nonblocking(true)?;
+    Ok((receiver, sender))
+}
+
+/// Writes such a byte at every SIGINT and SIGTERM from now on.
+pub fn stop_at_signals(sender: UnixStream) -> io::Result<()> {
     // A file that may not grow any more is an error like a full disk, and no reason to die.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     signal_hook::low_level::pipe::register(SIGINT, sender.try_clone()?)?;
     signal_hook::low_level::pipe::register(SIGTERM, sender)?;
-    Ok(receiver)
+    Ok(())
 }
 
 /// Raises the limit on open descriptors as far as the system lets it, and returns it.
@@ -169,6 +181,12 @@ pub fn signals() -> io::Result<UnixStream> {
 /// instead of finding out from `accept` that it is out of descriptors.
 pub fn raise_descriptors_max() -> io::Result<usize> {
     let max = rlimit::increase_nofile_limit(u64::MAX)?;
+    Ok(usize::try_from(max).unwrap_or(usize::MAX))
+}
+
+/// The present limit on open descriptors.
+pub fn descriptors_max() -> io::Result<usize> {
+    let max = rlimit::Resource::NOFILE.get_soft()?;
     Ok(usize::try_from(max).unwrap_or(usize::MAX))
 }
 

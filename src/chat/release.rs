@@ -201,6 +201,7 @@ impl Chat {
     }
 }
 
-fn reply(hold: &Hold, batch: Batch, retry: Option<Duration>, released: bool) -> Reply {
+/// What a poll is answered.
+pub(crate) fn reply(hold: &Hold, batch: Batch, retry: Option<Duration>, released: bool) -> Reply {
     Reply::Events { batch, wait_seconds: hold.wait_ms / 1000, retry, released }
 }

@@ -20,6 +20,7 @@ mod groups;
 mod hashing;
 mod limits;
 mod live;
+mod local;
 mod messages;
 mod notes;
 mod orders;

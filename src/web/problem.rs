@@ -72,7 +72,8 @@ impl Problem {
         Self::new(408, "bad_request", "The request took too long to arrive.")
     }
 
-    pub(super) fn body_too_large(bytes_max: usize) -> Self {
+    /// The body is longer than may be.
+    pub fn body_too_large(bytes_max: usize) -> Self {
         Self::new(413, "too_large", format!("The body is longer than {bytes_max} bytes."))
     }
 

@@ -1,0 +1,111 @@
+//! What happens to a user of this process: polls by letter, one after the other.
+//!
+//! A poll brings events, each with the place behind it. The next is posted by who asks for more when
+//! all of them are handed out. Its cursor says that they arrived, and so the others see them as
+//! delivered.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::CallError;
+use super::mailbox::Pending;
+use super::user::LocalUser;
+use crate::entity::{Cursor, Event};
+use crate::logic::{Call, Manner, Reply};
+
+/// The events of one user, in order: each once, and none left out.
+///
+/// As an iterator it waits for the next, and ends when the server does. A program that runs the
+/// server in its own loop looks what is there ([`try_next`](Self::try_next)) after each step.
+#[derive(Debug)]
+pub struct Events {
+    user: LocalUser,
+    /// What came with the last poll and is not handed out yet.
+    ready: VecDeque<Placed>,
+    /// The place behind what is handed out; `None` before the first answer.
+    cursor: Option<String>,
+    /// What is waited for; `None` while there is something to hand out.
+    poll: Option<Pending<Batch>>,
+}
+
+/// An event, and the place behind it.
+type Placed = (Event, String);
+
+/// What a poll brings.
+#[derive(Debug)]
+struct Batch {
+    events: VecDeque<Placed>,
+    behind: String,
+}
+
+/// How long a poll waits. Where its [`Events`] were dropped, its user stays online for so long.
+const WAIT: Duration = Duration::from_secs(25);
+
+impl Events {
+    pub(super) fn begin(user: LocalUser, cursor: Option<String>) -> Self {
+        // What happens "from now on" begins here, not when somebody first looks.
+        let poll = Some(ask(&user, cursor.clone()));
+        Self { user, ready: VecDeque::new(), cursor, poll }
+    }
+
+    /// The place behind the last event that was handed out, to go on from after a restart of the
+    /// program. `None` before anything is known.
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// The next event, if it is there.
+    pub fn try_next(&mut self) -> Result<Option<Event>, CallError> {
+        self.next_within(Duration::ZERO)
+    }
+
+    /// The next event; `None` if none comes within this time.
+    pub fn next_within(&mut self, time: Duration) -> Result<Option<Event>, CallError> {
+        let begun = Instant::now();
+        loop {
+            if let Some((event, behind)) = self.ready.pop_front() {
+                self.cursor = Some(behind);
+                return Ok(Some(event));
+            }
+            let mut poll = self.poll.take().unwrap_or_else(|| ask(&self.user, self.cursor.clone()));
+            let left = time.saturating_sub(begun.elapsed());
+            let answer = if left.is_zero() { poll.take() } else { poll.wait_for(left) };
+            let Some(batch) = answer else {
+                self.poll = Some(poll);
+                return Ok(None);
+            };
+            let Batch { events, behind } = batch?;
+            if events.is_empty() {
+                self.cursor = Some(behind);
+            }
+            self.ready = events;
+        }
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<Event, CallError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.next_within(WAIT) {
+                Ok(Some(event)) => return Some(Ok(event)),
+                Ok(None) => {}
+                Err(CallError::Stopped) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+fn ask(user: &LocalUser, cursor: Option<String>) -> Pending<Batch> {
+    user.call(Call::Events { cursor, wait: WAIT, manner: Manner::Poll }, |reply| match reply {
+        Reply::Events { batch, .. } => {
+            let text = |cursor: Cursor| cursor.display(batch.tag).to_string();
+            let behind = text(batch.behind);
+            let placed = |(event, cursor)| (event, text(cursor));
+            Batch { events: batch.events.into_iter().map(placed).collect(), behind }
+        }
+        other => unreachable!("events, not {other:?}"),
+    })
+}
