@@ -7,7 +7,7 @@
 //! ([`Builder::route`]).
 //!
 //! The layers below know nothing of all this: [`handler`] stands between the
-//! [`Server`](crate::server::Server) and the [`Chat`], and the binary has none of it.
+//! [`Server`] and the [`Chat`], and the binary has none of it.
 //!
 //! ```text
 //!    Handle, LocalUser, Events            any thread

@@ -41,10 +41,63 @@
 //! (the only file that touches them). Then `logic/events.rs` for what a poll is answered with, and
 //! [`entity::Cursor`] for why nothing is lost between two of them.
 //!
-//! # Use as a library
+//! # In your own program
 //!
-//! The binary is twenty lines over [`chat::Chat`], [`server::Server`] and
-//! [`event_loop::EventLoop`]; `examples/echo.rs` puts another [`server::Handler`] on the same loop.
+//! The chat runs inside of another program: on a thread of its own, or step by step in the program's
+//! own loop. The program can be any user in it, and answer requests itself.
+//!
+//! ```
+//! use lovejoy::{Builder, Config, Event, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config { listen: "127.0.0.1:0".parse()?, ..Config::default() };
+//! let server = Builder::new(config).store(Store::in_memory()?).spawn()?;
+//! println!("People come by the browser, to http://{}", server.address());
+//!
+//! // Two who live in this program.
+//! let sensor = server.handle().user("sensor").wait()?;
+//! let keeper = server.handle().user("keeper").wait()?;
+//! sensor.befriend("keeper").wait()?;
+//! let room = keeper.befriend("sensor").wait()?.conversation_id.expect("friends have one");
+//!
+//! let mut events = keeper.events();
+//! sensor.send(room, "21.5 °C").wait()?; // It is on the disk now.
+//! let heard = events.find_map(|event| match event {
+//!     Ok(Event::Message(message)) => Some(message.body.clone()),
+//!     _ => None,
+//! });
+//! assert_eq!(heard.as_deref(), Some("21.5 °C"));
+//! server.stop()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | there is |
+//! |---|---|
+//! | put a server together | [`Builder`], from a [`Config`] and a [`Store`] |
+//! | run it on a thread of its own, or on this one | [`Builder::spawn`], [`ChatServer::run`] |
+//! | let it take part in a loop (`mio`, or any other) | [`ChatServer::step`] |
+//! | be somebody in it: say something, hear everything | [`Handle::user`], [`LocalUser`], [`Events`] |
+//! | answer requests below a path of one's own | [`Builder::route`] |
+//! | stop it | [`Handle::stop`] |
+//! | hold and release polls of one's own | [`comet`], which needs nothing else |
+//! | serve something else with the loop and its HTTP | [`server::Handler`] |
+//!
+//! In `examples/`: `embed.rs` is a sensor that chats its readings, `own_loop.rs` runs the chat beside
+//! another socket on one thread, `echo.rs` puts another handler on the loop.
+//!
+//! A program that wants SQLite as small as the binary has it copies `.cargo/config.toml`.
+//!
+//! # What is promised
+//!
+//! What is named at the root of the crate is its public interface and follows [semantic
+//! versioning](https://semver.org): while the version is 0.x, only a new x may break it. So do the
+//! web service (`docs/api.md`), the options, and the database: a version opens the database of every
+//! earlier one. New fields of [`Config`] and new kinds of [`Event`] and of errors break nothing; a
+//! `Config` is made with `..Config::default()`. `mio` 1 is part of the interface.
+//!
+//! The modules are the layers of the tour. They are there to be read, tested and built upon at one's
+//! own risk, and change with any version.
 
 pub mod chat;
 pub mod chunks;
@@ -67,12 +120,16 @@ pub mod system;
 pub mod timers;
 pub mod web;
 
-pub use config::Config;
-pub use data::Store;
+pub use config::{Config, Durability, Registration};
+pub use data::{OpenError, Store, StoreError};
 pub use embed::{
     Asked, BuildError, Builder, CallError, ChatServer, Events, Handle, History, LocalUser, Pending,
     Running, State, Step,
 };
-pub use entity::{ConversationId, Event};
-pub use http::{Payload, Response};
+pub use entity::{
+    Conversation, ConversationId, Event, Friend, FriendState, Kind, LastSeen, Member, Message,
+    MessageId, Role, TextError, Timestamp, User, UserId,
+};
+pub use http::{Body, Method, Payload, Request, Response};
 pub use logic::Refusal;
+pub use system::DataLockError;

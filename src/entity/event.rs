@@ -12,6 +12,7 @@ use super::{
 /// Something that a user's clients should know of. The large kinds are behind pointers, since
 /// many of the small ones may wait in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// Presence, friends, groups and marks must be loaded anew; messages follow by themselves.
     Reset,

@@ -8,6 +8,7 @@ use crate::data::StoreError;
 /// Why a call was refused. The web gives each its status and code; [`fmt::Display`] is the sentence
 /// for people.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Refusal {
     /// Those two are friends already.
     AlreadyFriends,
