@@ -31,6 +31,48 @@
 //! A held poll costs one entry here, and no buffer anywhere. Two indexes lead to it: the chain of
 //! its user's polls, oldest first (whom to wake), and a timing wheel (whom to expire). Holding,
 //! releasing and expiring take constant time.
+//!
+//! It needs nothing of the rest: whoever has something to wait for can hold polls here.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use lovejoy::comet::{Comet, ConnectionId, Hold, Left};
+//! use lovejoy::entity::{MessageId, Place, SessionId, UserId};
+//! use lovejoy::logic::{Caller, Manner};
+//! use lovejoy::system::Mono;
+//! use lovejoy::timers::Wheel;
+//!
+//! let mut comet = Comet::new(Wheel::new(Duration::from_millis(50), 2048));
+//! let (ana, now) = (UserId(1), Mono(0));
+//!
+//! // Ana knows everything up to message 41. She asks twice for what comes, in two windows.
+//! let poll = |connection, wait_ms| Hold {
+//!     connection: ConnectionId(connection),
+//!     caller: Caller { user_id: ana, session_id: SessionId(1) },
+//!     manner: Manner::Poll,
+//!     blocked: false,
+//!     place: Place { stored: MessageId(41), live: 0 },
+//!     wait_ms,
+//! };
+//! comet.hold(poll(7, 1_000), now.plus(Duration::from_secs(1)));
+//! comet.hold(poll(8, 25_000), now.plus(Duration::from_secs(25)));
+//!
+//! // Nothing comes for a second, and the first is answered with that.
+//! let mut expired = Vec::new();
+//! comet.expired(now.plus(Duration::from_millis(1_050)), &mut expired);
+//! let hold = comet.release(expired[0], Left::Expired).expect("it was held");
+//! assert_eq!(hold.connection, ConnectionId(7));
+//!
+//! // Message 42 is written for her: all that she holds is asked again, and answered.
+//! for id in comet.of_user(ana).collect::<Vec<_>>() {
+//!     if comet.get(id).is_some_and(|hold| hold.place.stored < MessageId(42)) {
+//!         let hold = comet.release(id, Left::News).expect("it was held");
+//!         assert_eq!(hold.connection, ConnectionId(8));
+//!     }
+//! }
+//! assert!(comet.is_empty());
+//! ```
 
 use std::collections::VecDeque;
 use std::time::Duration;

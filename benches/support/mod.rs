@@ -19,9 +19,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// This build, with a database in the folder; one that is there already goes on.
+    /// This build, or that of `LOVEJOY_BINARY`, with a database in the folder; one that is there
+    /// already goes on.
     pub(crate) fn lovejoy(folder: &Path, options: &[&str]) -> io::Result<Self> {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_lovejoy"))
+        let binary = env::var_os("LOVEJOY_BINARY");
+        let mut process = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_lovejoy").into()))
             .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data"])
             .arg(folder.join("data"))
             .args(options)

@@ -7,6 +7,7 @@
 #[path = "../support/request.rs"]
 mod request;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -68,8 +69,13 @@ pub struct Person {
     pub token: String,
 }
 
+/// The binary of this build, or that of `LOVEJOY_BINARY`: one for another machine, under an emulator.
+fn binary() -> OsString {
+    std::env::var_os("LOVEJOY_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_lovejoy").into())
+}
+
 fn command(folder: &Folder, options: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lovejoy"));
+    let mut command = Command::new(binary());
     let usual =
         ["--listen", "127.0.0.1:0", "--password-iterations", "1000", "--rate-limits", "off"];
     command.args(usual).arg("--data").arg(folder.path("data")).args(options);
