@@ -19,6 +19,7 @@ use std::rc::Rc;
 use crate::comet::{Comet, ConnectionId, Hold, HoldId};
 use crate::config::Config;
 use crate::data::{Store, StoreError};
+use crate::entity::UserId;
 use crate::http::{Pages, Request, Response, client_address};
 use crate::logic::{self, Logic, Manner, Origin, Published, Refusal, Ticket, Wait};
 use crate::metrics::Metrics;

@@ -59,15 +59,15 @@
 //! comet.hold(poll(8, 25_000), now.plus(Duration::from_secs(25)));
 //!
 //! // Nothing comes for a second, and the first is answered with that.
-//! let mut expired = Vec::new();
-//! comet.expired(now.plus(Duration::from_millis(1_050)), &mut expired);
-//! let hold = comet.release(expired[0], Left::Expired).expect("it was held");
+//! let id = comet.next_overdue(now.plus(Duration::from_millis(1_050))).expect("its time is over");
+//! let hold = comet.release(id, Left::Expired).expect("it is held");
 //! assert_eq!(hold.connection, ConnectionId(7));
 //!
 //! // Message 42 is written for her: all that she holds is asked again, and answered.
-//! for id in comet.of_user(ana).collect::<Vec<_>>() {
+//! comet.wake_user(ana);
+//! while let Some(id) = comet.next_woken() {
 //!     if comet.get(id).is_some_and(|hold| hold.place.stored < MessageId(42)) {
-//!         let hold = comet.release(id, Left::News).expect("it was held");
+//!         let hold = comet.release(id, Left::News).expect("it is held");
 //!         assert_eq!(hold.connection, ConnectionId(8));
 //!     }
 //! }
