@@ -6,7 +6,6 @@
 //! `SOURCE_DATE_EPOCH` where it is set: then no file is newer than that, so that a build can be
 //! reproduced.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -39,8 +38,10 @@ fn main() -> io::Result<()> {
     write_if_new(&file, &squeezed(&fs::read_to_string(description)?))?;
     pages.push(("/openapi.json".to_owned(), file));
     pages.sort();
-    let mut table =
-        String::from("#[allow(clippy::unreadable_literal)]\nstatic EMBEDDED: &[Embedded] = &[\n");
+    let mut table = format!(
+        "#[allow(clippy::unreadable_literal)]\nstatic EMBEDDED: [Embedded; {}] = [\n",
+        pages.len()
+    );
     for (index, (path, file)) in pages.iter().enumerate() {
         table += &row(path, file, &out.join(index.to_string()))?;
     }
@@ -90,33 +91,26 @@ fn walk(folder: &Path, prefix: &str, pages: &mut Vec<(String, PathBuf)>) -> io::
     Ok(())
 }
 
-/// Describes a file, whose embedded forms are written to `embedded` and beside it.
+/// Describes a file, whose bytes are written to `embedded`: packed, where that makes them fewer.
 fn row(path: &str, file: &Path, embedded: &Path) -> io::Result<String> {
     let mut bytes = fs::read(file)?;
     if matches!(file.extension().and_then(|it| it.to_str()), Some("js" | "css")) {
         bytes =
             comments::strip(str::from_utf8(&bytes).expect("scripts and styles are UTF-8")).into();
     }
-    fs::write(embedded, &bytes)?;
-    let gzip = compress(&bytes)?;
     let etag = etag(&bytes);
-    let mut row = format!(
+    let gzip = compress(&bytes)?;
+    let is_packed = gzip.len() < bytes.len();
+    fs::write(embedded, if is_packed { gzip } else { bytes })?;
+    let gzip_etag =
+        if is_packed { format!("Some(\"\\\"{etag}-gzip\\\"\")") } else { "None".into() };
+    Ok(format!(
         "Embedded {{ path: {path:?}, media_type: {:?}, modified: {}, bytes: include_bytes!({:?}), \
-         etag: \"\\\"{etag}\\\"\", gzip: ",
+         etag: \"\\\"{etag}\\\"\", gzip_etag: {gzip_etag}, unpacked: OnceLock::new() }},\n",
         media::of(path),
         modified(file)?,
         utf8(embedded),
-    );
-    if gzip.len() < bytes.len() {
-        let gzip_file = embedded.with_extension("gz");
-        fs::write(&gzip_file, gzip)?;
-        let _ =
-            write!(row, "Some((include_bytes!({:?}), \"\\\"{etag}-gzip\\\"\"))", utf8(&gzip_file));
-    } else {
-        row += "None";
-    }
-    row += " },\n";
-    Ok(row)
+    ))
 }
 
 fn utf8(path: &Path) -> &str {

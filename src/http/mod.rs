@@ -29,6 +29,7 @@ mod conditional;
 mod date;
 mod error;
 mod forwarded;
+mod inflate;
 mod media;
 mod negotiate;
 mod network;

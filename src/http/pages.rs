@@ -11,18 +11,22 @@
 //! 2. *No way out of the folder*: a target has no dot segments and no hidden slashes, a segment
 //!    that starts with a dot is refused here, and the file that the path leads to, links followed,
 //!    must lie below the root.
-//! 3. *Ranges are of the plain bytes*: a request that has one gets no gzip (RFC 9110 section 14.2).
+//! 3. *Most clients take gzip*, so a page is part of the program packed, and is unpacked when the first
+//!    client wants it plain.
+//! 4. *Ranges are of the plain bytes*: a request that has one gets no gzip (RFC 9110 section 14.2).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
 use super::conditional::{self, Validators, Verdict};
+use super::inflate::gunzip;
 use super::media;
 use super::request::{Method, Request};
 use super::response::{Payload, Response};
@@ -59,10 +63,18 @@ pub struct Pages {
 #[derive(Debug)]
 pub struct Page {
     media_type: &'static str,
-    plain: Variant,
+    plain: Plain,
     gzip: Option<Variant>,
     /// Unix time in seconds.
     modified: u64,
+}
+
+#[derive(Debug)]
+enum Plain {
+    /// As it was read.
+    Read(Variant),
+    /// It may have to be unpacked, if anybody wants it.
+    Embedded(&'static Embedded),
 }
 
 #[derive(Debug)]
@@ -73,17 +85,21 @@ struct Variant {
 }
 
 /// One file under `www/`, as the build script wrote it down.
+#[derive(Debug)]
 struct Embedded {
     path: &'static str,
     media_type: &'static str,
     modified: u64,
+    /// Packed, if there is a tag for that.
     bytes: &'static [u8],
+    /// Of the plain bytes.
     etag: &'static str,
-    /// The compressed bytes and their tag, where they are fewer.
-    gzip: Option<(&'static [u8], &'static str)>,
+    gzip_etag: Option<&'static str>,
+    /// The plain bytes of a packed page, once somebody has wanted them.
+    unpacked: OnceLock<Vec<u8>>,
 }
 
-// `static EMBEDDED: &[Embedded]`, in the order of their paths.
+// `static EMBEDDED: [Embedded; _]`, in the order of their paths.
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 impl Pages {
@@ -126,7 +142,7 @@ impl Page {
         let plain_only = request.field("range").is_some() || !request.accepts_gzip();
         let (Variant { bytes, etag }, encoding) = match self.gzip {
             Some(gzip) if !plain_only => (gzip, Some("gzip")),
-            _ => (self.plain, None),
+            _ => (self.plain.variant(), None),
         };
         let validators = Validators { etag: &etag, modified: self.modified };
         let verdict = conditional::judge(request, validators, bytes.len());
@@ -172,12 +188,10 @@ impl Page {
     fn embedded(path: &str) -> Option<Self> {
         let index = EMBEDDED.binary_search_by(|page| page.path.cmp(path)).ok()?;
         let page = &EMBEDDED[index];
-        let variant =
-            |bytes, etag| Variant { bytes: Cow::Borrowed(bytes), etag: Cow::Borrowed(etag) };
         Some(Self {
             media_type: page.media_type,
-            plain: variant(page.bytes, page.etag),
-            gzip: page.gzip.map(|(bytes, etag)| variant(bytes, etag)),
+            plain: Plain::Embedded(page),
+            gzip: page.gzip_etag.map(|etag| Variant::borrowed(page.bytes, etag)),
             modified: page.modified,
         })
     }
@@ -200,8 +214,33 @@ impl Page {
         let modified =
             about.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
         let etag = Cow::Owned(etag(&bytes));
-        let plain = Variant { bytes: Cow::Owned(bytes), etag };
+        let plain = Plain::Read(Variant { bytes: Cow::Owned(bytes), etag });
         Some(Self { media_type: media::of(path), plain, gzip: None, modified })
+    }
+}
+
+impl Plain {
+    fn variant(self) -> Variant {
+        match self {
+            Self::Read(variant) => variant,
+            Self::Embedded(page) => Variant::borrowed(page.plain(), page.etag),
+        }
+    }
+}
+
+impl Variant {
+    fn borrowed(bytes: &'static [u8], etag: &'static str) -> Self {
+        Self { bytes: Cow::Borrowed(bytes), etag: Cow::Borrowed(etag) }
+    }
+}
+
+impl Embedded {
+    /// Its bytes as they were before they were packed.
+    fn plain(&'static self) -> &'static [u8] {
+        match self.gzip_etag {
+            Some(_) => self.unpacked.get_or_init(|| gunzip(self.bytes)),
+            None => self.bytes,
+        }
     }
 }
 
@@ -232,14 +271,10 @@ mod tests {
 
     /// Serves a page that has a smaller, made up, compressed variant.
     fn respond(fields: &str) -> (Response, String) {
-        let variant = |bytes: &'static [u8], etag: &'static str| Variant {
-            bytes: bytes.into(),
-            etag: etag.into(),
-        };
         let page = Page {
             media_type: "text/css",
-            plain: variant(b"plain bytes", "\"a\""),
-            gzip: Some(variant(b"gzip", "\"a-gzip\"")),
+            plain: Plain::Read(Variant::borrowed(b"plain bytes", "\"a\"")),
+            gzip: Some(Variant::borrowed(b"gzip", "\"a-gzip\"")),
             modified: 0,
         };
         let bytes = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
@@ -285,13 +320,15 @@ mod tests {
     }
 
     #[test]
-    fn embedded_pages_are_found_at_their_paths() {
+    fn embedded_pages_are_found_at_their_paths_and_unpacked_as_they_were() {
         assert!(EMBEDDED.is_sorted_by_key(|page| page.path));
-        for page in EMBEDDED {
+        for page in &EMBEDDED {
             let found = Page::embedded(page.path).unwrap();
-            assert_eq!(found.plain.etag, etag(page.bytes), "{}", page.path);
             assert_eq!(found.media_type, media::of(page.path), "{}", page.path);
-            assert!(found.gzip.is_none_or(|gzip| gzip.bytes.len() < page.bytes.len()));
+            // The tag is a hash of what the build script has read.
+            let plain = found.plain.variant();
+            assert_eq!(plain.etag, etag(&plain.bytes), "{}", page.path);
+            assert!(found.gzip.is_none_or(|gzip| gzip.bytes.len() < plain.bytes.len()));
         }
         assert!(Page::embedded("/no/such/page").is_none());
     }
