@@ -183,7 +183,7 @@ fn open_store(
 ) -> Result<(Store, Option<DataLock>), BuildError> {
     let lock = DataLock::acquire(&config.data)?;
     let seed = u64::from_le_bytes(entropy.bytes());
-    let store = Store::open(&config.data.join("lovejoy.db"), config.durability, seed)?;
+    let store = Store::open(&config.database(), config.durability, seed)?;
     Ok((store, Some(lock)))
 }
 

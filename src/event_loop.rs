@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mio::net::{TcpStream, UnixStream};
+use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::{Events as ReadinessList, Interest, Poll as Selector, Token, Waker};
 
 use crate::chunks::Slots;
@@ -117,9 +117,34 @@ impl<H: Handler> EventLoop<H> {
         signals: std::os::unix::net::UnixStream,
         config: Rc<Config>,
     ) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen)?;
+        Self::with_listener(server, clock, signals, config, listener)
+    }
+
+    /// Takes a socket over that somebody else has made to listen. What has connected to it before is
+    /// served, too.
+    pub fn inherit(
+        server: Server<H>,
+        clock: Clock,
+        signals: std::os::unix::net::UnixStream,
+        config: Rc<Config>,
+        listener: std::net::TcpListener,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener);
+        Self::with_listener(server, clock, signals, config, listener)
+    }
+
+    fn with_listener(
+        server: Server<H>,
+        clock: Clock,
+        signals: std::os::unix::net::UnixStream,
+        config: Rc<Config>,
+        listener: TcpListener,
+    ) -> io::Result<Self> {
         let selector = Selector::new()?;
         server.metrics().measure_with(clock);
-        let public = Door::public(config.listen, selector.registry(), DOORS)?;
+        let public = Door::public(listener, selector.registry(), DOORS)?;
         let mut signals = UnixStream::from_std(signals);
         selector.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         Ok(Self {

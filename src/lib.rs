@@ -27,7 +27,7 @@
 //! | [`entity`] | ids, texts, messages, events, cursors | everything else |
 //! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
 //! | [`operator`] | the operator's commands, for a server that runs or none | how they are done |
-//! | [`system`], [`timers`], [`config`], [`logger`] | clock, entropy, signals; deadlines; settings; log | |
+//! | [`system`], [`service`], [`timers`], [`config`], [`logger`] | clock, entropy, signals; service managers; deadlines; settings; log | |
 //! | [`metrics`] | counts what is done, for `/metrics` | how it is written |
 //! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
 //!
@@ -116,6 +116,7 @@ pub mod metrics;
 pub mod operator;
 pub mod presence;
 pub mod server;
+pub mod service;
 pub mod system;
 pub mod timers;
 pub mod web;

@@ -20,7 +20,7 @@ use lovejoy::http::Pages;
 use lovejoy::logic::DEMO_ACCOUNTS;
 use lovejoy::server::Server;
 use lovejoy::system::{self, Clock, DataLock, Entropy};
-use lovejoy::{logger, operator};
+use lovejoy::{logger, operator, service};
 
 fn main() -> ExitCode {
     let command = config::parse(std::env::args_os().skip(1), std::env::vars_os());
@@ -65,13 +65,17 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     };
     let chat = Chat::new(Rc::clone(&config), store, pages, entropy, clock.now())?;
     let server = Server::new(Rc::clone(&config), chat);
-    let mut event_loop = EventLoop::bind(server, clock, signals, Rc::clone(&config))
-        .map_err(|error| cannot("listen on", config.listen, &error))?;
+    let mut event_loop = match service::inherited_listener()? {
+        Some(listener) => EventLoop::inherit(server, clock, signals, Rc::clone(&config), listener)?,
+        None => EventLoop::bind(server, clock, signals, Rc::clone(&config))
+            .map_err(|error| cannot("listen on", config.listen, &error))?,
+    };
     if let Err(error) = event_loop.open_control(config.control_socket()) {
         log::warn!("the operator's commands will not work: {error}");
     }
     greet(&config, event_loop.local_address()?);
     log::info!("at most {} connections at a time", config.connections_max);
+    service::notify("READY=1");
     Ok(event_loop.run()?)
 }
 

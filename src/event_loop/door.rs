@@ -23,9 +23,12 @@ pub(super) enum Door {
 }
 
 impl Door {
-    /// Listens on an address.
-    pub(super) fn public(at: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
-        let mut listener = TcpListener::bind(at)?;
+    /// Lets in whoever connects to a socket that listens.
+    pub(super) fn public(
+        mut listener: TcpListener,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
         registry.register(&mut listener, token, Interest::READABLE)?;
         Ok(Self::Public(listener))
     }

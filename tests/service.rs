@@ -1,0 +1,125 @@
+//! The real binary under a service manager that holds its socket and wants to know when it is ready.
+
+mod process;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use process::{Folder, Server, request};
+use serde_json::json;
+
+/// Longer than everything that a test waits for: it fails a test instead of hanging it.
+const SILENCE_MAX: Duration = Duration::from_secs(50);
+
+/// How many restarts there are under load.
+const RESTARTS: usize = 3;
+
+fn manager(folder: &Folder) -> (TcpListener, UnixDatagram) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let told = UnixDatagram::bind(folder.path("notify")).expect("a socket");
+    told.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
+    (listener, told)
+}
+
+fn start(folder: &Folder, listener: &TcpListener) -> Server {
+    Server::start_managed(folder, listener, &folder.path("notify"))
+}
+
+#[test]
+fn a_server_takes_the_socket_that_it_is_handed_and_says_when_it_is_ready() {
+    let folder = Folder::new();
+    let (listener, told) = manager(&folder);
+    // Who comes before there is a server waits for it.
+    let early = TcpStream::connect(listener.local_addr().expect("an address")).expect("accepted");
+    let server = start(&folder, &listener);
+    assert_eq!(Ok(server.address), listener.local_addr().map_err(|error| error.kind()));
+    let mut state = [0; 100];
+    let count = told.recv(&mut state).expect("it tells");
+    assert_eq!(&state[..count], b"READY=1");
+    assert_eq!(exchange(early, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), Some(200));
+}
+
+/// Sends a request on a connection, and reads the status of the answer; `None` where the connection
+/// ends without one.
+fn exchange(mut stream: TcpStream, request: &str) -> Option<u16> {
+    stream.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
+    let mut head = [0; 12];
+    // What a server that stops has not read is no loss: it did not happen.
+    stream.write_all(request.as_bytes()).and_then(|()| stream.read_exact(&mut head)).ok()?;
+    let status = str::from_utf8(&head).ok().and_then(|head| head.get(9..12)?.parse().ok());
+    Some(status.expect("a status line"))
+}
+
+/// Says a message again and again under its nonce until it is on the disk. Whoever does not get that
+/// far is served by the next server; nobody may be refused.
+fn say(address: SocketAddr, path: &str, token: &str, text: &str) {
+    let body = json!({ "body": text, "nonce": text });
+    let request = request("POST", path, token, Some(&body));
+    loop {
+        let stream = TcpStream::connect(address).expect("no connection is refused");
+        match exchange(stream, &request) {
+            Some(200 | 201) => return,
+            Some(503) | None => {}
+            Some(other) => panic!("{other} for {text}"),
+        }
+    }
+}
+
+#[test]
+fn restarts_under_load_refuse_no_connection_and_lose_no_message() {
+    let folder = Folder::new();
+    let (listener, _told) = manager(&folder);
+    let address = listener.local_addr().expect("an address");
+    let mut server = start(&folder, &listener);
+    let (anna, ben, room) = server.friends();
+    let path = format!("/api/conversations/{room}/messages");
+    let is_over = AtomicBool::new(false);
+
+    let said = std::thread::scope(|scope| {
+        let talkers: Vec<_> = ["a", "b", "c", "d"]
+            .map(|name| {
+                let (path, token, is_over) = (&path, &anna.token, &is_over);
+                scope.spawn(move || {
+                    let mut said = Vec::new();
+                    while !is_over.load(Ordering::Relaxed) {
+                        said.push(format!("{name}{}", said.len()));
+                        say(address, path, token, said.last().expect("a text"));
+                    }
+                    said
+                })
+            })
+            .into();
+        for _ in 0..RESTARTS {
+            // Something goes on when the server is told to stop.
+            server.catch_up();
+            server.signal("TERM");
+            assert_eq!(server.exit().code(), Some(0));
+            server = start(&folder, &listener);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let all = talkers.into_iter().flat_map(|talker| talker.join().expect("it talked"));
+        all.collect::<Vec<String>>()
+    });
+    let mut heard = Vec::new();
+    let mut before = i64::MAX;
+    loop {
+        let path = format!("{path}?before={before}&limit=200");
+        let page = server.get(&path, &ben).json();
+        let messages = page["messages"].as_array().expect("messages");
+        heard.extend(
+            messages.iter().map(|message| message["body"].as_str().expect("a body").to_owned()),
+        );
+        if page["more"] != true {
+            break;
+        }
+        before = messages[0]["id"].as_i64().expect("an id");
+    }
+    let mut said = said;
+    said.sort_unstable();
+    heard.sort_unstable();
+    assert_eq!(said, heard, "each once");
+    assert!(said.len() >= RESTARTS, "there was something to lose");
+}
