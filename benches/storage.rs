@@ -42,7 +42,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let upkeep = talk.fill(messages)?;
     let each = start.elapsed().as_secs_f64() * 1e6 / f64::from(messages);
-    println!("{each:>10.1} us each to write them without fsync, in batches of 1000, all upkeep included");
+    println!(
+        "{each:>10.1} us each to write them without fsync, in batches of 1000, all upkeep included"
+    );
     println!("{:>10.1} ms the longest slice of upkeep", millis(upkeep));
     drop(talk.store);
 
@@ -91,7 +93,11 @@ impl Talk {
         }
         let mut conversations = Vec::new();
         for other in 2..CONVERSATIONS + 2 {
-            conversations.push(store.add_direct_conversation(READER, UserId(other), Timestamp(0))?);
+            conversations.push(store.add_direct_conversation(
+                READER,
+                UserId(other),
+                Timestamp(0),
+            )?);
         }
         store.commit()?;
         store.begin_epoch(1, Timestamp(0))?;
@@ -226,10 +232,7 @@ impl Talk {
 }
 
 /// The middle of some times.
-fn measure(
-    what: &str,
-    mut act: impl FnMut() -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+fn measure(what: &str, mut act: impl FnMut() -> Result<(), StoreError>) -> Result<(), StoreError> {
     let mut times = Vec::new();
     for _ in 0..51 {
         let start = Instant::now();
