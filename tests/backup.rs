@@ -316,6 +316,9 @@ fn a_database_is_examined_while_the_server_runs_and_when_none_does() {
     assert_eq!(server.history(&anna, conversation), ["hello"]);
 }
 
+/// SQLite's page as our databases have it.
+const PAGE_BYTES: usize = 2048;
+
 #[test]
 fn what_cannot_be_true_is_found() {
     let folder = Folder::new();
@@ -358,8 +361,8 @@ fn what_cannot_be_true_is_found() {
         assert!(done.stderr.contains(fault), "{fault} in {}", done.stderr);
     }
     let mut bytes = fs::read(&copied).expect("readable");
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 512].fill(0xff);
+    let page = bytes.len() / 2 / PAGE_BYTES * PAGE_BYTES;
+    bytes[page..page + 512].fill(0xff);
     fs::write(folder.path("torn"), bytes).expect("a file");
     let torn = operate(&folder, &["check", text(&folder.path("torn"))], "");
     assert_eq!((torn.code, torn.stdout.as_str()), (Some(1), ""), "{}", torn.stderr);
