@@ -170,7 +170,9 @@ function open(state, id, aim) {
   const thread = state.threads.get(conversation.id);
   if (!switched && thread && thread.dividerAfter !== null) return next;
   const dividerAfter = conversation.unread ? ownMark(state, conversation) : null;
-  return keepFew(changeThread(next, conversation.id, { dividerAfter, atEnd: true }), conversation.id);
+  // Where one had scrolled far up, coming back shows the newest all the same.
+  const change = { ...(switched && !aim && thread?.newer ? NO_THREAD : {}), dividerAfter, atEnd: true };
+  return keepFew(changeThread(next, conversation.id, change), conversation.id);
 }
 
 /** Forgets the messages of conversations that were not opened for long. @param {State} state @param {number} id

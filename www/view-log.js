@@ -5,7 +5,7 @@
 
 import { button, h, icon, patchList, setAttributes, setText } from "./dom.js";
 import { dayName, t } from "./i18n.js";
-import { author, mayWrite, partner } from "./selectors.js";
+import { author, mayWrite, ownMark, partner } from "./selectors.js";
 import { initialState } from "./state.js";
 import { lastId, NO_THREAD } from "./thread.js";
 import { timeline } from "./timeline.js";
@@ -126,6 +126,7 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
     const wasLoading = before.threads.get(shown.id)?.load === "loading";
     conversation = shown;
     if (switched || (wasLoading && thread().load === "loaded" && thread().side === "newest")) atEnd = true;
+    if (switched) seenId = ownMark(next, shown);
     if (changed) show(shown, switched);
     if (next.aim) aim(next.aim);
     look();

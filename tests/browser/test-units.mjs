@@ -37,6 +37,7 @@ test("the parts that know no page do what they say", async () => {
       confirmed: after(start, pending, event(3, 1, "n"), event(3, 1, "n")).pending.length,
       marks: [marked("sent"), marked("delivered"), marked("read")],
       unknown: after(start, { type: "never heard of" }).conversations.size,
+      cameBack: after(start, open, { ...page([3, 4]), side: "around", newer: true }, { type: "open", id: null }, open).threads.get(7).load,
       links: [
         "see https://a.example/x_(y), or (http://b.example/?q=1#h).",
         "看https://c.example/路。然后",
@@ -54,6 +55,7 @@ test("the parts that know no page do what they say", async () => {
     confirmed: 0,
     marks: ["sent", "delivered", "read"],
     unknown: 1,
+    cameBack: "none",
     links: [
       "see <https://a.example/x_(y)>, or (<http://b.example/?q=1#h>).",
       "看<https://c.example/路>。然后",
