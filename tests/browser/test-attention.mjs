@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { bubble, newContext, openAs, pair, row, test, until } from "./page.mjs";
 import { account, say } from "./support.mjs";
 
-/** Stands in for the desktop: keeps what would be shown there for all tabs to see, and looks away. */
+/** Stands in for the desktop: keeps what would be shown and heard there for all tabs to see, and looks away. */
 function desktop() {
   if (location.protocol === "about:") return;
   const kept = () => JSON.parse(localStorage.getItem("shown") ?? "[]");
@@ -15,8 +15,18 @@ function desktop() {
       localStorage.setItem("shown", JSON.stringify([...kept(), `${title}: ${body}`]));
     }
   };
+  const node = { frequency: {}, gain: { setValueAtTime() {}, exponentialRampToValueAtTime() {} }, connect: () => node, start() {}, stop() {} };
+  window.AudioContext = class {
+    currentTime = 0;
+    createOscillator = () => node;
+    createGain = () => node;
+    close() {}
+    constructor() {
+      localStorage.setItem("heard", String(Number(localStorage.getItem("heard")) + 1));
+    }
+  };
   window.shownOnDesktop = kept;
-  localStorage.setItem("lovejoy.notify", "on");
+  for (const choice of ["notify", "sound"]) localStorage.setItem(`lovejoy.${choice}`, "on");
   document.hasFocus = () => Boolean(window.looking);
 }
 
@@ -36,7 +46,7 @@ test("unread messages are counted in the title and on the icon", async () => {
   await until(async () => (await icon()).endsWith(plain), "the plain icon");
 });
 
-test("a notification is shown once for all tabs, and only if nobody looks", async () => {
+test("a notification is shown, and a sound made, once for all tabs, and only if nobody looks", async () => {
   const { a, b, id } = await pair("Note", "Sender");
   const context = await newContext();
   await context.addInitScript(desktop);
@@ -57,4 +67,5 @@ test("a notification is shown once for all tabs, and only if nobody looks", asyn
   await say(b, id, "last");
   await until(async () => (await shown()).includes("Sender: last"), "the last notification");
   assert.deepEqual(await shown(), ["Sender: <b>first</b>", "Sender: last"]);
+  assert.equal(await tabs[0].evaluate(() => localStorage.getItem("heard")), "2");
 });

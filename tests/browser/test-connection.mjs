@@ -93,6 +93,25 @@ for (const [means, remove] of Object.entries(ABSENT)) {
   });
 }
 
+test("all tabs of a user come back when the server does", needsControl, async () => {
+  const { a, b, id } = await pair("Phoenix", "Ash");
+  const context = await newContext();
+  const tabs = [await openAs(context, a, `#c${id}`), await openAs(context, a, `#c${id}`)];
+  await say(b, id, "before");
+  for (const tab of tabs) await bubble(tab, "before").waitFor();
+  await control("kill");
+  await write(tabs[0], "from the first");
+  await write(tabs[1], "from the second");
+  for (const tab of tabs) await connection(tab).getByText(/Connection lost/).waitFor();
+  await control("start");
+  await say(b, id, "after");
+  for (const tab of tabs) {
+    for (const text of ["from the first", "from the second", "after"]) await bubble(tab, text).waitFor();
+    await until(async () => await connection(tab).textContent() === "", "no banner");
+    assert.equal(await log(tab).locator(".message").count(), 4, "nothing twice");
+  }
+});
+
 test("a tab without any way to reach the others polls for itself", async () => {
   const { a, b, id } = await pair("Solo", "Peer");
   const context = await newContext();

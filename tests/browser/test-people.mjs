@@ -69,6 +69,20 @@ test("the display name changes for oneself and for friends", async () => {
   await other.getByRole("main").getByRole("heading", { name: "Afterwards" }).waitFor();
 });
 
+test("the settings change language and theme at once, and stay open", async () => {
+  const { a } = await pair("Poly", "Glot");
+  const context = await newContext({ colorScheme: "light" });
+  const page = await openAs(context, a);
+  const settings = await openSettings(page);
+  await settings.getByRole("radio", { name: "Dark" }).check();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await settings.getByRole("radio", { name: "简体中文" }).click();
+  const translated = page.getByRole("dialog", { name: "设置" });
+  await translated.getByRole("radio", { name: "English" }).click();
+  await settings.getByRole("radio", { name: "Dark" }).waitFor();
+  assert.ok(await settings.getByRole("radio", { name: "English" }).evaluate((it) => it === document.activeElement));
+});
+
 test("a new password ends the other sessions, and so can be done one by one", async () => {
   const who = await account(`pass_${run}`, "Pass");
   const [second, third] = [await account(who.user.name), await account(who.user.name)];
