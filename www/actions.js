@@ -154,10 +154,8 @@ export function createActions({ api, state, dispatch }) {
       dispatch({ type: "search_page", query, ...page });
       // The time was over before anything was found.
       if (page.more && !page.messages.length) await searchOn(query);
-    } catch (error) {
-      // A server that does not search leaves it at the list.
-      const none = /** @type {import("./api.js").ApiError} */ (error).status === 404;
-      dispatch(none ? { type: "search_page", query, messages: [], more: false } : { type: "search_failed", query });
+    } catch {
+      dispatch({ type: "search_failed", query });
     }
   }
 

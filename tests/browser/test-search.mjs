@@ -2,11 +2,9 @@
 
 import assert from "node:assert/strict";
 import { box, bubble, list, log, newContext, openAs, pair, row, test, until, write } from "./page.mjs";
-import { BASE, befriend, say } from "./support.mjs";
+import { befriend, say } from "./support.mjs";
 
-const searches = { skip: (await fetch(`${BASE}/api/search`)).status === 404 && "the server does not search" };
-
-test("a found message opens its conversation at the message", searches, async () => {
+test("a found message opens its conversation at the message", async () => {
   const { a, b, id } = await pair("Seek", "Hide");
   for (let n = 1; n <= 150; n++) await say(n % 2 ? a : b, id, n === 20 ? "the needle lies here, 针在这里" : `straw ${n}`);
   const context = await newContext({ viewport: { width: 1000, height: 600 } });
@@ -44,7 +42,7 @@ test("a found message opens its conversation at the message", searches, async ()
   assert.equal(await chinese.count(), 0);
 });
 
-test("more than a page is found page by page, and nothing of others", searches, async () => {
+test("more than a page is found page by page, and nothing of others", async () => {
   const { a, b, id } = await pair("Many", "Finds");
   const { a: c, b: d, id: foreign } = await pair("Not", "Mine");
   await befriend(c, d);
