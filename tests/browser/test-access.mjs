@@ -10,8 +10,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 
 /** Fails with what axe-core holds against the page as it is now. */
 async function check(page, what) {
-  // What fades in or out is as it will be.
-  await page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)));
+  // What fades in or out is as it will be, or has gone on the way.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map(({ finished }) => finished)));
   await page.evaluate(axe);
   const found = await page.evaluate(async () => (await window.axe.run()).violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
