@@ -4,10 +4,12 @@
 //! deleted. Both take the next number of the same sequence, and are appended to one table. Where in it
 //! the messages of a conversation lie is the index's to know.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Row;
 
 use super::index::{Key, Order};
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql_limit};
 use crate::entity::{ConversationId, Message, MessageId, Timestamp, UserId};
 
 /// A message that is to be.
@@ -65,6 +67,9 @@ pub(super) struct Place {
 
 /// Above every number.
 const END: MessageId = MessageId(i64::MAX);
+
+/// How many numbers are looked at in a row before the index is asked: half a millisecond.
+const LOOKED_AT: usize = 1024;
 
 /// How many numbers are asked for at a time where it is not known how many are needed.
 const CHUNK: usize = 64;
@@ -154,14 +159,16 @@ impl Store {
         after: MessageId,
         limit: usize,
     ) -> Result<Vec<Change>, StoreError> {
-        let mut found: Vec<MessageId> = Vec::new();
-        for place in self.places(user)? {
+        let places = self.places(user)?;
+        let (mut found, after) = self.newest_changes(&places, after, limit)?;
+        let is_all = after >= self.newest || found.len() >= limit;
+        for place in places.iter().filter(|_| !is_all) {
             // Only what is older than the last of those found can still be among the first.
             let last = limit.checked_sub(1).and_then(|last| found.get(last));
             let range = (after.max(place.joined), last.copied().unwrap_or(END));
             let key = Key::messages(place.conversation);
             found.extend(self.ids(key, range, Order::OldestFirst, limit)?);
-            found.extend(self.changes_seen(&place, range, limit)?);
+            found.extend(self.changes_seen(place, range, limit)?);
             found.sort_unstable();
             found.truncate(limit);
         }
@@ -172,6 +179,37 @@ impl Store {
             })?);
         }
         Ok(changes)
+    }
+
+    /// The first numbers of what came after `after`, and up to which number that is all. Who is not far
+    /// behind, or in many conversations, is served by looking at everything for a while: the index
+    /// would have to be asked for each conversation.
+    fn newest_changes(
+        &self,
+        places: &[Place],
+        after: MessageId,
+        limit: usize,
+    ) -> Result<(Vec<MessageId>, MessageId), StoreError> {
+        let joined: BTreeMap<_, _> =
+            places.iter().map(|place| (place.conversation, place.joined)).collect();
+        let mut found = Vec::new();
+        let mut statement = self.statement(
+            "SELECT id, conversation_id, coalesce(changes, id) FROM messages
+             WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let mut rows = statement.query((after.0, sql_limit(LOOKED_AT)))?;
+        let mut last = after;
+        while let Some(row) = rows.next()?
+            && found.len() < limit
+        {
+            last = MessageId(row.get(0)?);
+            let message = MessageId(row.get(2)?);
+            let joined = joined.get(&ConversationId(row.get(1)?));
+            if joined.is_some_and(|&joined| message > joined.max(self.forgotten)) {
+                found.push(last);
+            }
+        }
+        Ok((found, last))
     }
 
     /// The numbers of changes of messages that a member may see. The index may still lead to changes
@@ -323,4 +361,119 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
         deleted_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
         nonce: row.get(7)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{NewAccount, NewMember};
+    use crate::entity::Role;
+
+    const NOW: Timestamp = Timestamp(0);
+    const ANNA: UserId = UserId(1);
+
+    fn join(store: &mut Store, conversation_id: ConversationId, after_id: MessageId) {
+        let (user_id, role) = (ANNA, Role::Member);
+        let read_id = after_id;
+        store.add_member(&NewMember { conversation_id, user_id, role, after_id, read_id }).unwrap();
+    }
+
+    /// Messages and changes in five groups, of which Anna is in the first from the beginning and in the
+    /// second from the middle; and which of the numbers she may see.
+    fn talk(store: &mut Store) -> Vec<MessageId> {
+        let new = NewAccount {
+            name: "anna",
+            name_key: "anna",
+            display_name: "anna",
+            display_key: "anna",
+            salt: &[0; 16],
+            iterations: 1,
+            password: &[0; 32],
+        };
+        store.add_account(&new, NOW).unwrap();
+        let groups: Vec<_> = (0..5).map(|_| store.add_group("crew", NOW).unwrap()).collect();
+        join(store, groups[0], MessageId(0));
+        let mut said: Vec<(usize, Message)> = Vec::new();
+        let mut seen = Vec::new();
+        let mut joined = MessageId(i64::MAX);
+        for round in 0..4000_usize {
+            if round == 2000 {
+                joined = store.newest_id();
+                join(store, groups[1], joined);
+            }
+            let may_see = |place: usize, id: MessageId| place == 0 || place == 1 && id > joined;
+            let place = round * 7 / 3 % 5;
+            if round % 11 == 10 {
+                let (place, message) = &said[round * 13 % said.len()];
+                let number = store.change_message(message, NOW).unwrap();
+                // Of the changes of one message only the last is told.
+                seen.retain(|&(_, changed)| changed != Some(message.id));
+                if may_see(*place, message.id) {
+                    seen.push((number, Some(message.id)));
+                }
+            } else {
+                let new = NewMessage {
+                    conversation_id: groups[place],
+                    sender_id: UserId(2),
+                    body: "hello",
+                    nonce: None,
+                    sent_at: NOW,
+                };
+                let id = store.add_message(&new).unwrap();
+                said.push((place, store.message(id).unwrap().unwrap()));
+                if may_see(place, id) {
+                    seen.push((id, None));
+                }
+            }
+        }
+        store.commit().unwrap();
+        seen.into_iter().map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn who_catches_up_gets_everything_they_may_see_once_and_in_order() {
+        for index_batch in [100, 100_000] {
+            let mut store = Store::in_memory().unwrap();
+            store.set_index_batch(index_batch);
+            let seen = talk(&mut store);
+            while store.upkeep_is_due(false) {
+                store.keep_up().unwrap();
+            }
+            for limit in [1, 50, 1000] {
+                let (mut after, mut got) = (MessageId(0), Vec::new());
+                loop {
+                    let changes = store.changes_after(ANNA, after, limit).unwrap();
+                    got.extend(changes.iter().map(|change| change.number));
+                    let Some(last) = changes.last() else { break };
+                    after = last.number;
+                }
+                assert!(got == seen, "by {limit}: {} of {}", got.len(), seen.len());
+            }
+        }
+    }
+
+    #[test]
+    fn no_number_is_given_twice_whatever_was_taken_back() {
+        let mut store = Store::in_memory().unwrap();
+        let mut given = 0;
+        let say = |store: &mut Store| {
+            let (conversation_id, sender_id) = (ConversationId(1), ANNA);
+            let (body, nonce, sent_at) = ("hello", None, NOW);
+            let new = NewMessage { conversation_id, sender_id, body, nonce, sent_at };
+            store.add_message(&new).unwrap()
+        };
+        for round in 0..5 {
+            let id = say(&mut store);
+            assert_eq!(id.0, given + 1);
+            say(&mut store);
+            store.roll_back();
+            assert_eq!(say(&mut store), id, "what was taken back was never given");
+            let message = store.message(id).unwrap().unwrap();
+            store.change_message(&message, NOW).unwrap();
+            given = store.change_message(&message, NOW).unwrap().0;
+            store.commit().unwrap();
+            store.begin_epoch(round, NOW).unwrap();
+            assert_eq!(store.newest_id().0, given);
+        }
+    }
 }

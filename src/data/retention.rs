@@ -28,7 +28,8 @@ impl Store {
         let written = self
             .write("DELETE FROM messages WHERE id <= ?1", [up_to.0])
             .and_then(|_| self.write("UPDATE identity SET forgotten_id = ?1", [up_to.0]))
-            .and_then(|_| self.commit());
+            .and_then(|_| self.forget_signatures(up_to))
+            .and_then(|()| self.commit());
         if let Err(error) = written {
             self.roll_back();
             return Err(error);

@@ -140,7 +140,8 @@ impl Store {
     /// nothing left to look at.
     pub fn go_on(&self, search: &mut Search) -> Result<bool, StoreError> {
         let mut cost = 0;
-        while search.before.0 > 1 {
+        // What was forgotten is not there any more.
+        while search.before.0 > self.forgotten.0 + 1 {
             if search.found.len() > search.limit {
                 return Ok(true);
             }
@@ -156,6 +157,7 @@ impl Store {
                 search.before = MessageId(block * BLOCK);
             }
         }
+        search.before = MessageId(0);
         Ok(true)
     }
 
@@ -197,6 +199,13 @@ impl Store {
         let newest = self.one("SELECT max(block) FROM signatures", [], |row| row.get(0))?;
         self.upkeep.signed = newest.flatten().map_or(0, |block: i64| block + 1);
         Ok(())
+    }
+
+    /// What was said up to a message is forgotten: so are the signatures, up to the newest one, from
+    /// which the next follows.
+    pub(super) fn forget_signatures(&mut self, up_to: MessageId) -> Result<(), StoreError> {
+        let end = ((up_to.0 + 1) / BLOCK).min(self.upkeep.signed - 1);
+        self.write("DELETE FROM signatures WHERE block < ?1", [end]).map(drop)
     }
 
     /// How many blocks are complete and not signed yet.
