@@ -25,7 +25,7 @@
 //! A stream is a held request whose answer has begun: `[Held] --> [Streaming]`, and from there as
 //! from Held.
 //!
-//! Bytes that arrive while a request is being answered wait in `early`, unparsed: answers leave in
+//! Bytes that arrive while a request is being answered wait, unparsed: answers leave in
 //! the order of requests because the next request is not even looked at before. A connection that
 //! waits, idle or held, owns no buffer.
 
@@ -39,10 +39,8 @@ pub struct Connection {
     pub peer: PeerId,
     /// Where it stands.
     pub state: State,
-    /// The request that is being read.
-    pub reader: Reader,
-    /// Bytes that came while the request before them was being answered.
-    pub early: Early,
+    /// What has come and is not dealt with yet.
+    inbound: Option<Box<Inbound>>,
     /// How the answer to the present request is framed.
     pub framing: Framing,
     /// How the pieces of the stream are framed that its answer is.
@@ -55,33 +53,14 @@ pub struct Connection {
     pub paused: bool,
 }
 
-/// Bytes to be looked at later. A box, since most connections have none.
-#[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "8 bytes instead of 24 where there are none")]
-pub struct Early(Option<Box<Vec<u8>>>);
-
-impl Early {
-    /// Puts bytes behind those that are there.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.0.get_or_insert_default().extend_from_slice(bytes);
-        }
-    }
-
-    /// Takes all of them.
-    pub fn take(&mut self) -> Vec<u8> {
-        self.0.take().map_or_else(Vec::new, |bytes| *bytes)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |bytes| bytes.len())
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+/// What has come. One or the other: what comes behind a request that is not complete belongs to it, and
+/// behind one that is not answered yet, nothing is read.
+#[derive(Debug)]
+enum Inbound {
+    /// The beginning of a request.
+    Begun(Reader),
+    /// Bytes to be looked at later.
+    Early(Vec<u8>),
 }
 
 /// Names an address while somebody is connected from there: it is kept once for all who are.
@@ -171,8 +150,7 @@ impl Connection {
         Self {
             peer,
             state: State::Reading,
-            reader: Reader::new(),
-            early: Early::default(),
+            inbound: None,
             framing: Framing::MALFORMED,
             stream: Stream::Nothing,
             timer: Timer::Off,
@@ -186,15 +164,67 @@ impl Connection {
         match (self.framing.keep_alive, self.ended) {
             (true, false) => Then::Keep,
             // The peer sends no more, but may have sent more than this request.
-            (true, true) if !self.early.is_empty() => Then::Keep,
+            (true, true) if !self.early().is_empty() => Then::Keep,
             (_, true) => Then::Close,
             (false, false) => Then::Linger,
         }
     }
 
+    /// Bytes that came while the request before them was being answered.
+    pub fn early(&self) -> &[u8] {
+        match self.inbound.as_deref() {
+            Some(Inbound::Early(bytes)) => bytes,
+            Some(Inbound::Begun(_)) | None => &[],
+        }
+    }
+
+    /// Puts bytes behind those. A request that had begun is read no further.
+    pub fn push_early(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        match self.inbound.as_deref_mut() {
+            Some(Inbound::Early(early)) => early.extend_from_slice(bytes),
+            Some(Inbound::Begun(_)) | None => {
+                self.inbound = Some(Box::new(Inbound::Early(bytes.to_vec())));
+            }
+        }
+    }
+
+    /// Takes all of them.
+    pub fn take_early(&mut self) -> Vec<u8> {
+        match self.inbound.take().map(|inbound| *inbound) {
+            Some(Inbound::Early(bytes)) => bytes,
+            Some(Inbound::Begun(_)) | None => Vec::new(),
+        }
+    }
+
+    /// Takes what has begun to read the present request; a new reader where nothing has.
+    pub fn take_reader(&mut self) -> Reader {
+        match self.inbound.take_if(|inbound| matches!(**inbound, Inbound::Begun(_))) {
+            Some(inbound) => match *inbound {
+                Inbound::Begun(reader) => reader,
+                Inbound::Early(_) => unreachable!("it was looked at"),
+            },
+            None => Reader::new(),
+        }
+    }
+
+    /// Keeps it for when more of the request comes.
+    pub fn keep_reader(&mut self, reader: Reader) {
+        self.inbound = (!reader.is_fresh()).then(|| Box::new(Inbound::Begun(reader)));
+    }
+
+    fn phase(&self) -> Phase {
+        match self.inbound.as_deref() {
+            Some(Inbound::Begun(reader)) => reader.phase(),
+            Some(Inbound::Early(_)) | None => Phase::Idle,
+        }
+    }
+
     /// Which deadline applies while it is read.
     pub fn reading_timer(&self) -> Timer {
-        match self.reader.phase() {
+        match self.phase() {
             Phase::Idle => Timer::Idle,
             Phase::Head => Timer::Head,
             Phase::Body => Timer::Body,
@@ -203,6 +233,16 @@ impl Connection {
 
     /// Whether a request has begun and is not complete.
     pub fn is_within_request(&self) -> bool {
-        self.reader.phase() != Phase::Idle
+        self.phase() != Phase::Idle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        assert_eq!(size_of::<Option<Connection>>(), 32);
     }
 }

@@ -167,14 +167,14 @@ impl<H: Handler> Server<H> {
         self.metrics.bytes_received.add(bytes.len());
         let Some(connection) = self.connection(id) else { return };
         match connection.state {
-            State::Reading if connection.early.is_empty() => self.read(now, id, bytes, outputs),
+            State::Reading if connection.early().is_empty() => self.read(now, id, bytes, outputs),
             State::Lingering => {}
             State::Reading
             | State::Deciding
             | State::Held(_)
             | State::Streaming(_)
             | State::Writing(_) => {
-                connection.early.push(bytes);
+                connection.push_early(bytes);
                 self.bound_early(now, id, outputs);
             }
         }
@@ -186,7 +186,7 @@ impl<H: Handler> Server<H> {
     fn bound_early(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let early_max = self.config.pipelined_bytes_max;
         let Some(connection) = self.connection(id) else { return };
-        if connection.early.len() <= early_max {
+        if connection.early().len() <= early_max {
             return;
         }
         if let State::Held(_) | State::Streaming(_) = connection.state {
@@ -201,7 +201,7 @@ impl<H: Handler> Server<H> {
     /// Reads from the front of `bytes`, up to the end of the first complete request.
     fn read(&mut self, now: Now, id: ConnectionId, mut bytes: &[u8], outputs: &mut Outputs) {
         let Some(connection) = self.connection(id) else { return };
-        let mut reader = std::mem::take(&mut connection.reader);
+        let mut reader = connection.take_reader();
         loop {
             let (taken, step) = reader.read(bytes, &self.limits);
             bytes = &bytes[taken..];
@@ -223,7 +223,7 @@ impl<H: Handler> Server<H> {
 
     fn wait_for_more(&mut self, now: Now, id: ConnectionId, reader: Reader) {
         let Some(connection) = self.connection(id) else { return };
-        connection.reader = reader;
+        connection.keep_reader(reader);
         let timer = connection.reading_timer();
         // A deadline runs from its beginning: further bytes do not extend it.
         if connection.timer != timer {
@@ -237,7 +237,7 @@ impl<H: Handler> Server<H> {
         self.set_timer(now, id, Timer::Off);
         let Some(connection) = self.connection(id) else { return };
         connection.framing = Framing::of(request);
-        connection.early.push(early);
+        connection.push_early(early);
         let peer = connection.peer;
         let is_operator = peer == PeerId::OPERATOR;
         let client = Client { connection: id, peer: self.peers.address(peer), is_operator };
@@ -257,14 +257,14 @@ impl<H: Handler> Server<H> {
     /// Looks at the bytes that came while the request before them was being answered.
     fn read_early(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let Some(connection) = self.connection(id) else { return };
-        if connection.state != State::Reading || connection.early.is_empty() {
+        if connection.state != State::Reading || connection.early().is_empty() {
             return;
         }
-        let early = connection.early.take();
+        let early = connection.take_early();
         self.read(now, id, &early, outputs);
         let early_max = self.config.pipelined_bytes_max;
         let Some(connection) = self.connection(id) else { return };
-        if connection.paused && connection.early.len() <= early_max {
+        if connection.paused && connection.early().len() <= early_max {
             connection.paused = false;
             outputs.list.push(Output::Resume { connection: id });
         }
@@ -278,7 +278,7 @@ impl<H: Handler> Server<H> {
         let Some(connection) = self.connection(id) else { return };
         connection.ended = true;
         match connection.state {
-            State::Reading if connection.early.is_empty() => self.close(now, id, outputs),
+            State::Reading if connection.early().is_empty() => self.close(now, id, outputs),
             State::Lingering => self.close(now, id, outputs),
             State::Held(hold) | State::Streaming(hold) => self.handler.half_closed(now, hold),
             State::Reading | State::Deciding | State::Writing(_) => {}
@@ -397,12 +397,12 @@ impl<H: Handler> Server<H> {
         let Some(connection) = self.connection(id) else { return };
         if then == Then::Keep {
             connection.state = State::Reading;
-            if !connection.early.is_empty() {
+            if !connection.early().is_empty() {
                 self.ready.push(id);
             }
         } else {
             connection.state = State::Lingering;
-            connection.early.take();
+            connection.take_early();
             if std::mem::take(&mut connection.paused) {
                 outputs.list.push(Output::Resume { connection: id });
             }
@@ -426,7 +426,7 @@ impl<H: Handler> Server<H> {
         let Some(connection) = self.connection(id) else { return };
         match connection.state {
             State::Writing(then) => {
-                let ended = connection.ended && connection.early.is_empty();
+                let ended = connection.ended && connection.early().is_empty();
                 self.answered(now, id, then, outputs);
                 if ended {
                     self.close(now, id, outputs);

@@ -30,8 +30,11 @@ mod peers;
 mod support;
 mod table;
 
-/// Polls that are only held, or wait for one message. Half the descriptors a process usually gets.
+/// Polls that are only held while something else is measured, or wait for one message.
 const HELD: usize = 10_000;
+
+/// Polls whose memory is measured: nearly as many as the descriptors that a process usually gets.
+const MOST: usize = 18_000;
 
 /// Descriptors for everything else.
 const RESERVED: usize = 1_200;
@@ -60,9 +63,14 @@ fn main() -> io::Result<()> {
     }
     // One more for the latencies.
     let most_pairs = pairs.iter().copied().max().unwrap_or(0).max(1);
-    let held = HELD.min(descriptors()?.saturating_sub(RESERVED.max(2 * most_pairs)));
+    let most = MOST.min(descriptors()?.saturating_sub(RESERVED.max(2 * most_pairs)));
+    let held = HELD.min(most);
     let needs_idle = ["memory", "latency"].iter().any(|phase| chosen(phase, &phases));
-    let idle = if needs_idle { held } else { 0 };
+    let idle = match needs_idle {
+        true if chosen("memory", &phases) => most,
+        true => held,
+        false => 0,
+    };
 
     // Not in /tmp, which is often in memory.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("comet");
@@ -146,7 +154,7 @@ fn measure_memory(peer: &Peer, table: &mut Table, fresh: f64, round: usize) -> i
 
 /// From just before a message is written until the one poll that waits for it is answered.
 fn measure_latency(peer: &Peer, table: &mut Table) -> io::Result<()> {
-    let idle = hold(peer.idle.iter(), &peer.server.address)?;
+    let idle = hold(peer.idle.iter().take(HELD), &peer.server.address)?;
     let mut pair = Pair::new(&peer.server.address, &peer.pairs[0])?;
     for (place, load_cpu) in [("same core", SERVER_CPU), ("other core", LOAD_CPU)] {
         pin(peer.pid(), SERVER_CPU)?;

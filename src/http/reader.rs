@@ -97,6 +97,11 @@ impl Reader {
         }
     }
 
+    /// Whether it has taken nothing that it keeps.
+    pub const fn is_fresh(&self) -> bool {
+        self.pending.is_none()
+    }
+
     /// How many bytes of memory the buffer takes.
     pub fn buffered(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.bytes.capacity())
