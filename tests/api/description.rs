@@ -175,10 +175,13 @@ fn faults_of_parameters(seen: &mut Seen) {
         seen.raw(&mut world, ("GET", path), &token, "");
     }
     seen.raw(&mut world, ("GET", "/api/events"), &format!("{token}\r\nAccept: text/html"), "");
-    let mut closed = World::with(|config| config.registration = Registration::Closed);
     let nobody = Person { id: 0, token: String::new() };
-    let account = json!({ "name": "anna", "password": "secret" });
-    seen.call(&mut closed, ("POST", "/api/users"), &nobody, &account);
+    let account = json!({ "name": "anna", "password": "secret", "invite": "none" });
+    for registration in [Registration::Open, Registration::Invite, Registration::Closed] {
+        let mut world = World::with(|config| config.registration = registration);
+        seen.call(&mut world, ("GET", "/api/server"), &nobody, &json!({}));
+        seen.call(&mut world, ("POST", "/api/users"), &nobody, &account);
+    }
 }
 
 fn too_often(seen: &mut Seen) {
