@@ -292,15 +292,20 @@ impl People {
 
     /// Edits or deletes something that one has said.
     fn changing(&mut self, tab: usize) -> Option<What> {
-        let me = self.tabs[tab].view.me;
-        let all = self.tabs[tab].transcript.values().flatten();
-        let own: Vec<i64> =
-            all.filter(|(_, shown)| shown.sender == me).map(|(&id, _)| id).collect();
-        if own.is_empty() {
-            return None;
+        let view = &self.tabs[tab].view;
+        // In a group not everybody has seen what is old.
+        let groups: Vec<i64> = view.groups().filter(|_| self.random.chance(500)).collect();
+        let (mut own, mut in_groups) = (Vec::new(), Vec::new());
+        for (conversation, shown) in &self.tabs[tab].transcript {
+            let own_here = shown.iter().filter(|(_, shown)| shown.sender == view.me);
+            let list = if groups.contains(conversation) { &mut in_groups } else { &mut own };
+            list.extend(own_here.map(|(&id, _)| id));
         }
-        // What is old, not everybody has seen.
-        let message = if self.random.chance(500) { own[0] } else { self.random.pick(&own) };
+        let message = match (in_groups.first(), own.is_empty()) {
+            (Some(&oldest), _) => oldest,
+            (None, true) => return None,
+            (None, false) => self.random.pick(&own),
+        };
         if self.random.chance(300) {
             return Some(What::Delete { message });
         }
