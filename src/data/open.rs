@@ -35,9 +35,8 @@ pub struct Epoch {
 const PAGE_BYTES: u32 = 2048;
 
 /// More messages than can be written without the log being synced once: SQLite does that whenever it is
-/// brought into the database, and that happens every few megabytes. 2^24 of them can be forgotten 2^29
-/// times before numbers are too large for clients in JavaScript.
-const FORGOTTEN_MAX: i64 = 1 << 24;
+/// brought into the database, and that happens every few megabytes.
+const FORGOTTEN_MAX: i64 = 1 << 20;
 
 /// How many prepared statements are kept: more than there are, so that none is prepared twice.
 const STATEMENTS_MAX: usize = 128;

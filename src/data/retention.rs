@@ -4,7 +4,7 @@
 //! gone takes one number, below which nobody looks; entries of the index that are left there are dropped
 //! when it is merged. The newest row stays in any case, since the next number follows from it.
 
-use super::{Store, StoreError, sql_limit};
+use super::{Store, StoreError, search, sql_limit};
 use crate::entity::{MessageId, Timestamp};
 
 /// How many messages are forgotten at a time: a millisecond or two.
@@ -27,6 +27,10 @@ impl Store {
         let Some(up_to) = self.to_be_forgotten(what)? else { return Ok(None) };
         let written = self
             .write("DELETE FROM messages WHERE id <= ?1", [up_to.0])
+            .and_then(|_| {
+                let sql = "DELETE FROM signatures WHERE block < ?1";
+                self.write(sql, [search::block_of(up_to)])
+            })
             .and_then(|_| self.write("UPDATE identity SET forgotten_id = ?1", [up_to.0]))
             .and_then(|_| self.forget_signatures(up_to))
             .and_then(|()| self.commit());

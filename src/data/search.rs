@@ -1,6 +1,8 @@
 //! Finds messages by what is said in them, a slice at a time.
 //!
-//! Messages are numbered without gaps worth mentioning, so a *block* is simply so many numbers in a row.
+//! Messages are numbered nearly without gaps, so a *block* is simply so many numbers in a row. Where
+//! there is a gap (behind what was forgotten, or what a power cut has taken) blocks are empty, have no
+//! signature, and are jumped over.
 //! Each block of the past has a *signature*: a row of bits, one set for each gram (see
 //! [`crate::entity::grams`]) of what is said in it, and one for each conversation in which. A search
 //! goes back from block to block, skips those whose signature lacks a bit of what is searched for, and
@@ -150,31 +152,42 @@ impl Store {
             }
             let newest = search.before.0 - 1;
             let block = newest / BLOCK;
-            if self.may_hold(block, search)? {
-                cost += self.look_through(block, search)?;
-            } else {
-                cost += COST_OF_SIGNATURE;
-                search.before = MessageId(block * BLOCK);
+            match self.may_hold(block, search)? {
+                Some(true) => cost += self.look_through(block, search)?,
+                Some(false) => {
+                    cost += COST_OF_SIGNATURE;
+                    search.before = MessageId(block * BLOCK);
+                }
+                None => {
+                    cost += COST_OF_SIGNATURE;
+                    search.before = self.behind_newest_before(block * BLOCK)?;
+                }
             }
         }
         search.before = MessageId(0);
         Ok(true)
     }
 
-    /// Whether a block may have what is searched for.
-    fn may_hold(&self, block: i64, search: &Search) -> Result<bool, StoreError> {
+    /// The number behind the newest message before this one; 0 where there is none.
+    fn behind_newest_before(&self, number: i64) -> Result<MessageId, StoreError> {
+        let sql = "SELECT max(id) FROM messages WHERE id < ?1";
+        let newest: Option<i64> = self.one(sql, [number], |row| row.get(0))?.flatten();
+        Ok(MessageId(newest.map_or(0, |newest| newest + 1)))
+    }
+
+    /// Whether a block may have what is searched for; `None` for one in which nothing is.
+    fn may_hold(&self, block: i64, search: &Search) -> Result<Option<bool>, StoreError> {
         if block >= self.upkeep.signed {
-            return Ok(true);
+            let sql = "SELECT 1 FROM messages WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
+            let numbers = numbers_of(block);
+            return self.one(sql, (numbers.start(), numbers.end()), |_| Ok(true));
         }
-        let may_hold =
-            self.one("SELECT bits FROM signatures WHERE block = ?1", [block], |row| {
-                let bits = row.get_ref(0)?.as_blob()?;
-                let one_of = &search.one_of;
-                let is_there = one_of.is_empty() || one_of.iter().any(|&bit| has(bits, bit));
-                Ok(is_there && search.all_of.iter().all(|&bit| has(bits, bit)))
-            })?;
-        // A block whose messages are gone has no signature.
-        Ok(may_hold.unwrap_or(false))
+        self.one("SELECT bits FROM signatures WHERE block = ?1", [block], |row| {
+            let bits = row.get_ref(0)?.as_blob()?;
+            let one_of = &search.one_of;
+            let is_there = one_of.is_empty() || one_of.iter().any(|&bit| has(bits, bit));
+            Ok(is_there && search.all_of.iter().all(|&bit| has(bits, bit)))
+        })
     }
 
     /// Looks at the messages of a block from the newest on, until enough is found.
@@ -215,8 +228,13 @@ impl Store {
 
     /// Signs some blocks.
     pub(super) fn sign(&mut self, blocks: i64) -> Result<(), StoreError> {
-        let first = self.upkeep.signed;
-        let end = first + blocks.min(self.unsigned_blocks());
+        let complete = self.upkeep.signed + self.unsigned_blocks();
+        let sql = "SELECT min(id) FROM messages WHERE id >= ?1";
+        let next: Option<i64> =
+            self.one(sql, [self.upkeep.signed * BLOCK], |row| row.get(0))?.flatten();
+        // Behind a gap.
+        let first = next.map_or(complete, |next| complete.min(next / BLOCK));
+        let end = complete.min(first + blocks);
         for block in first..end {
             let signature = self.signature(numbers_of(block))?;
             self.write(
@@ -256,6 +274,11 @@ impl Store {
         self.write("UPDATE signatures SET bits = ?2 WHERE block = ?1", (block, &signature.0[..]))
             .map(drop)
     }
+}
+
+/// The block that a message is in.
+pub(super) fn block_of(id: MessageId) -> i64 {
+    id.0 / BLOCK
 }
 
 fn numbers_of(block: i64) -> RangeInclusive<i64> {

@@ -48,6 +48,12 @@ fn what_is_too_old_is_forgotten_and_what_is_newer_stays() {
         let messages: Vec<_> =
             answer.events().into_iter().filter(|event| event.starts_with("message")).collect();
         assert_eq!(messages, [r#"message "young""#], "history simply begins there");
+        for (words, ids) in [("young", vec![young]), ("edited", vec![]), ("old", vec![])] {
+            let found = world.get(&format!("/api/search?q={words}"), &ben).body.clone();
+            let messages = found["messages"].as_array().expect("messages");
+            let found: Vec<_> = messages.iter().filter_map(|found| found["id"].as_i64()).collect();
+            assert_eq!(found, ids, "{words}");
+        }
         assert_refused(&world.call("PATCH", &change, &anna.token, Some(&edit)), 404, "not_found");
         world.restart();
     }
