@@ -14,13 +14,14 @@ import { nameOf, titleOf, typingText } from "./view-people.js";
  * @typedef {"online" | "offline" | "groups" | "former"} Section
  */
 
+const { compare } = new Intl.Collator();
+
 /** Everything in the list, top to bottom, in the order it should have. @param {State} state @returns {Item[]} */
 export function rosterItems(state) {
   const now = Date.now();
   const query = fold(state.query.trim());
   /** @param {...string} texts */
   const matches = (...texts) => !query || texts.some((text) => fold(text).includes(query));
-  const { compare } = new Intl.Collator();
 
   /** @type {Record<Section, Item[]>} */
   const talks = { online: [], offline: [], groups: [], former: [] };

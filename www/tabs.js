@@ -119,7 +119,11 @@ function campaignByLease(name, signal, elected) {
   }
 
   function leave() {
-    if (mine) localStorage.removeItem(key);
+    try {
+      if (mine) localStorage.removeItem(key);
+    } catch {
+      // Nothing can be stored, so there was no lease.
+    }
     mine = false;
   }
 

@@ -82,6 +82,7 @@ test("a page that may store nothing works all the same", async () => {
       throw new DOMException("denied", "SecurityError");
     };
     for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, { get: deny });
+    Object.defineProperty(Navigator.prototype, "locks", { value: undefined });
   });
   const page = await newWindow(context);
   await page.goto(BASE);
