@@ -18,12 +18,13 @@ import { avatar, card, iconButton, nameOf } from "./view-people.js";
  */
 export function createDetails({ onClose, actions: { people, groups } }) {
   const body = h("div", { class: "scroll" });
+  const top = h("div", {});
   const closeButton = iconButton("close", t("close"), { on: { click: onClose } });
   const element = h("aside", { class: "details", "aria-label": t("details"), hidden: true, on: {
     /** @param {KeyboardEvent} event */
     keydown: (event) => event.key === "Escape" && onClose(),
   } }, h("header", {}, h("h2", { text: t("details") }), closeButton), body);
-  /** What is shown: of a person everything that can be seen, of a group which one and whether it is one's own. */
+  /** What is shown: of a person what can be done about them, of a group which one and whether it is one's own. */
   let shown = "";
   /** @type {ReturnType<typeof createMembers> | undefined} */
   let members;
@@ -48,19 +49,23 @@ export function createDetails({ onClose, actions: { people, groups } }) {
     const which = standing(state, other.id);
     const friend = which === "friends";
     const presence = !friend ? "" : other.online ? t("online") : lastSeen(other.last_seen_at, Date.now());
-    const { id } = other;
-    const name = nameOf(other);
-    const key = JSON.stringify([other, which, presence]);
-    if (key === shown) return;
+    const key = JSON.stringify([other.id, other.display_name, other.deleted, which]);
+    // A question that is being asked must not go away because somebody came or went.
+    if (key !== shown) body.replaceChildren(top, other.deleted ? "" : ways(other, which));
     shown = key;
-    body.replaceChildren(
-      card(avatar(other, friend ? Boolean(other.online) : undefined), name, other.deleted ? "" : `@${other.name}`,
-        presence && h("span", { class: "presence", "data-online": Boolean(other.online), text: presence })),
-      other.deleted ? "" : h("div", { class: "ending" },
-        friend ? twice("unfriend", t("unfriend_ask", { name }), () => people.remove(id))
-        : !which ? button("secondary", t("ask_again"), () => people.askAgain(other.name)) : "",
-        which === "blocked" ? button("secondary", t("unblock"), () => people.unblock(id))
-        : twice("block", t("block_ask", { name }), () => people.block(id))));
+    top.replaceChildren(card(avatar(other, friend ? Boolean(other.online) : undefined), nameOf(other),
+      other.deleted ? "" : `@${other.name}`,
+      presence && h("span", { class: "presence", "data-online": Boolean(other.online), text: presence })));
+  }
+
+  /** What can be done about somebody. @param {User} other @param {ReturnType<typeof standing>} which */
+  function ways({ id, name, display_name }, which) {
+    const named = { name: display_name };
+    const friendship = which === "friends" ? twice("unfriend", t("unfriend_ask", named), () => people.remove(id))
+      : which ? "" : button("secondary", t("ask_again"), () => people.askAgain(name));
+    const blocking = which === "blocked" ? button("secondary", t("unblock"), () => people.unblock(id))
+      : twice("block", t("block_ask", named), () => people.block(id));
+    return h("div", { class: "ending" }, friendship, blocking);
   }
 
   return { element, update, focus: () => closeButton.focus() };
