@@ -14,6 +14,7 @@ export const LANGUAGES = {
 let current = LANGUAGES.en;
 let clock = new Intl.DateTimeFormat();
 let weekday = clock;
+let shortWeekday = clock;
 let date = clock;
 let dateWithYear = clock;
 let shortDate = clock;
@@ -26,6 +27,7 @@ export function useLanguage(chosen) {
   const { locale } = current;
   clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   weekday = new Intl.DateTimeFormat(locale, { weekday: "long" });
+  shortWeekday = new Intl.DateTimeFormat(locale, { weekday: "short" });
   date = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
   dateWithYear = new Intl.DateTimeFormat(locale, { dateStyle: "long" });
   shortDate = new Intl.DateTimeFormat(locale, { day: "numeric", month: "numeric" });
@@ -62,7 +64,7 @@ export function dayName(at, now) {
 export function shortTime(at, now) {
   const days = daysBetween(at, now);
   if (days === 0) return clock.format(at);
-  return days < 7 ? new Intl.DateTimeFormat(current.locale, { weekday: "short" }).format(at) : shortDate.format(at);
+  return (days < 7 ? shortWeekday : shortDate).format(at);
 }
 
 /** @param {number | null | undefined} at @param {number} now */

@@ -145,7 +145,8 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
     const now = Date.now();
     const entries = items.map((item) => {
       const user = author(state, shown, item.senderId);
-      return { ...item, sender: user ? nameOf(user) : "", named: shown.kind === "group", day: dayName(item.at, now) };
+      return { ...item, sender: user ? nameOf(user) : "", named: shown.kind === "group",
+        day: item.kind === "day" ? dayName(item.at, now) : "" };
     });
     keepPlace(() => {
       above.replaceChildren(...aboveNotice(shown));
