@@ -19,7 +19,8 @@ after(() => browser.close());
 
 /** A browser of its own: what it stores is shared by its tabs and by nobody else. */
 export async function newContext(options = {}) {
-  const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
+  const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 },
+    reducedMotion: "reduce", ...options });
   context.setDefaultTimeout(30_000);
   context.on("console", (message) => {
     const text = message.text();
