@@ -34,7 +34,8 @@ pub struct Config {
     /// TLS before it, passwords cross the network as they are.
     pub listen: SocketAddr,
     /// The folder of the database. One visible folder where the server was started, like its log:
-    /// a service manager sets the working directory, and nothing depends on a home directory.
+    /// a service manager sets the working directory, and nothing depends on a home directory. Where it
+    /// is `:memory:`, no file is written at all, and what was said is gone with the server.
     pub data: PathBuf,
     /// Which proxies are believed about whom they ask for. None, until somebody has put one there:
     /// whoever is believed decides which address a rate limit counts and a log shows.
@@ -186,6 +187,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether nothing is kept on the disk.
+    pub fn is_in_memory(&self) -> bool {
+        self.data.as_os_str() == ":memory:"
+    }
+
     /// The file of the database.
     pub fn database(&self) -> PathBuf {
         self.data.join("lovejoy.db")

@@ -130,6 +130,7 @@ impl Builder {
         let mut entropy = Entropy::system()?;
         let (store, lock) = match store {
             Some(store) => (store, None),
+            None if config.is_in_memory() => (Store::in_memory()?, None),
             None => open_store(&config, &mut entropy)?,
         };
         let pages = match &config.www {

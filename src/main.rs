@@ -52,11 +52,16 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     let config = Rc::new(config);
     let clock = Clock::new();
     let mut entropy = Entropy::system()?;
-    let _lock = DataLock::acquire(&config.data)?;
+    let in_memory = config.is_in_memory();
+    let _lock = if in_memory { None } else { Some(DataLock::acquire(&config.data)?) };
     let signals = system::signals()?;
 
     let database = u64::from_le_bytes(entropy.bytes());
-    let store = Store::open(&config.database(), config.durability, database)?;
+    let store = if in_memory {
+        Store::in_memory()?
+    } else {
+        Store::open(&config.database(), config.durability, database)?
+    };
     let pages = match &config.www {
         Some(folder) => {
             Pages::folder(folder).map_err(|error| cannot("serve", folder.display(), &error))?
@@ -70,7 +75,7 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
         None => EventLoop::bind(server, clock, signals, Rc::clone(&config))
             .map_err(|error| cannot("listen on", config.listen, &error))?,
     };
-    if let Err(error) = event_loop.open_control(config.control_socket()) {
+    if !in_memory && let Err(error) = event_loop.open_control(config.control_socket()) {
         log::warn!("the operator's commands will not work: {error}");
     }
     greet(&config, event_loop.local_address()?);

@@ -24,6 +24,11 @@ use link::{Link, Need};
 
 /// Does what was asked for, and prints what there is to say.
 pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>> {
+    if config.is_in_memory() {
+        return Err(
+            "a server with --data :memory: has no folder for a command to find it by".into()
+        );
+    }
     let text = match operation {
         Operation::AddUser { name, display_name } => {
             add_user(config, name, display_name.as_deref())?

@@ -123,3 +123,25 @@ fn restarts_under_load_refuse_no_connection_and_lose_no_message() {
     assert_eq!(said, heard, "each once");
     assert!(said.len() >= RESTARTS, "there was something to lose");
 }
+
+#[test]
+fn a_server_in_memory_writes_no_file_and_serves_all_the_same() {
+    let folder = Folder::new();
+    let here = folder.path("here");
+    std::fs::create_dir_all(&here).expect("a folder");
+    let server = Server::start_in(&here, &folder, &["--data", ":memory:"]);
+    let (anna, ben, room) = server.friends();
+    let cursor = server.cursor(&ben);
+    let mut poll = server.hold(&ben, &cursor);
+    assert_eq!(server.say(&anna, room, &"word ".repeat(1000)).status, 201);
+    assert_eq!(poll.answer().status, 200);
+    assert_eq!(std::fs::read_dir(&here).expect("a folder").count(), 0);
+    // Nor one without a name.
+    let files = server.open_files();
+    assert!(
+        files.iter().all(|file| !file.contains("deleted") && !file.ends_with(".db")),
+        "{files:?}"
+    );
+    let refused = process::operate(&folder, &["--data", ":memory:", "user", "list"], "");
+    refused.assert_failed(1, ":memory: has no folder");
+}

@@ -74,7 +74,7 @@ pub(super) static GROUPS: [(&str, &[Setting]); 3] =
 
 const OPTIONS: &[Setting] = &[
     setting!(listen, "where to accept connections"),
-    setting!(data, "folder of the database"),
+    setting!(data, "folder of data, or :memory:"),
     setting!(trusted_proxy, "believe these about whom they ask for"),
     setting!(demo, flag, "make two accounts to try the server with"),
     setting!(www, "serve the pages from this folder"),

@@ -127,6 +127,13 @@ impl Server {
         Self::run(folder, command(folder, options))
     }
 
+    /// The same, with another folder to begin in.
+    pub fn start_in(here: &Path, folder: &Folder, options: &[&str]) -> Self {
+        let mut command = command(folder, options);
+        command.current_dir(here);
+        Self::run(folder, command)
+    }
+
     /// The same by a service manager, which hands down a socket that listens, and has one to be told
     /// at.
     pub fn start_managed(folder: &Folder, listener: &TcpListener, notify: &Path) -> Self {
@@ -209,6 +216,14 @@ impl Server {
     pub fn descriptors(&self) -> Option<usize> {
         let folder = format!("/proc/{}/fd", self.process.id());
         Some(fs::read_dir(folder).ok()?.count())
+    }
+
+    /// What they are.
+    pub fn open_files(&self) -> Vec<String> {
+        let folder = format!("/proc/{}/fd", self.process.id());
+        let links = fs::read_dir(folder).into_iter().flatten().flatten();
+        let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
+        targets.map(|target| target.display().to_string()).collect()
     }
 
     /// The most memory it has ever used, in KiB, where the system tells.
