@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Command::Serve(mut config) = config::parse(std::env::args_os().skip(1), [])? else {
         return Ok(());
     };
-    logger::start(config.log);
+    logger::start(config.log, config.log_format);
     config.body_bytes_max = BODY_BYTES_MAX;
     config.fit_into(system::raise_descriptors_max()?);
     let config = Rc::new(*config);

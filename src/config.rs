@@ -46,6 +46,8 @@ pub struct Config {
     pub www: Option<PathBuf>,
     /// How much to say on stderr.
     pub log: LevelFilter,
+    /// How it is written there.
+    pub log_format: LogFormat,
     /// How the server is called on its pages.
     pub name: String,
     /// Who may make an account.
@@ -239,6 +241,7 @@ impl Default for Config {
             demo: false,
             www: None,
             log: LevelFilter::Info,
+            log_format: LogFormat::Text,
             name: "Lovejoy".to_owned(),
             registration: Registration::Open,
             rate_limits: true,
@@ -323,6 +326,15 @@ impl Registration {
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Open, Self::Invite, Self::Closed].into_iter().find(|mode| mode.word() == word)
     }
+}
+
+/// What a record of the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: time, level, module and text, separated by spaces.
+    Text,
+    /// For programs: an object of JSON with the same.
+    Json,
 }
 
 /// When a write counts as done.

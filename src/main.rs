@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use log::LevelFilter;
 use lovejoy::chat::Chat;
-use lovejoy::config::{self, Command, Config};
+use lovejoy::config::{self, Command, Config, LogFormat};
 use lovejoy::data::Store;
 use lovejoy::event_loop::EventLoop;
 use lovejoy::http::Pages;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
             Err(error) => fail(error.as_ref(), 1),
         },
         Ok(Command::Operate(config, operation)) => {
-            logger::start(config.log.min(LevelFilter::Warn));
+            logger::start(config.log.min(LevelFilter::Warn), LogFormat::Text);
             match operator::run(&config, &operation) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(error.as_ref(), 1),
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 /// Runs the server until a signal ends it.
 fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
-    logger::start(config.log);
+    logger::start(config.log, config.log_format);
     match system::raise_descriptors_max() {
         Ok(max) => config.fit_into(max),
         Err(error) => log::warn!("how many descriptors there may be is not known: {error}"),

@@ -79,6 +79,7 @@ const OPTIONS: &[Setting] = &[
     setting!(demo, flag, "make two accounts to try the server with"),
     setting!(www, "serve the pages from this folder"),
     setting!(log, "how much to say on stderr"),
+    setting!(log_format, "lines for people, or of JSON"),
     setting!(name, "what the pages call the server"),
     setting!(registration, "who may make an account"),
     setting!(rate_limits, "off for a trusted network or a load test"),

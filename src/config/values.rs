@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::{Durability, Registration};
+use super::{Durability, LogFormat, Registration};
 use crate::entity::Title;
 use crate::http::Network;
 
@@ -178,6 +178,7 @@ words! { Registration:
     "closed" => Registration::Closed
 }
 words! { Durability: "full" => Durability::Full, "normal" => Durability::Normal }
+words! { LogFormat: "text" => LogFormat::Text, "json" => LogFormat::Json }
 words! { LevelFilter:
     "off" => LevelFilter::Off, "error" => LevelFilter::Error, "warn" => LevelFilter::Warn,
     "info" => LevelFilter::Info, "debug" => LevelFilter::Debug, "trace" => LevelFilter::Trace
