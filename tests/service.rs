@@ -145,3 +145,34 @@ fn a_server_in_memory_writes_no_file_and_serves_all_the_same() {
     let refused = process::operate(&folder, &["--data", ":memory:", "user", "list"], "");
     refused.assert_failed(1, ":memory: has no folder");
 }
+
+/// More than the turns of a server that stops take at once.
+const HELD: usize = 2_000;
+
+#[test]
+fn thousands_who_wait_are_answered_when_the_server_stops_each_with_a_time_to_come_back() {
+    lovejoy::system::raise_descriptors_max().expect("descriptors");
+    let folder = Folder::new();
+    // More time than the default, since a machine that tests is busy.
+    let options = ["--polls-per-user-max", "100000", "--drain-time-max", "30s"];
+    let mut server = Server::start(&folder, &options);
+    let (_, ben, _) = server.friends();
+    let cursor = server.cursor(&ben);
+    let polls: Vec<_> = (0..HELD).map(|_| server.poll(&ben, &cursor, 60)).collect();
+    server.catch_up();
+    server.signal("TERM");
+    // Whoever is not answered by then is cut off, and fails.
+    let mut retries: Vec<i64> = polls
+        .into_iter()
+        .map(|mut poll| {
+            let answer = poll.answer();
+            assert_eq!((answer.status, answer.field("Connection")), (200, Some("close")));
+            answer.json()["retry_ms"].as_i64().expect("a time to come back")
+        })
+        .collect();
+    assert_eq!(server.exit().code(), Some(0));
+    retries.sort_unstable();
+    assert!(retries[0] >= 500 && retries[HELD - 1] <= 6_000, "{retries:?}");
+    retries.dedup();
+    assert!(retries.len() > HELD / 2, "they come back one after the other");
+}
