@@ -153,9 +153,11 @@ const HELD: usize = 2_000;
 fn thousands_who_wait_are_answered_when_the_server_stops_each_with_a_time_to_come_back() {
     lovejoy::system::raise_descriptors_max().expect("descriptors");
     let folder = Folder::new();
-    // More time than the default, since a machine that tests is busy.
-    let options = ["--polls-per-user-max", "100000", "--drain-time-max", "30s"];
-    let mut server = Server::start(&folder, &options);
+    // More time than the defaults, since a machine that tests is busy; and nobody goes offline, which
+    // would be news.
+    let times = ["--drain-time-max", "30s", "--presence-grace", "1h"];
+    let mut server =
+        Server::start(&folder, &[&times[..], &["--polls-per-user-max", "100000"]].concat());
     let (_, ben, _) = server.friends();
     let cursor = server.cursor(&ben);
     let polls: Vec<_> = (0..HELD).map(|_| server.poll(&ben, &cursor, 60)).collect();
