@@ -53,14 +53,14 @@ pub struct Connection {
     pub paused: bool,
 }
 
-/// What has come. One or the other: what comes behind a request that is not complete belongs to it, and
-/// behind one that is not answered yet, nothing is read.
-#[derive(Debug)]
-enum Inbound {
+/// What has come and is not dealt with yet. Both at once where the socket did not take an answer, and a
+/// part of the next request had come by then.
+#[derive(Debug, Default)]
+struct Inbound {
     /// The beginning of a request.
-    Begun(Reader),
-    /// Bytes to be looked at later.
-    Early(Vec<u8>),
+    begun: Reader,
+    /// Bytes behind that, to be looked at later.
+    early: Vec<u8>,
 }
 
 /// Names an address while somebody is connected from there: it is kept once for all who are.
@@ -172,54 +172,43 @@ impl Connection {
 
     /// Bytes that came while the request before them was being answered.
     pub fn early(&self) -> &[u8] {
-        match self.inbound.as_deref() {
-            Some(Inbound::Early(bytes)) => bytes,
-            Some(Inbound::Begun(_)) | None => &[],
-        }
+        self.inbound.as_ref().map_or(&[], |inbound| &inbound.early)
     }
 
-    /// Puts bytes behind those. A request that had begun is read no further.
+    /// Puts bytes behind those.
     pub fn push_early(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        match self.inbound.as_deref_mut() {
-            Some(Inbound::Early(early)) => early.extend_from_slice(bytes),
-            Some(Inbound::Begun(_)) | None => {
-                self.inbound = Some(Box::new(Inbound::Early(bytes.to_vec())));
-            }
+        if !bytes.is_empty() {
+            self.inbound.get_or_insert_default().early.extend_from_slice(bytes);
         }
     }
 
     /// Takes all of them.
     pub fn take_early(&mut self) -> Vec<u8> {
-        match self.inbound.take().map(|inbound| *inbound) {
-            Some(Inbound::Early(bytes)) => bytes,
-            Some(Inbound::Begun(_)) | None => Vec::new(),
-        }
+        let early = self.inbound.as_mut().map(|inbound| std::mem::take(&mut inbound.early));
+        self.drop_what_is_empty();
+        early.unwrap_or_default()
     }
 
     /// Takes what has begun to read the present request; a new reader where nothing has.
     pub fn take_reader(&mut self) -> Reader {
-        match self.inbound.take_if(|inbound| matches!(**inbound, Inbound::Begun(_))) {
-            Some(inbound) => match *inbound {
-                Inbound::Begun(reader) => reader,
-                Inbound::Early(_) => unreachable!("it was looked at"),
-            },
-            None => Reader::new(),
-        }
+        let begun = self.inbound.as_mut().map(|inbound| std::mem::take(&mut inbound.begun));
+        self.drop_what_is_empty();
+        begun.unwrap_or_default()
     }
 
     /// Keeps it for when more of the request comes.
     pub fn keep_reader(&mut self, reader: Reader) {
-        self.inbound = (!reader.is_fresh()).then(|| Box::new(Inbound::Begun(reader)));
+        if !reader.is_fresh() {
+            self.inbound.get_or_insert_default().begun = reader;
+        }
+    }
+
+    fn drop_what_is_empty(&mut self) {
+        self.inbound.take_if(|inbound| inbound.begun.is_fresh() && inbound.early.is_empty());
     }
 
     fn phase(&self) -> Phase {
-        match self.inbound.as_deref() {
-            Some(Inbound::Begun(reader)) => reader.phase(),
-            Some(Inbound::Early(_)) | None => Phase::Idle,
-        }
+        self.inbound.as_ref().map_or(Phase::Idle, |inbound| inbound.begun.phase())
     }
 
     /// Which deadline applies while it is read.

@@ -7,6 +7,7 @@ mod support;
 use std::time::Duration;
 
 use lovejoy::connection::Then;
+use lovejoy::server::Input;
 use support::{Answer, World};
 
 /// What came back: each answer's status, and after the last whether the connection goes on.
@@ -231,4 +232,19 @@ fn who_sends_nothing_more_still_gets_the_answer() {
     world.half_close(line);
     assert_eq!(described(&world.settle()), "200 200 closed");
     assert_eq!(world.server().connections(), 0);
+}
+
+/// The part that had come before the socket was full was lost, and the rest read as a request.
+#[test]
+fn a_request_that_comes_in_two_parts_around_a_full_socket_is_one() {
+    let mut world = World::new();
+    let line = world.connect();
+    let request = get("");
+    let (begun, rest) = request.split_at(20);
+    world.send(line, (get("") + begun).as_bytes());
+    assert_eq!(described(&world.settle()), "200 open");
+    world.input(Input::Blocked { connection: line });
+    world.send(line, rest.as_bytes());
+    world.input(Input::Flushed { connection: line });
+    assert_eq!(described(&world.settle()), "200 open");
 }
