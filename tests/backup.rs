@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use process::{Done, Folder, Person, Server, operate, request, write_files};
+use process::{Done, Folder, Server, operate, request, write_files};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -46,23 +46,6 @@ fn tamper(file: &Path, sql: &str) {
     let connection = Connection::open(file).expect("a database");
     connection.pragma_update(None, "foreign_keys", false).expect("a setting");
     connection.execute_batch(sql).expect(sql);
-}
-
-/// All messages of a conversation, in order.
-fn whole_history(server: &Server, person: &Person, conversation: i64) -> Vec<String> {
-    let mut bodies = Vec::new();
-    let mut after = 0;
-    loop {
-        let path = format!("/api/conversations/{conversation}/messages?limit=200&after={after}");
-        let page = server.get(&path, person).json();
-        for message in page["messages"].as_array().expect("messages") {
-            after = message["id"].as_i64().expect("an id");
-            bodies.push(message["body"].as_str().expect("a body").to_owned());
-        }
-        if page["more"] != true {
-            return bodies;
-        }
-    }
 }
 
 #[test]
@@ -105,7 +88,7 @@ fn a_server_is_copied_while_it_works() {
         let other = Folder::new();
         restore(&other, &file).printed();
         let server = Server::start(&other, &[]);
-        let history = whole_history(&server, &ben, conversation);
+        let history = server.whole_history(&ben, conversation);
         assert!(history.len() >= at_least, "{} of {at_least}", history.len());
         for (number, body) in history.iter().enumerate() {
             assert_eq!(body.split_once(' ').expect("a number").0, number.to_string());

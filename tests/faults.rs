@@ -100,24 +100,8 @@ fn stops_writing_and_goes_on(server: &Server, spoil: impl FnOnce(), mend: impl F
     assert_eq!(status, 201);
     said.push(body);
     assert_eq!(held.answer().events().last(), Some(&format!("message {}", said[said.len() - 1])));
-    let history = whole_history(server, &ben, conversation);
+    let history = server.whole_history(&ben, conversation);
     assert_eq!(history, said, "each once");
-}
-
-fn whole_history(server: &Server, person: &Person, conversation: i64) -> Vec<String> {
-    let mut bodies = Vec::new();
-    let mut after = 0;
-    loop {
-        let path = format!("/api/conversations/{conversation}/messages?limit=200&after={after}");
-        let page = server.get(&path, person).json();
-        for message in page["messages"].as_array().expect("messages") {
-            after = message["id"].as_i64().expect("an id");
-            bodies.push(text(&message["body"]));
-        }
-        if page["more"] != true {
-            return bodies;
-        }
-    }
 }
 
 /// A small disk of its own, where the system lets us have one.
@@ -303,7 +287,7 @@ fn a_log_that_ends_too_early_is_read_as_far_as_it_is_whole() {
         let server = Server::start(&other, &[]);
         let answer = server.get("/api/me", &anna);
         if answer.status == 200 {
-            let history = whole_history(&server, &anna, conversation);
+            let history = server.whole_history(&anna, conversation);
             assert!(history.len() >= at_least, "{length}: {}", history.len());
             for (number, body) in history.iter().enumerate() {
                 assert!(body.starts_with(&format!("{number} ")), "a gap before {number}");

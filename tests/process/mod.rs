@@ -312,6 +312,24 @@ impl Server {
         let bodies = answer.json()["messages"].as_array().expect("messages").clone();
         bodies.iter().map(|message| text(&message["body"])).collect()
     }
+
+    /// All messages of a conversation, in order, however many.
+    pub fn whole_history(&self, person: &Person, conversation: i64) -> Vec<String> {
+        let mut bodies = Vec::new();
+        let mut after = 0;
+        loop {
+            let path =
+                format!("/api/conversations/{conversation}/messages?limit=200&after={after}");
+            let page = self.get(&path, person).json();
+            for message in page["messages"].as_array().expect("messages") {
+                after = message["id"].as_i64().expect("an id");
+                bodies.push(message["body"].as_str().expect("a body").to_owned());
+            }
+            if page["more"] != true {
+                return bodies;
+            }
+        }
+    }
 }
 
 impl Drop for Server {
