@@ -1,6 +1,8 @@
 //! Embeds the files under `www/`, and the description of the web service: bytes, compressed bytes,
 //! tags and types, as one sorted table of Rust.
 //!
+//! Also tells the linker what the released program does without.
+//!
 //! Takes the comments out of scripts and styles and the white space out of the description, and
 //! changes nothing else. The outcome depends on the files alone, and on
 //! `SOURCE_DATE_EPOCH` where it is set: then no file is newer than that, so that a build can be
@@ -46,7 +48,22 @@ fn main() -> io::Result<()> {
         table += &row(path, file, &out.join(index.to_string()))?;
     }
     table += "];\n";
-    fs::write(out.join("pages.rs"), table)
+    fs::write(out.join("pages.rs"), table)?;
+    link();
+    Ok(())
+}
+
+/// Leaves out of the released program what only its size would show; see the comments at the head of
+/// `build/no-unwind.ld`. Positions that the loader adjusts are packed too, which is another sixty kilobytes.
+fn link() {
+    if variable("PROFILE") == "release" && variable("CARGO_CFG_TARGET_OS") == "linux" {
+        let script = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("build/no-unwind.ld");
+        println!("cargo::rerun-if-changed={}", script.display());
+        for argument in ["-z,pack-relative-relocs", "--no-eh-frame-hdr"] {
+            println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
+        }
+        println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    }
 }
 
 /// JSON without the white space around its tokens.
