@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
-use crate::web::{self, Problem, Route};
+use crate::web::{self, Problem, Reach, Route};
 use release::DRAIN_RETRY;
 pub(crate) use release::reply;
 
@@ -148,7 +148,8 @@ impl Chat {
         client: Client,
         request: &Request<'_>,
     ) -> Result<Considered, Problem> {
-        let matched = web::route(request, client.is_operator)?;
+        let reach = Reach { operator: client.is_operator, lab: self.config.has_lab() };
+        let matched = web::route(request, reach)?;
         let mut page = None;
         if matched.route == Route::Page {
             page = Some(self.pages.find(&request.target).ok_or_else(Problem::not_found)?);
@@ -162,9 +163,10 @@ impl Chat {
         }
         match matched.route {
             Route::Health => return self.health().map(Considered::Answer),
+            Route::LabDoor => return Ok(Considered::Answer(web::lab_door())),
             Route::Metrics => return Ok(Considered::Answer(self.count())),
             Route::Options => {
-                return Ok(Considered::Answer(web::options(request, client.is_operator)));
+                return Ok(Considered::Answer(web::options(request, reach)));
             }
             Route::Order(order) => {
                 let order = web::read_order(order, request, &self.config)?;

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+use crate::entity::UserName;
 use crate::http::{Limits, Network};
 
 pub use command_line::{Command, UsageError, help, parse};
@@ -42,6 +43,12 @@ pub struct Config {
     pub trusted_proxy: Vec<Network>,
     /// Whether to make two accounts to try the server with.
     pub demo: bool,
+    /// Whether to serve the lab, where one sees how this server works. Off, since it is for studying and
+    /// not for chatting; `demo` turns it on, too. See [`Config::has_lab`].
+    pub lab: bool,
+    /// Who sees everybody's connections in the lab; all others see their own. Names of accounts, since
+    /// the server knows no other kind of administrator.
+    pub lab_admin: Vec<UserName>,
     /// Serve the pages from this folder instead of from the binary, to work on them.
     pub www: Option<PathBuf>,
     /// How much to say on stderr.
@@ -194,6 +201,11 @@ impl Config {
         self.data.as_os_str() == ":memory:"
     }
 
+    /// Whether the lab is there.
+    pub fn has_lab(&self) -> bool {
+        self.lab || self.demo
+    }
+
     /// The file of the database.
     pub fn database(&self) -> PathBuf {
         self.data.join("lovejoy.db")
@@ -239,6 +251,8 @@ impl Default for Config {
             data: PathBuf::from("lovejoy-data"),
             trusted_proxy: Vec::new(),
             demo: false,
+            lab: false,
+            lab_admin: Vec::new(),
             www: None,
             log: LevelFilter::Info,
             log_format: LogFormat::Text,

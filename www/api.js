@@ -59,7 +59,8 @@ export function createApi(token = "", onUnauthorized) {
     if (body !== undefined) headers["Content-Type"] = "application/json";
     let response;
     try {
-      response = await fetch(path, {
+      // From where this module is, whatever page asks.
+      response = await fetch(new URL(path, import.meta.url), {
         method,
         headers,
         body: body === undefined ? undefined : JSON.stringify(body),
@@ -76,6 +77,7 @@ export function createApi(token = "", onUnauthorized) {
 
   return {
     token,
+    request,
     server: () => request("GET", "api/server"),
     /** @param {{name: string, password: string, display_name?: string, invite?: string}} account */
     register: (account) => request("POST", "api/users", account),

@@ -37,6 +37,11 @@ export function useLanguage(chosen) {
 
 export const languageCode = () => current.locale.slice(0, 2);
 
+/** Learns the words of a part of the pages that most never see. @param {Record<string, Record<string, string>>} more */
+export function addWords(more) {
+  for (const code in more) Object.assign(LANGUAGES[code].words, more[code]);
+}
+
 /** @param {Word} word @param {Record<string, string | number>} [values] */
 export const t = (word, values = {}) =>
   current.words[word].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));

@@ -5,6 +5,7 @@ import { createApi } from "./api.js";
 import { startChat } from "./chat.js";
 import { t, useLanguage } from "./i18n.js";
 import { dropToken, loadChoice, loadToken, saveChoice, saveToken } from "./storage.js";
+import { applyTheme } from "./view-settings.js";
 import { createSignIn, createSplash } from "./view-signin.js";
 
 /** Until the server has told its own. */
@@ -25,14 +26,6 @@ function onLanguage(language) {
   // In the dialog over the page if there is one, else in the menu or on the card.
   const pickers = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[name$=-language]:checked"));
   [...pickers].at(-1)?.focus();
-}
-
-/** @param {string} theme */
-function onTheme(theme) {
-  const chosen = theme === "system" ? null : theme;
-  saveChoice("theme", chosen);
-  if (chosen) document.documentElement.dataset.theme = chosen;
-  else delete document.documentElement.dataset.theme;
 }
 
 /** @param {string} notice */
@@ -57,7 +50,8 @@ function chat(token) {
     place,
     limit: server?.limits?.message_bytes ?? MESSAGE_BYTES,
     title: server?.name ?? "Lovejoy",
-    choices: { theme: () => loadChoice("theme") ?? "system", onTheme, onLanguage },
+    choices: { theme: () => loadChoice("theme") ?? "system", onTheme: applyTheme, onLanguage,
+      lab: Boolean(server?.lab) },
     onLeave: (ended) => {
       dropToken(token);
       signIn(ended ? t("signed_out") : "");

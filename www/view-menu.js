@@ -1,4 +1,4 @@
-// Shows the menu: the settings, the choices of language and theme at hand, and the way out.
+// Shows the menu: one way on, the choices of language and theme at hand, and the way out.
 // Does not know how choices are kept or applied: the callbacks do.
 
 import { button, h, setAttributes } from "./dom.js";
@@ -9,21 +9,21 @@ import { languagePicker, themePicker } from "./view-settings.js";
 /**
  * @param {object} options
  * @param {import("./view-settings.js").Choices} options.choices
- * @param {() => void} options.onSettings
+ * @param {[string, () => void]} options.top its first entry
  * @param {() => void} options.onLogOut
  * @param {boolean} options.open to begin with
  */
-export function createMenu({ choices, onSettings, onLogOut, open }) {
-  /** @param {import("./i18n.js").Word} word @param {() => void} act */
-  const entry = (word, act) => button("plain", t(word), () => {
+export function createMenu({ choices, top, onLogOut, open }) {
+  /** @param {string} text @param {() => void} act */
+  const entry = (text, act) => button("plain", text, () => {
     show(false);
     act();
   });
   const panel = h("div", { class: "menu-panel", id: "menu-panel", hidden: !open },
-    entry("settings", onSettings),
+    entry(...top),
     languagePicker(choices.onLanguage, "menu"),
     themePicker(choices.theme(), choices.onTheme, "menu"),
-    entry("log_out", onLogOut));
+    entry(t("log_out"), onLogOut));
   const opener = iconButton("menu", t("menu"), { "aria-expanded": open, "aria-controls": panel.id,
     on: { click: () => show(Boolean(panel.hidden)) } });
 

@@ -21,6 +21,7 @@ import { choice, field, form, openDialog, tick } from "./view-field.js";
  * @property {() => string} theme the current one: light, dark or system
  * @property {(theme: string) => void} onTheme
  * @property {(language: string) => void} onLanguage
+ * @property {boolean} [lab] whether this server has one
  *
  * @param {import("./state.js").User} me
  * @param {Account} account
@@ -32,7 +33,7 @@ export function openSettings(me, account, choices) {
     ending(me, account));
 }
 
-/** @param {import("./i18n.js").Word} word @param {...(Node | string | false)} content */
+/** @param {import("./i18n.js").Word} word @param {...(Node | string | false | undefined)} content */
 const part = (word, ...content) => h("section", { class: "part" }, h("h3", { text: t(word) }), ...content);
 
 /** @param {import("./state.js").User} me @param {Account} account */
@@ -44,8 +45,10 @@ function name(me, account) {
 }
 
 /** @param {Choices} choices */
-const look = ({ theme, onTheme, onLanguage }) =>
-  part("look", languagePicker(onLanguage, "settings"), themePicker(theme(), onTheme, "settings"));
+const look = ({ theme, onTheme, onLanguage, lab }) =>
+  part("look", languagePicker(onLanguage, "settings"), themePicker(theme(), onTheme, "settings"),
+    // Another tab, and the same session: that is the opener's.
+    lab && h("a", { class: "link", href: "lab/", target: "_blank", rel: "opener", text: t("open_lab") }));
 
 /** @param {(language: string) => void} onLanguage @param {string} where this picker stands */
 export const languagePicker = (onLanguage, where) => choice(t("language"), `${where}-language`, languageCode(),
@@ -54,6 +57,14 @@ export const languagePicker = (onLanguage, where) => choice(t("language"), `${wh
 /** @param {string} theme @param {(theme: string) => void} onTheme @param {string} where */
 export const themePicker = (theme, onTheme, where) => choice(t("theme"), `${where}-theme`, theme, [
   ["system", t("theme_system")], ["light", t("theme_light")], ["dark", t("theme_dark")]], onTheme);
+
+/** Shows the page in a theme, now and later. @param {string} theme */
+export function applyTheme(theme) {
+  const chosen = theme === "system" ? null : theme;
+  saveChoice("theme", chosen);
+  if (chosen) document.documentElement.dataset.theme = chosen;
+  else delete document.documentElement.dataset.theme;
+}
 
 function notes() {
   const hint = h("p", { class: "hint", role: "status" });

@@ -6,6 +6,8 @@ import { explain, t } from "./i18n.js";
 import { field } from "./view-field.js";
 import { languagePicker } from "./view-settings.js";
 
+const ICON = new URL("icon.svg", import.meta.url).href;
+
 /** The field that a refusal is about, where the server names none. @type {Record<string, string>} */
 const ABOUT = {
   name_taken: "name",
@@ -116,7 +118,7 @@ export function createSignIn({ server, notice, begun, submit, onLanguage }) {
   choose(begun.purpose);
   return h("main", { class: "signin" },
     h("div", { class: "card" },
-      h("header", {}, h("img", { src: "icon.svg", alt: "", width: 48, height: 48 }),
+      h("header", {}, h("img", { src: ICON, alt: "", width: 48, height: 48 }),
         h("h1", { text: server?.name ?? "Lovejoy" })),
       notice && h("p", { class: "notice", role: "status", text: notice }),
       h("div", { class: "tabs", role: "tablist" }, ...tabs), body),
@@ -147,4 +149,4 @@ function showSwitch(input) {
 
 /** What stands there until the server has said what it is. */
 export const createSplash = () =>
-  h("main", { class: "splash" }, h("img", { src: "icon.svg", alt: "", width: 64, height: 64 }), icon("clock"));
+  h("main", { class: "splash" }, h("img", { src: ICON, alt: "", width: 64, height: 64 }), icon("clock"));

@@ -1,6 +1,7 @@
 // Makes the three columns and what opens over them, and joins their wishes to what fulfils them.
 // Knows which view is where; what they show comes from the state alone.
 
+import { t } from "./i18n.js";
 import { lastOwn } from "./selectors.js";
 import { createAddForm } from "./view-add.js";
 import { createComposer } from "./view-composer.js";
@@ -40,7 +41,7 @@ export function createViews({ title, limit, desk, state, dispatch, actions, acco
   /** @type {HTMLDialogElement | undefined} */
   let dialog;
 
-  const menu = createMenu({ choices, onSettings: settings, onLogOut, open: Boolean(open?.menu) });
+  const menu = createMenu({ choices, top: [t("settings"), settings], onLogOut, open: Boolean(open?.menu) });
   const adding = createAddForm({ onAsk: people.ask, onFind: people.find, self: () => state().me });
   const list = createList({ title, menu: menu.element, adding, onNewGroup: newGroup, onOpen, actions });
   const composer = createComposer({ limit, desk, onSend, onSave: messages.save, onEdit: messages.edit,

@@ -92,6 +92,7 @@ export const EN = {
   one_typing: "{name} is typing…",
   online: "online",
   online_section: "Online",
+  open_lab: "See how it works, in the lab",
   outgoing: "has not answered yet",
   owner: "Owner",
   password: "Password",

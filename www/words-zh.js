@@ -93,6 +93,7 @@ export const ZH = {
   one_typing: "{name} 正在输入…",
   online: "在线",
   online_section: "在线",
+  open_lab: "到实验室看看它怎样运作",
   outgoing: "尚未回应",
   owner: "群主",
   password: "密码",

@@ -77,6 +77,8 @@ const OPTIONS: &[Setting] = &[
     setting!(data, "folder of data, or :memory:"),
     setting!(trusted_proxy, "believe these about whom they ask for"),
     setting!(demo, flag, "make two accounts to try the server with"),
+    setting!(lab, flag, "serve the lab, where one sees how it works"),
+    setting!(lab_admin, "who sees all connections there"),
     setting!(www, "serve the pages from this folder"),
     setting!(log, "how much to say on stderr"),
     setting!(log_format, "lines for people, or of JSON"),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::{Durability, LogFormat, Registration};
-use crate::entity::Title;
+use crate::entity::{Title, UserName};
 use crate::http::Network;
 
 /// A type of field that can be set by words. The range is the setting's, see there.
@@ -99,19 +99,56 @@ impl Value for Option<PathBuf> {
     }
 }
 
-impl Value for Vec<Network> {
+/// A type of which a list can be given.
+trait Item: Sized {
+    /// What stands for a list in help.
+    const PLACEHOLDER: &str;
+    /// What is allowed, to follow "takes".
+    const ALLOWED: &str;
+
+    fn read(text: &str) -> Option<Self>;
+
+    fn written(&self) -> String;
+}
+
+impl Item for Network {
+    const PLACEHOLDER: &str = "CIDR,...";
+    const ALLOWED: &str = "addresses and networks, such as 127.0.0.1,10.0.0.0/8,fd00::/8";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Item for UserName {
+    const PLACEHOLDER: &str = "NAME,...";
+    const ALLOWED: &str = "names of accounts";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+
+    fn written(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+impl<T: Item> Value for Vec<T> {
     fn placeholder(&self) -> String {
-        "CIDR,...".to_owned()
+        T::PLACEHOLDER.to_owned()
     }
 
     fn allowed(&self, _: &RangeInclusive<u64>) -> String {
-        "addresses and networks, such as 127.0.0.1,10.0.0.0/8,fd00::/8".to_owned()
+        T::ALLOWED.to_owned()
     }
 
     fn set(&mut self, text: &OsStr, _: &RangeInclusive<u64>) -> bool {
-        let networks =
-            |text: &str| text.split(',').map(|network| network.trim().parse().ok()).collect();
-        replace(self, text.to_str().and_then(networks))
+        let items = |text: &str| text.split(',').map(|item| T::read(item.trim())).collect();
+        replace(self, text.to_str().and_then(items))
     }
 
     fn add(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool {
@@ -122,8 +159,8 @@ impl Value for Vec<Network> {
     }
 
     fn shown(&self) -> Option<String> {
-        let networks: Vec<String> = self.iter().map(Network::to_string).collect();
-        (!networks.is_empty()).then(|| networks.join(","))
+        let items: Vec<String> = self.iter().map(T::written).collect();
+        (!items.is_empty()).then(|| items.join(","))
     }
 }
 

@@ -96,6 +96,11 @@ pub fn health() -> Response {
         .body("text/plain; charset=utf-8", Payload::Static(b"ok\n"))
 }
 
+/// The way into the lab, whose pages find each other by relative paths.
+pub fn lab_door() -> Response {
+    Response::new(308).cache_control("no-store").with("Location", "lab/")
+}
+
 fn events(object: &mut Object<'_>, batch: &Batch) {
     object.array("events", &batch.events, |out, (event, _)| json::event(out, event));
     object.text("cursor", &batch.behind.display(batch.tag).to_string());
@@ -117,6 +122,9 @@ fn server(object: &mut Object<'_>, info: &ServerInfo) {
     limits.end();
     if config.demo {
         object.array("demo", &DEMO_ACCOUNTS, demo_account);
+    }
+    if config.has_lab() {
+        object.boolean("lab", true);
     }
 }
 

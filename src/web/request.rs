@@ -56,7 +56,12 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::Events => events(request, config)?,
         Route::FindUsers => find_users(request, config)?,
         Route::Friends => Call::Friends,
-        Route::Health | Route::Metrics | Route::Options | Route::Order(_) | Route::Page => {
+        Route::Health
+        | Route::LabDoor
+        | Route::Metrics
+        | Route::Options
+        | Route::Order(_)
+        | Route::Page => {
             unreachable!("no call of the logic")
         }
         Route::History => history(conversation_id, request, config)?,

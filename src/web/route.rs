@@ -26,6 +26,7 @@ pub enum Route {
     Friends,
     Health,
     History,
+    LabDoor,
     LogIn,
     LogOut,
     MarkRead,
@@ -92,6 +93,9 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/metrics", &[(Get, Route::Metrics)]),
 ];
 
+/// What there is besides, where the lab is.
+const LAB_ROUTES: &[(&str, Methods)] = &[("/lab", &[(Get, Route::LabDoor)])];
+
 /// What every page can be asked for.
 const PAGE: Methods = &[(Get, Route::Page)];
 
@@ -112,10 +116,19 @@ pub fn check_page_method(method: Method) -> Result<(), Problem> {
     }
 }
 
+/// Which paths there are besides those that are always there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Those of the operator.
+    pub operator: bool,
+    /// The lab's.
+    pub lab: bool,
+}
+
 /// What can be done with the target of OPTIONS, a path of the web service or the server as a whole
 /// (RFC 9110, section 9.3.7).
-pub fn options(request: &Request<'_>, is_operator: bool) -> Response {
-    let allow = match find(&request.target.decoded_path(), is_operator) {
+pub fn options(request: &Request<'_>, reach: Reach) -> Response {
+    let allow = match find(&request.target.decoded_path(), reach) {
         Some((_, methods)) => allow(methods),
         None => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned(),
     };
@@ -123,11 +136,13 @@ pub fn options(request: &Request<'_>, is_operator: bool) -> Response {
 }
 
 /// Finds the route of a request. Whatever is not named here is a page, perhaps one that does not
-/// exist. The operator has some paths more.
-pub fn route(request: &Request<'_>, is_operator: bool) -> Result<Match, Problem> {
+/// exist.
+pub fn route(request: &Request<'_>, reach: Reach) -> Result<Match, Problem> {
     let path = request.target.decoded_path();
-    let ([id, second_id], methods) = match find(&path, is_operator) {
+    let ([id, second_id], methods) = match find(&path, reach) {
         Some(found) => found,
+        // Its pages are part of the program, but not of this server.
+        None if !reach.lab && path.starts_with("/lab/") => return Err(Problem::not_found()),
         None if path.starts_with("/api/") || path == "/api" => return Err(Problem::not_found()),
         None if request.target.is_asterisk() => return Ok(nowhere(Route::Options)),
         // Which pages there are is not known here, nor so whether a method is wrong or the path.
@@ -169,6 +184,7 @@ impl Route {
     pub fn needs_token(self) -> bool {
         match self {
             Self::Health
+            | Self::LabDoor
             | Self::Metrics
             | Self::LogIn
             | Self::Options
@@ -210,9 +226,10 @@ impl Route {
 }
 
 /// The ids in a path of the web service, and the methods that it has.
-fn find(path: &str, is_operator: bool) -> Option<([i64; 2], Methods)> {
-    let control = if is_operator { CONTROL_ROUTES } else { &[] };
-    let mut routes = ROUTES.iter().chain(control);
+fn find(path: &str, reach: Reach) -> Option<([i64; 2], Methods)> {
+    let control = if reach.operator { CONTROL_ROUTES } else { &[] };
+    let lab = if reach.lab { LAB_ROUTES } else { &[] };
+    let mut routes = ROUTES.iter().chain(control).chain(lab);
     routes.find_map(|&(pattern, methods)| Some((matches(pattern, path)?, methods)))
 }
 

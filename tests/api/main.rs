@@ -12,6 +12,7 @@ mod description;
 mod events;
 mod friends;
 mod groups;
+mod lab;
 mod limits;
 mod lookup;
 mod matrix;

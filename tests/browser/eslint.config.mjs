@@ -28,6 +28,6 @@ const RULES = {
 };
 
 export default [
-  { files: ["www/*.js"], rules: RULES },
+  { files: ["www/**/*.js"], rules: RULES },
   { files: ["tests/browser/**/*.mjs"], ignores: ["**/node_modules/**"], rules: { ...RULES, "max-len": "off", "no-console": "off" } },
 ];
