@@ -32,7 +32,9 @@ use lovejoy::timers::Wheel;
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Command::Serve(mut config) = config::parse(std::env::args_os().skip(1), [])? else {
+    let Command::Serve(mut config) =
+        config::parse(std::env::args_os().skip(1), [], |file| std::fs::read_to_string(file))?
+    else {
         return Ok(());
     };
     logger::start(config.log, config.log_format);

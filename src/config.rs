@@ -1,9 +1,9 @@
 //! Says what can be set, and why each limit and timeout is what it is.
 //!
 //! [`Config`] is what the server is given. Below it, `settings` is the one table from which
-//! options, environment and help are made, `values` how each type is written, `commands` the table of
-//! what the operator can have done, and `command_line` reads what was given. Knows nothing of what is
-//! done with a setting. Rules:
+//! options, variables, lines of a file and help are made, `values` how each type is written, `commands`
+//! the table of what the operator can have done; `command_line` reads what was given, `file` what a
+//! line is, and `shown` writes what is in force. Knows nothing of what is done with a setting. Rules:
 //! 1. Every limit of the server is a field here, named with what it counts and `_max`. What the
 //!    contract of the web service fixes for good (the length of a name or a message) belongs to the
 //!    types in `entity::text`.
@@ -13,7 +13,11 @@
 
 mod command_line;
 mod commands;
+mod file;
+mod help;
 mod settings;
+mod shown;
+mod usage;
 mod values;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,8 +29,9 @@ use log::LevelFilter;
 use crate::entity::UserName;
 use crate::http::{Limits, Network};
 
-pub use command_line::{Command, UsageError, help, parse};
+pub use command_line::{Command, Settings, parse};
 pub use commands::Operation;
+pub use usage::UsageError;
 
 /// Everything that can be set about a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +46,20 @@ pub struct Config {
     /// Which proxies are believed about whom they ask for. None, until somebody has put one there:
     /// whoever is believed decides which address a rate limit counts and a log shows.
     pub trusted_proxy: Vec<Network>,
+    /// How the server is called on its pages.
+    pub name: String,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// When a message counts as written.
+    pub durability: Durability,
+    /// How old messages get before they are forgotten; nought is for ever, as people expect of a chat.
+    pub retention: Duration,
     /// Whether to make two accounts to try the server with.
     pub demo: bool,
+    /// How much to say on stderr.
+    pub log: LevelFilter,
+    /// How it is written there.
+    pub log_format: LogFormat,
     /// Whether to serve the lab, where one sees how this server works. Off, since it is for studying and
     /// not for chatting; `demo` turns it on, too. See [`Config::has_lab`].
     pub lab: bool,
@@ -51,24 +68,12 @@ pub struct Config {
     pub lab_admin: Vec<UserName>,
     /// Serve the pages from this folder instead of from the binary, to work on them.
     pub www: Option<PathBuf>,
-    /// How much to say on stderr.
-    pub log: LevelFilter,
-    /// How it is written there.
-    pub log_format: LogFormat,
-    /// How the server is called on its pages.
-    pub name: String,
-    /// Who may make an account.
-    pub registration: Registration,
     /// Whether failed passwords, registrations and messages are limited in rate. Off is for
     /// networks in which everybody is trusted, and for measuring.
     pub rate_limits: bool,
     /// Rounds of PBKDF2 for new passwords; old ones follow when they are next used. 600,000 is what
     /// OWASP recommends, and takes a processor with SHA extensions about a tenth of a second.
     pub password_iterations: u32,
-    /// When a message counts as written.
-    pub durability: Durability,
-    /// How old messages get before they are forgotten; nought is for ever, as people expect of a chat.
-    pub retention: Duration,
     /// Bytes that the database may hold before the oldest messages are forgotten; nought is no bound.
     pub retention_bytes: usize,
 

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt::{Display, Write as _};
+use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -23,7 +24,9 @@ use lovejoy::system::{self, Clock, DataLock, Entropy};
 use lovejoy::{logger, operator, service};
 
 fn main() -> ExitCode {
-    let command = config::parse(std::env::args_os().skip(1), std::env::vars_os());
+    let command = config::parse(std::env::args_os().skip(1), std::env::vars_os(), |file| {
+        fs::read_to_string(file)
+    });
     match command {
         Ok(Command::Serve(config)) => match serve(*config) {
             Ok(()) => ExitCode::SUCCESS,
@@ -36,8 +39,8 @@ fn main() -> ExitCode {
                 Err(error) => fail(error.as_ref(), 1),
             }
         }
-        Ok(Command::Help) => print(&config::help()),
-        Ok(Command::Version) => print(concat!("lovejoy ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Show(settings)) => print(&settings.shown()),
+        Ok(Command::Print(text)) => print(&text),
         Err(error) => fail(&error, 2),
     }
 }

@@ -199,8 +199,10 @@ fn the_control_socket_is_the_operators_alone() {
 #[test]
 fn help_lists_the_commands() {
     let folder = Folder::new();
-    let help = operate(&folder, &["user", "add", "--help"], "").printed();
+    let help = operate(&folder, &["--help"], "").printed();
     for words in ["user add NAME", "user passwd NAME", "user list", "user remove NAME", "invite"] {
-        assert!(help.contains(&format!("\n  lovejoy {words}")), "{words} in {help}");
+        assert!(help.contains(&format!("\n  {words}")), "{words} in {help}");
     }
+    let about = operate(&folder, &["user", "add", "--help"], "").printed();
+    assert!(about.starts_with("lovejoy user add NAME [DISPLAY_NAME]\n"), "{about}");
 }

@@ -10,7 +10,9 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-use process::{Answer, Folder, Line, Server, credentials, poll_path, request, write_files};
+use process::{
+    Answer, Folder, Line, Server, credentials, operate, poll_path, request, write_files,
+};
 use serde_json::{Value, json};
 
 // Start and end.
@@ -100,6 +102,26 @@ fn an_unknown_option_is_one_clear_line() {
     let folder = Folder::new();
     assert_fails_with(&folder, &["--no-such-option"], &["--no-such-option"]);
     assert!(!folder.path("data").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_file_of_settings_is_read_and_what_is_in_force_is_printed() {
+    let folder = Folder::new();
+    let file = folder.path("lovejoy.toml");
+    fs::write(&file, "name = 'From a file'\nlog = off # quiet\n").expect("a file");
+    let path = file.to_str().expect("UTF-8");
+    let server = Server::start(&folder, &["serve", "--config", path]);
+    let about = server.call("GET", "/api/server", "", None).json();
+    assert_eq!(about["name"], "From a file");
+    let shown = operate(&folder, &["config", "--config", path], "").printed();
+    let line = format!("# {path}:1");
+    assert!(shown.lines().any(|shown| shown.starts_with("name =") && shown.ends_with(&line)));
+    assert!(shown.lines().any(|line| line.starts_with("listen =") && line.ends_with("# --listen")));
+    fs::write(&file, "# Mine.\nlissten = '[::]:80'\n").expect("a file");
+    let place = format!("{path}:2: unknown setting lissten; did you mean listen?");
+    assert_fails_with(&folder, &["--config", path], &[&place]);
+    fs::remove_file(&file).expect("a file");
+    assert_fails_with(&folder, &["--config", path], &["cannot read", path]);
 }
 
 #[test]

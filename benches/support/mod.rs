@@ -27,6 +27,8 @@ impl Server {
             .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data"])
             .arg(folder.join("data"))
             .args(options)
+            // For benches, and no setting.
+            .env_remove("LOVEJOY_BINARY")
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();

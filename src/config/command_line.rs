@@ -1,23 +1,29 @@
-//! Reads the command line and the environment into a [`Config`], and tells what is wrong with them.
+//! Reads the command line, the environment and the file of settings into a [`Config`], and keeps where
+//! each value came from.
 //!
-//! Knows neither what settings there are (the table does) nor how a process gets its arguments:
-//! both come as arguments. Rules:
-//! 1. An option wins over its variable, the last of several over the others; lists take several.
-//! 2. A typo is an error with a suggestion. Of the environment that holds for what is nearly a name
-//!    of ours; other variables that begin with `LOVEJOY_` may be somebody else's: container
-//!    orchestrators make such for a service called lovejoy.
+//! Knows neither what settings there are (the table does) nor how a process gets its arguments, nor
+//! how a file is read: all of it comes as arguments. Rules:
+//! 1. Later wins: default, file, variable, option; of several options the last. Lists take several
+//!    from one place.
+//! 2. What is not known is an error with a suggestion, in each of the three places. Of the environment
+//!    that is what begins with `LOVEJOY_`, but for the names that container orchestrators make for a
+//!    service called lovejoy.
 //! 3. A variable that is empty counts as not there, as compose files leave them.
+//! 4. A file is read where one is named, by `--config` or `LOVEJOY_CONFIG`, and nowhere else: what a
+//!    server does never depends on a file that nobody thought of.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use lexopt::Arg;
 
-use super::Config;
-use super::commands::{self, Operation, VERBS, Verb};
-use super::settings::{GROUPS, Setting, VARIABLE_PREFIX};
+use super::commands::{self, Operation, SERVE};
+use super::file::{self, Given};
+use super::settings::{Setting, VARIABLE_PREFIX};
+use super::usage::{UsageError, nearest};
 use super::values::Value;
+use super::{Config, help};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,265 +32,215 @@ pub enum Command {
     Serve(Box<Config>),
     /// Do something to a server, or to its data.
     Operate(Box<Config>, Operation),
-    /// Print what can be set.
-    Help,
-    /// Print the version.
-    Version,
+    /// Print what is in force.
+    Show(Box<Settings>),
+    /// Print this, which was asked for.
+    Print(String),
 }
 
-/// Reads the arguments after the program's name, and the environment's variables.
+/// A configuration, and where each of its values came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What is in force.
+    pub config: Config,
+    /// In the order of the table.
+    pub(super) origins: Vec<Origin>,
+    /// The file, where there is one.
+    file: Option<PathBuf>,
+}
+
+/// Where a value came from; the later, the stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Default,
+    Line(usize),
+    Variable,
+    Option,
+}
+
+/// Reads the arguments after the program's name, and the environment's variables. Where they name a
+/// file, it is read by `read_file`.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
+    read_file: impl FnOnce(&Path) -> io::Result<String>,
 ) -> Result<Command, UsageError> {
-    let mut config = Config::default();
-    // What is wrong with the environment is told last: `--help` must help there too.
-    let environment = read_environment(environment, &mut config);
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut given = BTreeSet::new();
+    let mut options = Vec::new();
     let mut words = Vec::new();
+    let mut file = None;
     while let Some(argument) = parser.next()? {
         match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Short('h') | Arg::Long("help") => return help::about(&words).map(Command::Print),
+            Arg::Long("help-all") => return Ok(Command::Print(help::all())),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Print(version())),
+            Arg::Long("config") => file = Some(parser.value()?),
             Arg::Value(word) => words.push(word),
-            Arg::Short(letter) => return Err(unknown_option(format!("-{letter}"))),
+            Arg::Short(letter) => return Err(UsageError::unknown_option(format!("-{letter}"))),
             Arg::Long(name) => {
                 let option = format!("--{name}");
                 let Some(setting) = Setting::by_option(&option) else {
-                    return Err(unknown_option(option));
+                    return Err(UsageError::unknown_option(option));
                 };
-                let value = if setting.is_flag { ON.into() } else { parser.value()? };
-                let is_first = given.insert(option.clone());
-                set(&mut config, setting, option, &value, is_first)?;
+                // What is turned on by its name may still be turned off.
+                let value = if setting.is_flag {
+                    parser.optional_value().unwrap_or_else(|| "on".into())
+                } else {
+                    parser.value()?
+                };
+                options.push((setting, option, value));
             }
         }
     }
+    if words.first().is_some_and(|word| word == "help") {
+        return help::about(&words[1..]).map(Command::Print);
+    }
+    let shows = words.len() == 1 && words[0] == "config";
     let serves = words.iter().all(|word| word == SERVE);
-    let operation = if serves { None } else { Some(commands::read(words)?) };
-    environment?;
+    let operation = if serves || shows { None } else { Some(commands::read(words)?) };
+
+    let (variables, file_variable) = read_environment(environment)?;
+    let file = file.or(file_variable).map(PathBuf::from);
+    let mut settings = Settings::new(file);
+    settings.read_file(read_file)?;
+    for (setting, name, value) in variables {
+        settings.take(setting, Origin::Variable, name, &value)?;
+    }
+    for (setting, name, value) in options {
+        settings.take(setting, Origin::Option, name, &value)?;
+    }
     Ok(match operation {
-        None => Command::Serve(Box::new(config)),
-        Some(operation) => Command::Operate(Box::new(config), operation),
+        _ if shows => Command::Show(Box::new(settings)),
+        None => Command::Serve(Box::new(settings.config)),
+        Some(operation) => Command::Operate(Box::new(settings.config), operation),
     })
 }
 
-/// What can be set, for people.
-pub fn help() -> String {
-    let mut text = HELP_HEAD.to_owned();
-    for Verb { words, takes, help, .. } in VERBS {
-        text += &columns(&format!("  lovejoy {words} {takes}"), help);
-    }
-    text += HELP_COMMANDS;
-    let mut config = Config::default();
-    for (group, settings) in GROUPS {
-        text.extend(["\n", group, ":\n"]);
-        text.extend(settings.iter().map(|setting| help_line(setting, &mut config)));
-    }
-    text + HELP_FOOT
+fn version() -> String {
+    concat!("lovejoy ", env!("CARGO_PKG_VERSION"), "\n").to_owned()
 }
 
-fn help_line(setting: &Setting, config: &mut Config) -> String {
-    let field = (setting.field)(config);
-    let (placeholder, default) = match field.shown() {
-        _ if setting.is_flag => (String::new(), String::new()),
-        Some(default) => (field.placeholder(), format!(" [{default}]")),
-        None => (field.placeholder(), String::new()),
-    };
-    let usage = format!("  {} {placeholder}", setting.option());
-    columns(&usage, &format!("{}{default}", setting.help))
-}
+/// A setting, as what it was named, and what to.
+type Named = (&'static Setting, String, OsString);
 
-/// A line of help. What is too long for its column has its help on the next line.
-fn columns(usage: &str, help: &str) -> String {
-    if usage.len() + 2 > HELP_COLUMN {
-        format!("{usage}\n{:HELP_COLUMN$}{help}\n", "")
-    } else {
-        format!("{usage:<HELP_COLUMN$}{help}\n")
-    }
-}
-
+/// The variables that are ours, and that of them which names a file.
 fn read_environment(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-    config: &mut Config,
-) -> Result<(), UsageError> {
+) -> Result<(Vec<Named>, Option<OsString>), UsageError> {
+    let mut variables = Vec::new();
+    let mut file = None;
     for (name, value) in environment {
         let Some(name) = name.to_str().filter(|name| name.starts_with(VARIABLE_PREFIX)) else {
             continue;
         };
         if let Some(setting) = Setting::all().find(|setting| setting.variable() == name) {
             if !value.is_empty() {
-                set(config, setting, name.to_owned(), &value, true)?;
+                variables.push((setting, name.to_owned(), value));
             }
-        } else if let Some(suggestion) = nearest(name, Setting::all().map(Setting::variable)) {
-            let suggestion = Some(suggestion);
-            return Err(UsageError::Unknown {
-                what: "variable",
-                name: name.to_owned(),
-                suggestion,
-            });
+        } else if name == FILE_VARIABLE {
+            file = Some(value).filter(|file| !file.is_empty());
+        } else if !is_of_an_orchestrator(name) {
+            let known = Setting::all().map(Setting::variable).chain([FILE_VARIABLE.to_owned()]);
+            let suggestion = nearest(name, known);
+            let name = name.to_owned();
+            return Err(UsageError::Unknown { what: "variable", name, suggestion });
         }
     }
-    Ok(())
+    Ok((variables, file))
 }
 
-/// Sets what was named as `name`, an option or a variable, or adds to it.
-fn set(
-    config: &mut Config,
-    setting: &Setting,
-    name: String,
-    value: &OsStr,
-    is_first: bool,
-) -> Result<(), UsageError> {
-    let field = (setting.field)(config);
-    let take = if is_first { Value::set } else { Value::add };
-    if take(field, value, &setting.range) {
-        return Ok(());
+/// Whether Kubernetes, say, has made it, to tell every container where a service called lovejoy is.
+fn is_of_an_orchestrator(name: &str) -> bool {
+    ["PORT", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|made| {
+        let rest = name[VARIABLE_PREFIX.len()..].strip_prefix(made);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    })
+}
+
+impl Settings {
+    /// The defaults, over which that file is to be read.
+    pub(super) fn new(file: Option<PathBuf>) -> Self {
+        let origins = Setting::all().map(|_| Origin::Default).collect();
+        Self { config: Config::default(), origins, file }
     }
-    let value = value.to_string_lossy().into_owned();
-    Err(UsageError::BadValue { name, value, allowed: field.allowed(&setting.range) })
-}
 
-fn unknown_option(name: String) -> UsageError {
-    let known = ["--help", "--version"].map(str::to_owned);
-    let suggestion = nearest(&name, Setting::all().map(Setting::option).chain(known));
-    UsageError::Unknown { what: "option", name, suggestion }
-}
-
-impl UsageError {
-    /// These words are no command. No command has more than two words; what follows is not its name.
-    pub(super) fn unknown_command(words: &[OsString]) -> Self {
-        let words: Vec<_> = words.iter().take(2).map(|word| word.to_string_lossy()).collect();
-        let name = words.join(" ");
-        let known = || VERBS.iter().map(|verb| verb.words).chain([SERVE]).map(str::to_owned);
-        let suggestion = nearest(&name, known()).or_else(|| nearest(words.first()?, known()));
-        Self::Unknown { what: "command", name, suggestion }
-    }
-}
-
-/// The known name that a typo was most likely meant to be; none, if it is too far from all.
-fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
-    let by_distance = known.map(|known| (edit_distance(name, &known), known));
-    let likely = by_distance.filter(|(distance, known)| *distance <= 1 + known.len() / 8);
-    likely.min().map(|(_, known)| known)
-}
-
-/// How many letters must be put in, left out or replaced to make one word of the other
-/// (Levenshtein), row by row: `row[i]` is the distance to the first `i` letters of `to`.
-fn edit_distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (done, letter) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], done + 1);
-        for (i, other) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[i + 1];
-            row[i + 1] = replaced.min(diagonal + 1).min(row[i] + 1);
+    /// Where a value came from, for people.
+    pub(super) fn told(&self, setting: &Setting, origin: Origin) -> String {
+        match (origin, &self.file) {
+            (Origin::Line(line), Some(file)) => format!("{}:{line}", file.display()),
+            (Origin::Variable, _) => setting.variable(),
+            (Origin::Option, _) => setting.option(),
+            _ => "default".to_owned(),
         }
     }
-    row[to.len()]
-}
 
-/// What is wrong with the command line or the environment, in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UsageError {
-    /// There is no such option, variable or command.
-    Unknown {
-        /// What it would be, if there were.
-        what: &'static str,
-        /// As it was given.
+    /// Sets what was named as `name`, an option, a variable or a line; or adds to it, where it came
+    /// from the same place.
+    fn take(
+        &mut self,
+        setting: &'static Setting,
+        origin: Origin,
         name: String,
-        /// What may have been meant.
-        suggestion: Option<String>,
-    },
-    /// An option wants a value and got none.
-    MissingValue {
-        /// The option.
-        name: String,
-        /// What values it takes.
-        allowed: String,
-    },
-    /// An option takes no value and got one.
-    UnexpectedValue {
-        /// The option.
-        name: String,
-    },
-    /// A value is not allowed.
-    BadValue {
-        /// The option or variable.
-        name: String,
-        /// What it was given.
-        value: String,
-        /// What values it takes.
-        allowed: String,
-    },
-}
-
-impl From<lexopt::Error> for UsageError {
-    fn from(error: lexopt::Error) -> Self {
-        match error {
-            lexopt::Error::MissingValue { option } => {
-                let name = option.unwrap_or_default();
-                let allowed = Setting::by_option(&name).map_or_else(String::new, |setting| {
-                    (setting.field)(&mut Config::default()).allowed(&setting.range)
-                });
-                Self::MissingValue { name, allowed }
-            }
-            lexopt::Error::UnexpectedValue { option, .. } => Self::UnexpectedValue { name: option },
-            // The others come of parts of the parser that are not used here.
-            other => Self::Unknown { what: "argument", name: other.to_string(), suggestion: None },
+        value: &OsStr,
+    ) -> Result<(), UsageError> {
+        let before = std::mem::replace(&mut self.origins[setting.place()], origin);
+        let field = (setting.field)(&mut self.config);
+        let take = if before == origin { Value::add } else { Value::set };
+        if take(field, value, &setting.range) {
+            return Ok(());
         }
+        let value = value.to_string_lossy().into_owned();
+        Err(UsageError::BadValue { name, value, allowed: field.allowed(&setting.range) })
+    }
+
+    fn read_file(
+        &mut self,
+        read: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> Result<(), UsageError> {
+        let Some(path) = self.file.clone() else { return Ok(()) };
+        let file = path.display().to_string();
+        let text = read(&path).map_err(|error| {
+            let error = error.to_string();
+            UsageError::Unreadable { file: file.clone(), error }
+        })?;
+        for line in file::lines(&text) {
+            let (number, done) = match line {
+                Ok(line) => (line.number, self.take_line(line)),
+                Err((number, wrong)) => (number, Err(UsageError::Malformed(wrong))),
+            };
+            done.map_err(|error| {
+                let error = Box::new(error);
+                UsageError::Line { file: file.clone(), line: number, error }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn take_line(&mut self, line: file::Line) -> Result<(), UsageError> {
+        let file::Line { number, name, value } = line;
+        let Some(setting) = Setting::all().find(|setting| setting.line() == name) else {
+            let suggestion = nearest(&name, Setting::all().map(Setting::line));
+            return Err(UsageError::Unknown { what: "setting", name, suggestion });
+        };
+        if let Origin::Line(before) = self.origins[setting.place()] {
+            return Err(UsageError::Malformed(format!("{name} is set in line {before} already")));
+        }
+        let values = match value {
+            Given::One(value) => vec![value],
+            Given::List(_) if !(setting.field)(&mut self.config).is_list() => {
+                return Err(UsageError::Malformed(format!("{name} takes one value, and no list")));
+            }
+            Given::List(values) => values,
+        };
+        for value in values {
+            self.take(setting, Origin::Line(number), name.clone(), value.as_ref())?;
+        }
+        Ok(())
     }
 }
 
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown { what, name, suggestion: Some(suggestion) } => {
-                write!(f, "unknown {what} {name}; did you mean {suggestion}?")
-            }
-            Self::Unknown { what, name, suggestion: None } => {
-                write!(f, "unknown {what} {name}; --help lists what there is")
-            }
-            Self::MissingValue { name, allowed } => write!(f, "{name} takes {allowed}"),
-            Self::UnexpectedValue { name } => write!(f, "{name} takes no value"),
-            Self::BadValue { name, value, allowed } => {
-                write!(f, "{name} takes {allowed}, not \"{}\"", value.escape_debug())
-            }
-        }
-    }
-}
-
-impl std::error::Error for UsageError {}
-
-/// The command that may be left out.
-const SERVE: &str = "serve";
-/// What naming a flag sets it to.
-const ON: &str = "on";
-
-/// Where help for an option begins.
-const HELP_COLUMN: usize = 35;
-
-const HELP_HEAD: &str = "\
-Lovejoy, a comet chat server.
-
-Usage:
-  lovejoy [serve] [OPTIONS]        run the server
-";
-
-const HELP_COMMANDS: &str = "
-The others take the same options, of which they need --data; they work while the
-server runs and while none does. Passwords are asked for, or read from stdin.
-";
-
-const HELP_FOOT: &str = "
-  -h, --help                       print this
-  -V, --version                    print the version
-
-A TIME is a number with ms, s, m, h or d; without a unit it means seconds.
-Each option can be set in the environment too, as LOVEJOY_LISTEN for --listen,
-or LOVEJOY_DEMO=on; the command line wins.
-";
+/// Names the file of settings.
+const FILE_VARIABLE: &str = "LOVEJOY_CONFIG";
 
 #[cfg(test)]
 mod tests {
@@ -292,8 +248,31 @@ mod tests {
 
     fn parsed(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, String> {
         let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
-        match parse(arguments.iter().map(OsString::from), environment) {
+        match parse(arguments.iter().map(OsString::from), environment, no_file) {
             Ok(Command::Serve(config)) => Ok(*config),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn no_file(path: &Path) -> io::Result<String> {
+        panic!("{} is to be read", path.display())
+    }
+
+    /// What is in force, given a file with this text.
+    fn shown(
+        text: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<String, String> {
+        let arguments = ["config", "--config", "x.toml"].iter().chain(arguments);
+        let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let file = |path: &Path| {
+            assert_eq!(path, Path::new("x.toml"));
+            Ok(text.to_owned())
+        };
+        match parse(arguments.map(OsString::from), environment, file) {
+            Ok(Command::Show(settings)) => Ok(settings.shown()),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }
@@ -347,10 +326,10 @@ mod tests {
                 &["--connection-max=9"],
                 "unknown option --connection-max; did you mean --connections-max?",
             ),
-            (&["sevre"], "unknown command sevre; --help lists what there is"),
+            (&["sevre"], "unknown command sevre; --help-all lists what there is"),
             (&["serv"], "unknown command serv; did you mean serve?"),
-            (&["--password", "x"], "unknown option --password; --help lists what there is"),
-            (&["-x"], "unknown option -x; --help lists what there is"),
+            (&["--password", "x"], "unknown option --password; --help-all lists what there is"),
+            (&["-x"], "unknown option -x; --help-all lists what there is"),
         ] {
             assert_eq!(refused(arguments), error);
         }
@@ -368,7 +347,8 @@ mod tests {
                 &["--listen"],
                 "--listen takes an address and a port, such as 127.0.0.1:8080 or [::]:80",
             ),
-            (&["--demo=on"], "--demo takes no value"),
+            (&["--demo=yes"], "--demo takes one of on, off, not \"yes\""),
+            (&["--config"], "--config takes a file"),
             (&["--data", ""], "--data takes a folder, not \"\""),
         ] {
             assert_eq!(refused(arguments), error);
@@ -376,10 +356,18 @@ mod tests {
     }
 
     #[test]
-    fn of_the_environment_only_what_is_nearly_ours_is_refused() {
-        let kubernetes =
-            [("LOVEJOY_PORT", "tcp://10.0.0.1:80"), ("LOVEJOY_SERVICE_HOST", "10.0.0.1")];
+    fn of_the_environment_all_is_refused_that_is_neither_known_nor_of_an_orchestrator() {
+        let kubernetes = [
+            ("LOVEJOY_PORT", "tcp://10.0.0.1:80"),
+            ("LOVEJOY_PORT_80_TCP", "tcp://10.0.0.1:80"),
+            ("LOVEJOY_SERVICE_HOST", "10.0.0.1"),
+            ("LOVEJOY_SERVICE_PORT_HTTP", "80"),
+        ];
         assert_eq!(parsed(&[], &kubernetes), Ok(Config::default()));
+        assert_eq!(
+            parsed(&[], &[("LOVEJOY_PORTS", "80")]).unwrap_err(),
+            "unknown variable LOVEJOY_PORTS; --help-all lists what there is"
+        );
         assert_eq!(
             parsed(&[], &[("LOVEJOY_LISTN", "x")]).unwrap_err(),
             "unknown variable LOVEJOY_LISTN; did you mean LOVEJOY_LISTEN?"
@@ -392,7 +380,8 @@ mod tests {
 
     #[test]
     fn commands_have_words_and_take_options_anywhere() {
-        let operation = |arguments: &[&str]| match parse(arguments.iter().map(OsString::from), []) {
+        let given = |arguments: &[&str]| parse(arguments.iter().map(OsString::from), [], no_file);
+        let operation = |arguments: &[&str]| match given(arguments) {
             Ok(Command::Operate(config, operation)) => {
                 assert_eq!(config.data.to_str(), Some("there"), "{arguments:?}");
                 operation
@@ -412,7 +401,7 @@ mod tests {
             Operation::Invite { lifetime }
         );
         for (arguments, error) in [
-            (&["user"][..], "unknown command user; --help lists what there is"),
+            (&["user"][..], "unknown command user; --help-all lists what there is"),
             (&["user", "lst"], "unknown command user lst; did you mean user list?"),
             (&["invit", "2d"], "unknown command invit 2d; did you mean invite?"),
             (&["serve", "now"], "unknown command serve now; did you mean serve?"),
@@ -424,23 +413,84 @@ mod tests {
     }
 
     #[test]
-    fn help_and_version_are_asked_for() {
-        let asked = |word: &str| parse([OsString::from(word)], []);
-        assert_eq!((asked("-h"), asked("--help")), (Ok(Command::Help), Ok(Command::Help)));
-        let typo = [(OsString::from("LOVEJOY_LISTN"), OsString::new())];
-        assert_eq!(parse(["--help".into()], typo), Ok(Command::Help));
-        assert_eq!((asked("-V"), asked("--version")), (Ok(Command::Version), Ok(Command::Version)));
+    fn help_and_version_are_asked_for_whatever_else_is_wrong() {
+        let printed = |words: &[&str]| {
+            let typo = [(OsString::from("LOVEJOY_LISTN"), OsString::new())];
+            match parse(words.iter().map(OsString::from), typo, no_file) {
+                Ok(Command::Print(text)) => text,
+                other => panic!("{other:?}"),
+            }
+        };
+        let help = printed(&["--help"]);
+        for words in [&["-h"][..], &["help"], &["serve", "--help"], &["--config", "no", "-h"]] {
+            assert_eq!(printed(words), help);
+        }
+        assert!(printed(&["--help-all"]).len() > help.len());
+        assert_eq!(printed(&["help", "user", "add"]), printed(&["user", "add", "--help"]));
+        assert_eq!((printed(&["-V"]), printed(&["--version"])), (version(), version()));
     }
 
     #[test]
-    fn help_shows_every_setting_with_its_default_in_eighty_columns() {
-        let help = help();
-        for setting in Setting::all() {
-            assert!(help.contains(&format!("\n  {} ", setting.option())), "{}", setting.option());
+    fn later_wins_and_what_is_in_force_tells_where_it_came_from() {
+        let text = "name = 'A'\nlog = warn\nwait-max = 50s\ndemo = true\n\ntrusted-proxy = [10.0.0.1, '::1']";
+        let environment = [("LOVEJOY_NAME", "B"), ("LOVEJOY_LOG", "error")];
+        let shown = shown(text, &["--log", "off", "--demo=off"], &environment).unwrap();
+        let line = |name: &str| {
+            let line = shown.lines().find(|line| line.starts_with(&format!("{name} =")));
+            line.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("data"), "data = \"lovejoy-data\" # default");
+        assert_eq!(line("wait-max"), "wait-max = \"50s\" # x.toml:3");
+        assert_eq!(line("name"), "name = \"B\" # LOVEJOY_NAME");
+        assert_eq!(line("log"), "log = \"off\" # --log");
+        assert_eq!(line("demo"), "demo = \"off\" # --demo");
+        let proxies = "trusted-proxy = [\"10.0.0.1/32\", \"::1/128\"] # x.toml:6";
+        assert_eq!(line("trusted-proxy"), proxies);
+        assert!(shown.contains("\n# www is not set "), "{shown}");
+    }
+
+    #[test]
+    fn what_is_in_force_is_a_file_that_sets_the_same() {
+        let text = "name = '\"\\'\ntrusted-proxy = ['::1', 10.0.0.1]\nretention = 30d";
+        let first = shown(text, &["--data", "a b", "--www=/tmp"], &[]).unwrap();
+        let second = shown(&first, &[], &[]).unwrap();
+        let without_origin = |shown: &str| {
+            let lines = shown.lines().map(|line| line.rsplit_once("# ").map_or(line, |cut| cut.0));
+            lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(without_origin(&first), without_origin(&second));
+    }
+
+    #[test]
+    fn a_wrong_line_is_told_with_its_place() {
+        for (text, error) in [
+            ("\nlisten 1", "x.toml:2: a line is NAME = VALUE"),
+            ("lisen = '[::]:80'", "x.toml:1: unknown setting lisen; did you mean listen?"),
+            ("wait_max = 5", "x.toml:1: unknown setting wait_max; did you mean wait-max?"),
+            ("config = x", "x.toml:1: unknown setting config; --help-all lists what there is"),
+            ("demo = 1", "x.toml:1: demo takes one of on, off, not \"1\""),
+            ("log = info\nlog = off", "x.toml:2: log is set in line 1 already"),
+            ("log = [info]", "x.toml:1: log takes one value, and no list"),
+        ] {
+            assert_eq!(shown(text, &[], &[]).unwrap_err(), error);
         }
-        assert!(help.contains("[127.0.0.1:8080]") && help.contains("[30d]"));
-        for line in help.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
+        let gone = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
+        let refused = parse(["--config=x".into()], [], gone).unwrap_err().to_string();
+        assert_eq!(refused, "cannot read x: entity not found");
+    }
+
+    #[test]
+    fn a_variable_names_the_file_unless_an_option_does() {
+        let variable = [(OsString::from("LOVEJOY_CONFIG"), OsString::from("y.toml"))];
+        for (arguments, path) in [(&[][..], "y.toml"), (&["--config", "x.toml"], "x.toml")] {
+            let mut read = String::new();
+            let file = |path: &Path| {
+                read = path.display().to_string();
+                Ok("demo = on".to_owned())
+            };
+            let command = parse(arguments.iter().map(OsString::from), variable.clone(), file);
+            assert!(matches!(command, Ok(Command::Serve(config)) if config.demo));
+            assert_eq!(read, path);
         }
     }
 }

@@ -66,9 +66,14 @@ pub(super) struct Verb {
     pub(super) takes: &'static str,
     /// What it is for, in a line.
     pub(super) help: &'static str,
+    /// All that there is to say about it, in lines of a screen.
+    pub(super) about: &'static str,
     /// Reads what follows the words.
     read: fn(&mut Arguments) -> Result<Operation, UsageError>,
 }
+
+/// The command that may be left out.
+pub(super) const SERVE: &str = "serve";
 
 /// All of them, as help shows them.
 pub(super) static VERBS: &[Verb] = &[
@@ -76,6 +81,9 @@ pub(super) static VERBS: &[Verb] = &[
         words: "user add",
         takes: "NAME [DISPLAY_NAME]",
         help: "make an account, with a password that is read",
+        about: "\
+Makes an account. The password is asked for, or read as a line from stdin. Works
+while the server runs and while none does.",
         read: |arguments| {
             Ok(Operation::AddUser { name: arguments.text()?, display_name: arguments.option()? })
         },
@@ -84,24 +92,36 @@ pub(super) static VERBS: &[Verb] = &[
         words: "user passwd",
         takes: "NAME",
         help: "change a password, and end all sessions",
+        about: "\
+Gives somebody another password, which is asked for, or read as a line from
+stdin. All sessions of theirs end.",
         read: |arguments| Ok(Operation::SetPassword { name: arguments.text()? }),
     },
     Verb {
         words: "user list",
         takes: "",
         help: "print all accounts, a line each",
+        about: "\
+Prints all accounts, a line each with tabs between: id, name, display name,
+created, last seen, sessions.",
         read: |_| Ok(Operation::ListUsers),
     },
     Verb {
         words: "user remove",
         takes: "NAME",
         help: "delete an account; what it has said stays",
+        about: "\
+Deletes an account at once. What it has said stays, said by a user without a
+name.",
         read: |arguments| Ok(Operation::RemoveUser { name: arguments.text()? }),
     },
     Verb {
         words: "invite",
         takes: "[TIME]",
         help: "print a code for one new account, good for 7d",
+        about: "\
+Prints a code by which one person may make an account, also where registration
+is by invitation only; good for 7d unless TIME says otherwise.",
         read: |arguments| {
             let mut lifetime = Duration::from_secs(7 * 24 * 3600);
             arguments.value(&mut lifetime, 1_000, 3_650 * 86_400_000)?;
@@ -112,24 +132,36 @@ pub(super) static VERBS: &[Verb] = &[
         words: "backup",
         takes: "FILE",
         help: "copy the database into one file",
+        about: "\
+Copies the database into one whole file, readable by its owner alone, while the
+server runs or while none does.",
         read: |arguments| Ok(Operation::Backup { file: arguments.file()? }),
     },
     Verb {
         words: "restore",
         takes: "FILE",
         help: "put such a file in place of the database",
+        about: "\
+Puts a copy in place of the database, while no server runs. What was there is
+kept beside it as lovejoy.db.before-restore.",
         read: |arguments| Ok(Operation::Restore { file: arguments.file()? }),
     },
     Verb {
         words: "check",
         takes: "[FILE]",
         help: "look whether it, or a copy, is whole",
+        about: "\
+Looks whether the database, or a copy of it, is whole and can be true. Prints
+what is wrong, a line each, and then ends with 1.",
         read: |arguments| Ok(Operation::Check { file: arguments.rest.next().map(PathBuf::from) }),
     },
     Verb {
         words: "registration",
         takes: "[open|invite|closed]",
         help: "say or change who may make an account",
+        about: "\
+Says who may make an account, or changes it until the server is started again.
+A server must be running.",
         read: |arguments| {
             let mut mode = Registration::Open;
             let given = arguments.value(&mut mode, 0, 0)?;

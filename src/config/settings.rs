@@ -1,8 +1,8 @@
 //! Lists every setting once: its field, what it takes, what it is for.
 //!
 //! Knows neither where a value comes from nor how an error is told. Rules:
-//! 1. Options, environment variables and help follow from this table, so none of them knows a
-//!    setting that another does not.
+//! 1. Options, environment variables, lines of a file, help and the table in `docs/settings.md` follow
+//!    from this one, so none of them knows a setting that another does not.
 //! 2. A setting is named as its field is, and its default is that of `Config::default()`.
 
 use std::ops::RangeInclusive;
@@ -37,7 +37,18 @@ impl Setting {
 
     /// As on the command line: `--connections-max`.
     pub(super) fn option(&self) -> String {
-        format!("--{}", self.name.replace('_', "-"))
+        format!("--{}", self.line())
+    }
+
+    /// As in a file: `connections-max`.
+    pub(super) fn line(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// Where in the table it is.
+    pub(super) fn place(&self) -> usize {
+        // invariant: whoever has a setting has it from the table.
+        Self::all().position(|other| other.name == self.name).expect("a setting of the table")
     }
 
     /// As in the environment: `LOVEJOY_CONNECTIONS_MAX`.
@@ -68,26 +79,29 @@ macro_rules! setting {
     };
 }
 
-/// The settings in groups, as help shows them.
-pub(super) static GROUPS: [(&str, &[Setting]); 3] =
-    [("Options", OPTIONS), ("Times", TIMES), ("Limits", LIMITS)];
+/// The settings in groups, as help shows them; the first is what most people need.
+pub(super) static GROUPS: [(&str, &[Setting]); 4] =
+    [("Options", OPTIONS), ("More options", MORE), ("Times", TIMES), ("Limits", LIMITS)];
 
 const OPTIONS: &[Setting] = &[
     setting!(listen, "where to accept connections"),
     setting!(data, "folder of data, or :memory:"),
     setting!(trusted_proxy, "believe these about whom they ask for"),
+    setting!(name, "what the pages call the server"),
+    setting!(registration, "who may make an account"),
+    setting!(durability, "full survives a power failure"),
+    setting!(retention, 0..=36_500 * DAY, "forget messages this old; 0s is never"),
     setting!(demo, flag, "make two accounts to try the server with"),
+    setting!(log, "how much to say on stderr"),
+];
+
+const MORE: &[Setting] = &[
+    setting!(log_format, "lines for people, or of JSON"),
     setting!(lab, flag, "serve the lab, where one sees how it works"),
     setting!(lab_admin, "who sees all connections there"),
     setting!(www, "serve the pages from this folder"),
-    setting!(log, "how much to say on stderr"),
-    setting!(log_format, "lines for people, or of JSON"),
-    setting!(name, "what the pages call the server"),
-    setting!(registration, "who may make an account"),
     setting!(rate_limits, "off for a trusted network or a load test"),
     setting!(password_iterations, 1_000..=10_000_000, "rounds of PBKDF2 for new passwords"),
-    setting!(durability, "full survives a power failure"),
-    setting!(retention, 0..=36_500 * DAY, "forget messages this old; 0s is never"),
     setting!(retention_bytes, 0..=1 << 50, "forget the oldest beyond; 0 is never"),
 ];
 
@@ -150,6 +164,9 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 const MIB: u64 = 1024 * 1024;
+
+#[cfg(test)]
+mod page;
 
 #[cfg(test)]
 mod tests {

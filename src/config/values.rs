@@ -32,6 +32,11 @@ pub(super) trait Value {
         self.set(text, range)
     }
 
+    /// Whether there may be several, between commas where they are one text.
+    fn is_list(&self) -> bool {
+        false
+    }
+
     /// The value as `set` takes it; nothing where none is given.
     fn shown(&self) -> Option<String>;
 }
@@ -156,6 +161,10 @@ impl<T: Item> Value for Vec<T> {
         let taken = more.set(text, range);
         self.append(&mut more);
         taken
+    }
+
+    fn is_list(&self) -> bool {
+        true
     }
 
     fn shown(&self) -> Option<String> {

@@ -75,8 +75,19 @@ fn binary() -> OsString {
     std::env::var_os("LOVEJOY_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_lovejoy").into())
 }
 
-fn command(folder: &Folder, options: &[&str]) -> Command {
+/// The binary, without the variables that are for tests or for another server.
+pub fn lovejoy() -> Command {
     let mut command = Command::new(binary());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("LOVEJOY_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn command(folder: &Folder, options: &[&str]) -> Command {
+    let mut command = lovejoy();
     let usual =
         ["--listen", "127.0.0.1:0", "--password-iterations", "1000", "--rate-limits", "off"];
     command.args(usual).arg("--data").arg(folder.path("data")).args(options);

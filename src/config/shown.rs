@@ -1,0 +1,41 @@
+//! Writes what is in force, as a file that could be read again, with where each value came from.
+
+use std::fmt::Write as _;
+
+use super::command_line::Settings;
+use super::file::written;
+use super::settings::GROUPS;
+
+/// Where the comment behind a line begins, if the line is no longer.
+const COLUMN: usize = 44;
+
+impl Settings {
+    /// What is in force, a line for each setting.
+    pub fn shown(&self) -> String {
+        let mut text = "# Later wins: default, file, variable, option.\n".to_owned();
+        let mut config = self.config.clone();
+        let settings = GROUPS.iter().flat_map(|(group, settings)| {
+            settings.iter().enumerate().map(move |(index, setting)| (group, index == 0, setting))
+        });
+        for ((group, is_first, setting), &origin) in settings.zip(&self.origins) {
+            if is_first {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\n# {group}\n");
+            }
+            let (name, origin) = (setting.line(), self.told(setting, origin));
+            let field = (setting.field)(&mut config);
+            let shown = field.shown();
+            let line = match shown {
+                _ if field.is_list() => {
+                    let shown = shown.unwrap_or_default();
+                    let values = shown.split(',').filter(|value| !value.is_empty()).map(written);
+                    format!("{name} = [{}]", values.collect::<Vec<_>>().join(", "))
+                }
+                Some(shown) => format!("{name} = {}", written(&shown)),
+                None => format!("# {name} is not set"),
+            };
+            let _ = writeln!(text, "{line:<COLUMN$}# {origin}");
+        }
+        text
+    }
+}
