@@ -410,6 +410,10 @@ impl Handler for Chat {
         self.turn(now, answers);
     }
 
+    fn is_writing(&self) -> bool {
+        self.logic.is_writing()
+    }
+
     fn next_deadline(&self) -> Option<Mono> {
         let pending = !self.turn.answers.is_empty() || self.comet.has_woken();
         let going_on = !self.unfinished.is_empty() || self.leaving.is_some();

@@ -115,6 +115,11 @@ impl<H: Handler> Server<H> {
         }
     }
 
+    /// Whether the end of this turn will wait for the disk; see [`Handler::is_writing`].
+    pub fn is_writing(&self) -> bool {
+        self.handler.is_writing()
+    }
+
     /// What is done with requests here.
     pub fn handler(&mut self) -> &mut H {
         &mut self.handler

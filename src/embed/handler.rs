@@ -283,6 +283,10 @@ impl Handler for Embedded {
         answers.extend(self.routed.drain(..).map(whole));
     }
 
+    fn is_writing(&self) -> bool {
+        self.chat.is_writing()
+    }
+
     fn next_deadline(&self) -> Option<Mono> {
         if self.more_letters || !self.routed.is_empty() || self.polls.has_woken() {
             return Some(Mono(0));

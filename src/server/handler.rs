@@ -32,6 +32,12 @@ pub trait Handler {
     /// Nothing else has happened: commit, release, and answer what can be answered.
     fn end_turn(&mut self, now: Now, answers: &mut Answers);
 
+    /// Whether the end of this turn will wait for the disk. Then it is better to take into the turn what
+    /// else has come, than to let it wait for that and for the next.
+    fn is_writing(&self) -> bool {
+        false
+    }
+
     /// When to end a turn even if nothing happens.
     fn next_deadline(&self) -> Option<Mono>;
 
