@@ -153,7 +153,10 @@ impl Store {
             let newest = search.before.0 - 1;
             let block = newest / BLOCK;
             match self.may_hold(block, search)? {
-                Some(true) => cost += self.look_through(block, search)?,
+                Some(true) => {
+                    cost += COST_OF_SIGNATURE;
+                    cost += self.look_through(block, search, COST_OF_SLICE.saturating_sub(cost))?;
+                }
                 Some(false) => {
                     cost += COST_OF_SIGNATURE;
                     search.before = MessageId(block * BLOCK);
@@ -178,7 +181,7 @@ impl Store {
     /// Whether a block may have what is searched for; `None` for one in which nothing is.
     fn may_hold(&self, block: i64, search: &Search) -> Result<Option<bool>, StoreError> {
         if block >= self.upkeep.signed {
-            let sql = "SELECT 1 FROM messages WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
+            let sql = "SELECT 1 FROM messages WHERE id >= ?1 AND id <= ?2 LIMIT 1";
             let numbers = numbers_of(block);
             return self.one(sql, (numbers.start(), numbers.end()), |_| Ok(true));
         }
@@ -190,16 +193,22 @@ impl Store {
         })
     }
 
-    /// Looks at the messages of a block from the newest on, until enough is found.
-    fn look_through(&self, block: i64, search: &mut Search) -> Result<usize, StoreError> {
-        let mut cost = COST_OF_SIGNATURE;
+    /// Looks at the messages of a block from the newest on, until enough is found, or it has cost enough:
+    /// then it is gone on with behind the last of them. Returns what it has cost.
+    fn look_through(
+        &self,
+        block: i64,
+        search: &mut Search,
+        cost_max: usize,
+    ) -> Result<usize, StoreError> {
+        let mut cost = 0;
         let mut statement = self.statement(MESSAGES_BACK)?;
         let mut rows = statement.query((block * BLOCK, search.before.0))?;
         while let Some(row) = rows.next()? {
             let message = read_message(row)?;
             cost += 1 + message.body.len() / BYTES_PER_COST;
             search.before = message.id;
-            if !search.look_at(message) {
+            if !search.look_at(message) || cost >= cost_max {
                 return Ok(cost);
             }
         }
@@ -286,10 +295,48 @@ fn numbers_of(block: i64) -> RangeInclusive<i64> {
 }
 
 const BODIES: &str = "SELECT conversation_id, body FROM messages
-     WHERE id BETWEEN ?1 AND ?2 AND changes IS NULL";
+     WHERE id >= ?1 AND id <= ?2 AND changes IS NULL";
 
 const MESSAGES_BACK: &str = concat!(
     "SELECT ",
     super::messages::message_columns!(),
     " FROM messages AS m WHERE m.id >= ?1 AND m.id < ?2 AND m.changes IS NULL ORDER BY m.id DESC"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::NewMessage;
+    use crate::entity::Timestamp;
+
+    #[test]
+    fn a_slice_ends_in_the_middle_of_long_messages_and_the_next_goes_on_there() {
+        let mut store = Store::in_memory().unwrap();
+        let (anna, ben) = (UserId(1), UserId(2));
+        for name in ["anna", "ben"] {
+            let [salt, password] = [&[0; 16][..], &[0; 32][..]];
+            let sql =
+                "INSERT INTO users (name, display_name, salt, iterations, password, created_at)
+                       VALUES (?1, ?1, ?2, 1, ?3, 0)";
+            store.write(sql, (name, salt, password)).unwrap();
+        }
+        let conversation_id = store.add_direct_conversation(anna, ben, Timestamp(0)).unwrap();
+        for number in 0..BLOCK {
+            let body = format!("number {number}.{}", "x".repeat(8000));
+            let (sender_id, body, nonce, sent_at) = (anna, body.as_str(), None, Timestamp(0));
+            let new = NewMessage { conversation_id, sender_id, body, nonce, sent_at };
+            store.add_message(&new).unwrap();
+        }
+        store.commit().unwrap();
+        let needle = Needle::parse("number").unwrap().unwrap();
+        let mut search = store.begin_search(ben, needle, MessageId(i64::MAX), 1000).unwrap();
+        let mut seen = vec![0];
+        while !store.go_on(&mut search).unwrap() {
+            seen.push(search.found.len());
+        }
+        let most = seen.windows(2).map(|two| two[1] - two[0]).max().unwrap_or(1000);
+        assert!(most * 8000 / BYTES_PER_COST <= COST_OF_SLICE, "{seen:?}");
+        let found: Vec<_> = search.into_found().messages.iter().map(|found| found.id.0).collect();
+        assert_eq!(found, (1..=BLOCK).rev().collect::<Vec<_>>());
+    }
+}
