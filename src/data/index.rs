@@ -43,6 +43,11 @@ impl Key {
         Self(of.0 * 2 + 1)
     }
 
+    /// Whether it leads to changes.
+    pub(super) fn is_of_changes(self) -> bool {
+        self.0 >= 0 && self.0 % 2 == 1
+    }
+
     /// A sender's nonce. Others may, very rarely, have the same key: it is to be compared. By a
     /// hash whose collisions nobody can make.
     pub(super) fn nonce(sender: UserId, nonce: &str) -> Self {
@@ -146,12 +151,21 @@ impl Index {
 
     /// What is remembered under a key, between two numbers, ends excluded.
     fn remembered(&self, key: Key, part: &Part, order: Order, limit: usize) -> Vec<MessageId> {
-        let range = (Bound::Excluded((key, part.above)), Bound::Excluded((key, part.below)));
-        let found = self.remembered.range(range).map(|&(_, id)| id);
+        let found = self.range(key, part);
         match order {
             Order::OldestFirst => found.take(limit).collect(),
             Order::NewestFirst => found.rev().take(limit).collect(),
         }
+    }
+
+    /// How much that is.
+    fn count(&self, key: Key, part: &Part) -> u64 {
+        self.range(key, part).map(|_| 1).sum()
+    }
+
+    fn range(&self, key: Key, part: &Part) -> impl DoubleEndedIterator<Item = MessageId> {
+        let range = (Bound::Excluded((key, part.above)), Bound::Excluded((key, part.below)));
+        self.remembered.range(range).map(|&(_, id)| id)
     }
 }
 
@@ -185,6 +199,27 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// How many messages there are under a key between two numbers, both excluded.
+    pub(super) fn count(
+        &self,
+        key: Key,
+        (above, below): (MessageId, MessageId),
+    ) -> Result<u64, StoreError> {
+        let mut count = 0;
+        let above = above.max(self.forgotten);
+        for part in self.index.parts(above, below, Order::OldestFirst) {
+            count += match part.level {
+                None => self.index.count(key, &part),
+                Some(level) => {
+                    let range = (sql_index(level), key.0, part.above.0, part.below.0);
+                    self.one(COUNT, range, |row| row.get::<_, i64>(0))?
+                        .map_or(0, i64::cast_unsigned)
+                }
+            };
+        }
+        Ok(count)
     }
 
     /// Reads what the index is to remember: a server begins its work.
@@ -229,3 +264,6 @@ pub(super) const IDS_OLDEST_FIRST: &str = "SELECT message_id FROM message_index
 pub(super) const IDS_NEWEST_FIRST: &str = "SELECT message_id FROM message_index
      WHERE level = ?1 AND key = ?2 AND message_id > ?3 AND message_id < ?4
      ORDER BY message_id DESC LIMIT ?5";
+
+pub(super) const COUNT: &str = "SELECT count(*) FROM message_index
+     WHERE level = ?1 AND key = ?2 AND message_id > ?3 AND message_id < ?4";

@@ -302,19 +302,21 @@ impl Store {
         }
     }
 
-    /// How many messages of others, not deleted, came after `after`.
+    /// How many messages, not deleted, came after `after`. Of all that came, which the index alone can
+    /// tell, some were deleted: each of these has left a change behind, of which there are few.
     pub fn unread(
         &self,
         conversation: ConversationId,
-        reader: UserId,
         after: MessageId,
     ) -> Result<u64, StoreError> {
-        let sql = "SELECT sender_id <> ?2 AND deleted_at IS NULL FROM messages WHERE id = ?1";
-        let key = Key::messages(conversation);
-        let mut count = 0;
-        for id in self.ids(key, (after, END), Order::OldestFirst, usize::MAX)? {
-            let is_unread = self.one(sql, (id.0, reader.0), |row| row.get(0))? == Some(true);
-            count += u64::from(is_unread);
+        let range = (after, END);
+        let mut count = self.count(Key::messages(conversation), range)?;
+        let sql = "SELECT m.deleted_at IS NOT NULL FROM messages AS c
+             CROSS JOIN messages AS m ON m.id = c.changes WHERE c.id = ?1 AND c.changes > ?2";
+        let above = after.max(self.forgotten).0;
+        for id in self.ids(Key::changes(conversation), range, Order::OldestFirst, usize::MAX)? {
+            let is_deleted = self.one(sql, (id.0, above), |row| row.get(0))? == Some(true);
+            count -= u64::from(is_deleted);
         }
         Ok(count)
     }
@@ -449,6 +451,44 @@ mod tests {
                 }
                 assert!(got == seen, "by {limit}: {} of {}", got.len(), seen.len());
             }
+        }
+    }
+
+    #[test]
+    fn what_was_deleted_or_forgotten_is_not_unread_wherever_the_index_has_it() {
+        for index_batch in [1, 100_000] {
+            let mut store = Store::in_memory().unwrap();
+            store.set_index_batch(index_batch);
+            let conversation_id = store.add_group("crew", NOW).unwrap();
+            let new = NewMessage {
+                conversation_id,
+                sender_id: ANNA,
+                body: "hello",
+                nonce: None,
+                sent_at: NOW,
+            };
+            let ids: Vec<_> = (0..600).map(|_| store.add_message(&new).unwrap()).collect();
+            for (place, deletes) in [(3, true), (7, false), (7, false), (9, false), (9, true)] {
+                let message = store.message(ids[place]).unwrap().unwrap();
+                let deleted_at = deletes.then_some(NOW);
+                store.change_message(&Message { deleted_at, ..message }, NOW).unwrap();
+            }
+            store.commit().unwrap();
+            while store.upkeep_is_due(false) {
+                store.keep_up().unwrap();
+            }
+            let unread = |store: &Store, after: i64| {
+                store.unread(conversation_id, MessageId(after)).unwrap()
+            };
+            assert_eq!(unread(&store, 0), 598);
+            assert_eq!(unread(&store, ids[3].0 - 1), 595);
+            assert_eq!(unread(&store, ids[3].0), 595);
+            assert_eq!(unread(&store, ids[9].0), 590);
+            assert_eq!(unread(&store, ids[599].0), 0);
+            assert_eq!(store.unread(ConversationId(9), MessageId(0)).unwrap(), 0);
+            let forget = crate::data::Forget { sent_before: None, bytes_max: Some(0) };
+            let forgotten = store.forget_some(forget).unwrap().unwrap();
+            assert_eq!(unread(&store, 0), ids.iter().filter(|&&id| id > forgotten).count() as u64);
         }
     }
 

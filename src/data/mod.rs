@@ -49,6 +49,7 @@ pub use relations::{Relation, Stance};
 pub use retention::Forget;
 pub use search::{Found, Search};
 pub use sessions::SessionRow;
+pub use upkeep::Job;
 
 use crate::config::Durability;
 use crate::entity::MessageId;
@@ -64,7 +65,10 @@ pub struct Store {
     connection: Connection,
     /// Whether this turn has written: its transaction is open.
     writing: bool,
+    /// Of what turns write.
     durability: Durability,
+    /// As SQLite is set now.
+    synchronous: Durability,
     database: u64,
     /// The newest number that is taken, also by this turn.
     newest: MessageId,
@@ -169,9 +173,20 @@ impl Store {
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
+        self.begin_as(self.durability)
+    }
+
+    /// Opens the transaction, unless it is open, to be as durable as that. What is less durable is not
+    /// lost alone: the next sync of the log takes all before it along.
+    fn begin_as(&mut self, durability: Durability) -> Result<(), StoreError> {
         // Not `self.writing`: SQLite may have rolled back by itself, as when the disk is full, and what
         // is written after that in this turn has to be taken back as well.
         if self.connection.is_autocommit() {
+            if self.synchronous != durability {
+                let word = open::synchronous(durability);
+                self.connection.pragma_update(None, "synchronous", word)?;
+                self.synchronous = durability;
+            }
             self.statement("BEGIN IMMEDIATE")?.execute([])?;
         }
         self.writing = true;

@@ -73,9 +73,9 @@ impl Store {
     /// the epoch begins far behind every number that can have been given.
     pub fn begin_epoch(&mut self, mark: u32, now: Timestamp) -> Result<Epoch, StoreError> {
         let newest_id = self.newest_given()?;
-        // From here on numbers are counted: that must not be forgotten.
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.load_index()?;
+        // From here on numbers are counted: that must not be forgotten.
+        self.begin_as(Durability::Full)?;
         self.mark_own_messages_read()?;
         self.set_marked(newest_id)?;
         let id = self.insert(
@@ -85,7 +85,6 @@ impl Store {
         let forgets = self.durability == Durability::Normal;
         self.write("UPDATE identity SET forgets = ?1", [forgets])?;
         self.commit()?;
-        self.connection.pragma_update(None, "synchronous", synchronous(self.durability))?;
         self.newest = newest_id;
         self.newest_committed = newest_id;
         // invariant: a server would have to start four thousand million times.
@@ -173,6 +172,7 @@ impl Store {
             connection,
             writing: false,
             durability,
+            synchronous: durability,
             database: u64::from_le_bytes(database),
             newest,
             newest_committed: newest,
@@ -237,7 +237,8 @@ fn count_log_pages(connection: &mut Connection, log_pages: Arc<AtomicU32>) -> ru
     }))
 }
 
-fn synchronous(durability: Durability) -> &'static str {
+/// What SQLite calls it.
+pub(super) fn synchronous(durability: Durability) -> &'static str {
     match durability {
         Durability::Full => "FULL",
         Durability::Normal => "NORMAL",

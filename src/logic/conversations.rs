@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::live::News;
+use super::tail::Entry;
 use super::{Logic, Notice, Refusal, Reply};
 use crate::data::{HistoryPage, MemberRow, StoreError};
 use crate::entity::{
@@ -31,7 +32,7 @@ impl Logic {
         let mut conversations = Vec::new();
         for member in self.store.memberships(me)? {
             let people = self.people(&member)?;
-            let unread = self.store.unread(member.conversation_id, me, self.mark(me, &member))?;
+            let unread = self.store.unread(member.conversation_id, self.mark(me, &member))?;
             conversations.push(self.seen_conversation(me, member, people, unread)?);
         }
         let newest = |c: &Conversation| c.last_message.as_ref().map(|message| message.id);
@@ -46,7 +47,7 @@ impl Logic {
     ) -> Result<Option<Conversation>, StoreError> {
         let Some(member) = self.store.membership(id, me)? else { return Ok(None) };
         let people = self.people(&member)?;
-        let unread = self.store.unread(id, me, self.mark(me, &member))?;
+        let unread = self.store.unread(id, self.mark(me, &member))?;
         self.seen_conversation(me, member, people, unread).map(Some)
     }
 
@@ -75,7 +76,7 @@ impl Logic {
         };
         let unread = match known.and_then(|told| told.unread.get(&mark)) {
             Some(&unread) => unread,
-            None => self.store.unread(id, me, mark)?,
+            None => self.store.unread(id, mark)?,
         };
         let told = Told { people: people.clone(), unread: BTreeMap::new() };
         self.told_of.entry(id).or_insert(told).unread.insert(mark, unread);
@@ -145,9 +146,14 @@ impl Logic {
         })
     }
 
-    /// What came behind this has not been read.
+    /// What came behind this has not been read. Nothing of it was said by the member: to say something
+    /// moves the mark, also when that is not committed yet.
     fn mark(&self, me: UserId, member: &MemberRow) -> MessageId {
-        self.notes.read(member.conversation_id, me, member.read_id).max(member.after_id)
+        let id = member.conversation_id;
+        let own = |entry: &&Entry| entry.room.id == id && entry.message.sender_id == me;
+        let said =
+            self.written.iter().rev().find(own).map_or(MessageId(0), |entry| entry.message.id);
+        self.notes.read(id, me, member.read_id).max(member.after_id).max(said)
     }
 
     fn people(&self, member: &MemberRow) -> Result<People, StoreError> {
