@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::data::{Store, StoreError};
 use crate::entity::UserId;
 use crate::http::{Pages, Request, Response, client_address};
+use crate::lab::recorder::Recorder;
 use crate::logic::{self, Logic, Manner, Origin, Published, Refusal, Ticket, Wait};
 use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
@@ -41,6 +42,7 @@ pub struct Chat {
     /// A turn could not be committed, and none has been since.
     cannot_write: bool,
     metrics: Rc<Metrics>,
+    recorder: Rc<Recorder>,
     /// When the first of those who are in line to be asked for got there.
     line_since: Mono,
     /// Streams for which there is more already than one piece.
@@ -92,6 +94,7 @@ impl Chat {
         if config.demo {
             logic.make_demo_accounts(now)?;
         }
+        let metrics = Rc::default();
         Ok(Self {
             config,
             logic,
@@ -99,7 +102,8 @@ impl Chat {
             comet: Comet::new(Wheel::new(TICK, TICKS)),
             draining: false,
             cannot_write: false,
-            metrics: Rc::default(),
+            recorder: Rc::new(Recorder::new(Rc::clone(&metrics))),
+            metrics,
             line_since: now.mono,
             unfinished: Vec::new(),
             leaving: None,
@@ -176,7 +180,10 @@ impl Chat {
             _ => {}
         }
         let address = client_address(client.peer, request, &self.config.trusted_proxy);
-        let origin = self.admit(now, address, matched.route, request)?;
+        let origin = self.admit(now, client.connection, address, matched.route, request)?;
+        if let Some(response) = self.record(now, origin, matched.route, request)? {
+            return Ok(Considered::Answer(response));
+        }
         let call = web::read_call(matched, request, &self.config)?;
         let answer = self.logic.decide(now, origin, call, ticket(client.connection));
         self.considered(now, client.connection, answer)
@@ -236,6 +243,7 @@ impl Chat {
     fn admit(
         &mut self,
         now: Now,
+        connection: ConnectionId,
         address: IpAddr,
         route: Route,
         request: &Request<'_>,
@@ -244,7 +252,12 @@ impl Chat {
         if route.needs_token() {
             let token = web::bearer_token(request)?;
             let known = self.logic.authenticate(now, token);
-            caller = Some(known.map_err(|refusal| self.refused(refusal))?);
+            let known = known.map_err(|refusal| self.refused(refusal))?;
+            if self.recorder.is_armed() && !route.is_recording() {
+                let lane = web::lane(request);
+                self.recorder.claim(connection, known, &lane, route.has_password());
+            }
+            caller = Some(known);
         }
         let origin = Origin { address, caller };
         if let Some(limited) = route.limited() {
@@ -252,6 +265,31 @@ impl Chat {
             admitted.map_err(|refusal| self.refused(refusal))?;
         }
         Ok(origin)
+    }
+
+    /// What somebody wants of the recording of their own session, if this is about that.
+    fn record(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        route: Route,
+        request: &Request<'_>,
+    ) -> Result<Option<Response>, Problem> {
+        let Some(caller) = origin.caller.filter(|_| route.is_recording()) else { return Ok(None) };
+        match route {
+            Route::Record if !self.recorder.arm(now, caller) => {
+                return Err(Problem::too_many_record());
+            }
+            Route::StopRecording => self.recorder.disarm(now, caller),
+            Route::Recording => {
+                let after = web::changes_after(request)?;
+                let show = |tape: &_| web::recording(tape, after);
+                let shown = self.recorder.look(now, caller, show);
+                return shown.map(Some).ok_or_else(Problem::not_found);
+            }
+            _ => {}
+        }
+        Ok(Some(web::respond(&logic::Reply::Done)))
     }
 
     /// Parks a poll, or begins a stream. Whether there is something for it already is asked at the
@@ -430,6 +468,10 @@ impl Handler for Chat {
 
     fn metrics(&self) -> Rc<Metrics> {
         Rc::clone(&self.metrics)
+    }
+
+    fn recorder(&self) -> Rc<Recorder> {
+        Rc::clone(&self.recorder)
     }
 }
 

@@ -28,6 +28,7 @@
 //! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
 //! | [`operator`] | the operator's commands, for a server that runs or none | how they are done |
 //! | [`system`], [`service`], [`timers`], [`config`], [`logger`] | clock, entropy, signals; service managers; deadlines; settings; log | |
+//! | [`lab`] | what the lab shows of the inside: the bytes of one's own session | what they mean |
 //! | [`metrics`] | counts what is done, for `/metrics` | how it is written |
 //! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
 //!
@@ -109,6 +110,7 @@ mod embed;
 pub mod entity;
 pub mod event_loop;
 pub mod http;
+pub mod lab;
 pub mod logger;
 pub mod logic;
 pub mod map;

@@ -35,6 +35,8 @@ use crate::comet::ConnectionId;
 use crate::config::Config;
 use crate::connection::{Connection, Framing, PeerId, State, Then, Timer};
 use crate::http::{self, CONTINUE, DateCache, Limits, Reader, Request, Step};
+use crate::lab::recorder::Recorder;
+use crate::lab::tape::{Ended, Sent};
 use crate::metrics::Metrics;
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
@@ -44,6 +46,7 @@ use peers::Peers;
 #[derive(Debug)]
 pub struct Server<H> {
     metrics: Rc<Metrics>,
+    recorder: Rc<Recorder>,
     handler: H,
     config: Rc<Config>,
     limits: Limits,
@@ -75,6 +78,7 @@ impl<H: Handler> Server<H> {
     pub fn new(config: Rc<Config>, handler: H) -> Self {
         Self {
             metrics: handler.metrics(),
+            recorder: handler.recorder(),
             handler,
             limits: config.http_limits(),
             connections: Sparse::default(),
@@ -208,13 +212,16 @@ impl<H: Handler> Server<H> {
         let Some(connection) = self.connection(id) else { return };
         let mut reader = connection.take_reader();
         loop {
+            let is_fresh = reader.is_fresh();
             let (taken, step) = reader.read(bytes, &self.limits);
+            self.recorder.read(now, id, &bytes[..taken], is_fresh);
             bytes = &bytes[taken..];
             match step {
                 Ok(Step::Partial) => return self.wait_for_more(now, id, reader),
                 Ok(Step::Continue) => {
                     let start = outputs.bytes.len();
                     outputs.bytes.extend_from_slice(CONTINUE);
+                    self.recorder.sent_interim(now, id, CONTINUE);
                     outputs.write(id, start, &[], Then::Keep);
                 }
                 Ok(Step::Complete(request)) => {
@@ -250,6 +257,7 @@ impl<H: Handler> Server<H> {
             Decision::Later => State::Deciding,
             Decision::Held(hold) => State::Held(hold),
         };
+        self.recorder.decided(id);
         let Some(connection) = self.connection(id) else { return };
         connection.state = state;
         if connection.ended
@@ -364,7 +372,10 @@ impl<H: Handler> Server<H> {
         match (answer, connection.state) {
             (Answer::Whole(response), State::Deciding | State::Held(_)) => {
                 log::debug!("{} to {peer}", response.status());
+                let payload = if framing.head_only { 0 } else { response.payload().len() };
                 let tail = response.encode(&framing, &mut outputs.bytes);
+                let bytes = [&outputs.bytes[start..], tail];
+                self.recorder.sent(now, id, Sent { bytes, has_head: true, payload });
                 let then = connection.then();
                 outputs.write(id, start, tail, then);
                 self.answered(now, id, then, outputs);
@@ -373,16 +384,22 @@ impl<H: Handler> Server<H> {
                 log::debug!("{} to {peer}, a stream", response.status());
                 connection.stream = response.encode_stream_head(&framing, &mut outputs.bytes);
                 connection.stream.piece(&first, &mut outputs.bytes);
+                let sent = Sent::of_stream(&outputs.bytes[start..], true, &first);
+                self.recorder.sent(now, id, sent);
                 connection.state = State::Streaming(hold);
                 outputs.write(id, start, &[], Then::Keep);
             }
             (Answer::Piece(bytes), State::Streaming(_)) => {
                 connection.stream.piece(&bytes, &mut outputs.bytes);
+                let sent = Sent::of_stream(&outputs.bytes[start..], false, &bytes);
+                self.recorder.sent(now, id, sent);
                 outputs.write(id, start, &[], Then::Keep);
             }
             (Answer::End(bytes), State::Streaming(_)) => {
                 connection.stream.piece(&bytes, &mut outputs.bytes);
                 connection.stream.end(&mut outputs.bytes);
+                let sent = Sent::of_stream(&outputs.bytes[start..], false, &bytes);
+                self.recorder.sent(now, id, sent);
                 connection.framing.keep_alive &= !connection.stream.closes();
                 let then = connection.then();
                 outputs.write(id, start, &[], then);
@@ -396,6 +413,7 @@ impl<H: Handler> Server<H> {
 
     /// The answer is with the socket. Where that did not take all of it, it will say so.
     fn answered(&mut self, now: Now, id: ConnectionId, then: Then, outputs: &mut Outputs) {
+        self.recorder.ended(now, id, Ended::Answered);
         let Some(connection) = self.connection(id) else { return };
         let timer = if then == Then::Keep { connection.reading_timer() } else { Timer::Linger };
         self.set_timer(now, id, timer);
@@ -480,6 +498,7 @@ impl<H: Handler> Server<H> {
     fn remove(&mut self, now: Now, id: ConnectionId) {
         let Some(connection) = self.connections.take(id.0) else { return };
         self.metrics.connections_closed.add(1);
+        self.recorder.ended(now, id, Ended::Cut);
         self.peers.leave(connection.peer);
         self.deadlines.cancel(id.0);
         match connection.state {

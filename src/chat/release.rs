@@ -35,6 +35,7 @@ impl Chat {
                 }
             }
         }
+        published.ended.iter().for_each(|caller| self.recorder.disarm(now, *caller));
         for id in std::mem::take(&mut self.unfinished) {
             self.comet.wake(id);
         }
@@ -43,6 +44,10 @@ impl Chat {
         }
         for &user in &published.woken {
             self.metrics.wake_ups.add(self.comet.wake_user(user));
+            if self.recorder.is_armed() {
+                let woken = self.comet.of_user(user).filter_map(|id| self.comet.get(id));
+                woken.for_each(|hold| self.recorder.woken(hold.connection));
+            }
         }
         if self.leaving.is_some() {
             self.drain_some(now);
@@ -166,7 +171,10 @@ impl Chat {
         let answer = if hold.manner == Manner::Poll {
             let user = hold.caller.user_id;
             let batch = self.logic.ask_last(now, user, hold.place, ticket(hold.connection));
-            self.metrics.empty_answers.add(usize::from(batch.events.is_empty()));
+            if batch.events.is_empty() {
+                self.metrics.empty_answers.add(1);
+                self.recorder.empty(hold.connection);
+            }
             Answer::Whole(web::respond(&reply(&hold, batch, retry, released)))
         } else {
             let code = if released { "released" } else { "draining" };

@@ -29,7 +29,9 @@ use crate::comet::{Comet, ConnectionId, Hold, HoldId, Left};
 use crate::config::Config;
 use crate::entity::{SessionId, UserId};
 use crate::http::{Body, Request, Response, client_address};
+use crate::lab::recorder::Recorder;
 use crate::logic::{Answer as Decided, Batch, Caller, Origin, Refusal, Reply, Ticket, Wait};
+use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
@@ -299,6 +301,14 @@ impl Handler for Embedded {
         self.read_letters(now);
         self.letters = None;
         self.chat.finish(now);
+    }
+
+    fn metrics(&self) -> Rc<Metrics> {
+        self.chat.metrics()
+    }
+
+    fn recorder(&self) -> Rc<Recorder> {
+        self.chat.recorder()
     }
 }
 

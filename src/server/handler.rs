@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::comet::{ConnectionId, HoldId};
 use crate::http::{ParseError, Request, Response};
+use crate::lab::recorder::Recorder;
 use crate::metrics::Metrics;
 use crate::system::{Mono, Now};
 
@@ -46,6 +47,11 @@ pub trait Handler {
 
     /// Where what is done for it is counted, too.
     fn metrics(&self) -> Rc<Metrics> {
+        Rc::default()
+    }
+
+    /// By whom it is recorded, where a session wants that.
+    fn recorder(&self) -> Rc<Recorder> {
         Rc::default()
     }
 }

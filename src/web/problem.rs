@@ -67,6 +67,11 @@ impl Problem {
         Self::unavailable("The server has too many connections.", RETRY)
     }
 
+    /// As many sessions as may record do.
+    pub fn too_many_record() -> Self {
+        Self::unavailable("Too many sessions are being recorded.", RETRY)
+    }
+
     /// The request did not come to its end in time.
     pub fn timeout() -> Self {
         Self::new(408, "bad_request", "The request took too long to arrive.")

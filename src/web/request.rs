@@ -61,7 +61,10 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         | Route::Metrics
         | Route::Options
         | Route::Order(_)
-        | Route::Page => {
+        | Route::Page
+        | Route::Record
+        | Route::Recording
+        | Route::StopRecording => {
             unreachable!("no call of the logic")
         }
         Route::History => history(conversation_id, request, config)?,

@@ -35,6 +35,8 @@ pub enum Route {
     Options,
     Order(OrderRoute),
     Page,
+    Record,
+    Recording,
     Register,
     RemoveFriend,
     RemoveMember,
@@ -44,6 +46,7 @@ pub enum Route {
     Server,
     Sessions,
     State,
+    StopRecording,
     Type,
     Unblock,
     UpdateMe,
@@ -94,7 +97,13 @@ const ROUTES: &[(&str, Methods)] = &[
 ];
 
 /// What there is besides, where the lab is.
-const LAB_ROUTES: &[(&str, Methods)] = &[("/lab", &[(Get, Route::LabDoor)])];
+const LAB_ROUTES: &[(&str, Methods)] = &[
+    ("/lab", &[(Get, Route::LabDoor)]),
+    (
+        "/api/lab/recording",
+        &[(Get, Route::Recording), (Put, Route::Record), (Delete, Route::StopRecording)],
+    ),
+];
 
 /// What every page can be asked for.
 const PAGE: Methods = &[(Get, Route::Page)];
@@ -180,6 +189,16 @@ impl Route {
         }
     }
 
+    /// Whether it is about what a session records of itself in the lab.
+    pub fn is_recording(self) -> bool {
+        matches!(self, Self::Record | Self::Recording | Self::StopRecording)
+    }
+
+    /// Whether its body holds a password.
+    pub fn has_password(self) -> bool {
+        matches!(self, Self::ChangePassword | Self::DeleteMe)
+    }
+
     /// Whether only somebody with a token may ask.
     pub fn needs_token(self) -> bool {
         match self {
@@ -211,6 +230,8 @@ impl Route {
             | Self::LogOut
             | Self::MarkRead
             | Self::Me
+            | Self::Record
+            | Self::Recording
             | Self::RemoveFriend
             | Self::RemoveMember
             | Self::RenameGroup
@@ -218,6 +239,7 @@ impl Route {
             | Self::Send
             | Self::Sessions
             | Self::State
+            | Self::StopRecording
             | Self::Type
             | Self::Unblock
             | Self::UpdateMe => true,

@@ -19,6 +19,7 @@ mod matrix;
 mod messages;
 mod own;
 mod passwords;
+mod recording;
 mod refusals;
 mod retention;
 mod search;

@@ -1,0 +1,4 @@
+//! What the lab shows of the server's inside, for those who study it; see `docs/lab.md`.
+
+pub mod recorder;
+pub mod tape;
