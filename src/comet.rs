@@ -28,7 +28,7 @@
 //! on. It has the same exits but the first, and its deadline is that of the next sign of life. While
 //! its socket is full it is not asked for: what it has not got yet waits in the store, not in memory.
 //!
-//! A held poll costs one entry here, and no buffer anywhere. Two indexes lead to it: the chain of
+//! A held poll costs one entry here, and no buffer anywhere. Two indexes lead to it: the ring of
 //! its user's polls, oldest first (whom to wake), and a timing wheel (whom to expire). Holding,
 //! releasing and expiring take constant time.
 //!
@@ -164,7 +164,7 @@ impl Left {
 #[derive(Debug)]
 pub struct Comet {
     holds: Slots<Entry>,
-    users: Map<UserId, Chain>,
+    users: Map<UserId, Ring>,
     /// By slot.
     deadlines: Wheel,
     /// Polls to be asked for, each once.
@@ -177,26 +177,34 @@ pub struct Comet {
     streams: usize,
 }
 
-/// A poll, and its neighbours among the polls of its user.
+/// A [`Hold`], and its neighbours in the ring of its user's polls. A `Hold` inside would be padded once
+/// more, and this is what there are many of.
 #[derive(Debug)]
 struct Entry {
-    hold: Hold,
+    caller: Caller,
+    place: Place,
+    connection: ConnectionId,
+    wait_ms: u32,
     serial: u32,
-    /// It is in the line of those to be asked for.
-    woken: bool,
-    /// Slots, or `NONE`.
+    /// Slots. The newest is before the oldest, and the oldest behind the newest.
     older: u32,
     newer: u32,
+    manner: Manner,
+    blocked: bool,
+    /// It is in the line of those to be asked for.
+    woken: bool,
 }
 
-/// No slot.
-const NONE: u32 = u32::MAX;
+impl Entry {
+    fn hold(&self) -> Hold {
+        let &Self { caller, place, connection, wait_ms, manner, blocked, .. } = self;
+        Hold { connection, caller, manner, blocked, place, wait_ms }
+    }
+}
 
-/// The polls of one user.
+/// The polls of one user: the slot of the newest, and how many there are.
 #[derive(Clone, Copy, Debug)]
-struct Chain {
-    /// Slots.
-    oldest: u32,
+struct Ring {
     newest: u32,
     len: u32,
 }
@@ -217,20 +225,32 @@ impl Comet {
 
     /// Parks a request, until then at most.
     pub fn hold(&mut self, hold: Hold, deadline: Mono) -> HoldId {
-        let user = hold.caller.user_id;
-        let older = self.users.get(&user).map_or(NONE, |chain| chain.newest);
+        let Hold { connection, caller, manner, blocked, place, wait_ms } = hold;
         self.serial = self.serial.wrapping_add(1);
-        let serial = self.serial;
-        let slot = self.holds.insert(Entry { hold, serial, woken: false, older, newer: NONE });
-        if older != NONE {
-            self.entry_mut(older).newer = slot;
-        }
-        let alone = || Chain { oldest: slot, newest: slot, len: 0 };
-        let chain = self.users.get_or_insert_with(user, alone);
-        chain.newest = slot;
-        chain.len += 1;
+        let (slot, serial) = (self.holds.next_number(), self.serial);
+        let alone = || Ring { newest: slot, len: 0 };
+        let ring = self.users.get_or_insert_with(caller.user_id, alone);
+        let older = std::mem::replace(&mut ring.newest, slot);
+        ring.len += 1;
+        let newer = self.holds.get(older).map_or(slot, |newest| newest.newer);
+        let entry = Entry {
+            caller,
+            place,
+            connection,
+            wait_ms,
+            serial,
+            older,
+            newer,
+            manner,
+            blocked,
+            woken: false,
+        };
+        let put_at = self.holds.insert(entry);
+        assert_eq!(put_at, slot, "the next number is the one that is given");
+        self.entry_mut(older).newer = slot;
+        self.entry_mut(newer).older = slot;
         self.deadlines.set(slot, deadline);
-        self.streams += usize::from(hold.manner != Manner::Poll);
+        self.streams += usize::from(manner != Manner::Poll);
         HoldId { slot, serial }
     }
 
@@ -238,22 +258,19 @@ impl Comet {
     /// already.
     pub fn release(&mut self, id: HoldId, left: Left) -> Option<Hold> {
         self.get(id)?;
-        let Entry { hold, older, newer, .. } = self.holds.take(id.slot)?;
-        let user = hold.caller.user_id;
-        if older != NONE {
-            self.entry_mut(older).newer = newer;
+        let entry = self.holds.take(id.slot)?;
+        let (hold, user) = (entry.hold(), entry.caller.user_id);
+        // invariant: each held poll is in its user's ring.
+        let ring = self.users.get_mut(&user).expect("a user with a poll has a ring");
+        ring.len -= 1;
+        if ring.newest == id.slot {
+            ring.newest = entry.older;
         }
-        if newer != NONE {
-            self.entry_mut(newer).older = older;
-        }
-        // invariant: each held poll is in its user's chain.
-        let chain = self.users.get_mut(&user).expect("a user with a poll has a chain");
-        chain.len -= 1;
-        match (older, newer) {
-            (NONE, NONE) => drop(self.users.remove(&user)),
-            (NONE, newer) => chain.oldest = newer,
-            (older, NONE) => chain.newest = older,
-            (_, _) => {}
+        if ring.len == 0 {
+            self.users.remove(&user);
+        } else {
+            self.entry_mut(entry.older).newer = entry.newer;
+            self.entry_mut(entry.newer).older = entry.older;
         }
         self.deadlines.cancel(id.slot);
         self.streams -= usize::from(hold.manner != Manner::Poll);
@@ -265,7 +282,7 @@ impl Comet {
     /// A stream has got everything up to here.
     pub fn advance(&mut self, id: HoldId, place: Place) {
         if self.get(id).is_some() {
-            self.entry_mut(id.slot).hold.place = place;
+            self.entry_mut(id.slot).place = place;
         }
     }
 
@@ -279,7 +296,7 @@ impl Comet {
     /// The socket of a stream is full, or has room again.
     pub fn set_blocked(&mut self, id: HoldId, blocked: bool) {
         if self.get(id).is_some() {
-            self.entry_mut(id.slot).hold.blocked = blocked;
+            self.entry_mut(id.slot).blocked = blocked;
         }
     }
 
@@ -292,8 +309,9 @@ impl Comet {
 
     /// Puts all polls of a user there, the oldest first. How many those are.
     pub fn wake_user(&mut self, user: UserId) -> usize {
-        let mut slot = self.users.get(&user).map_or(NONE, |chain| chain.oldest);
-        while let Some(entry) = self.holds.get(slot) {
+        let mut slot = self.oldest_of(user);
+        for _ in 0..self.len_of_user(user) {
+            let entry = self.entry_mut(slot);
             let (id, newer) = (HoldId { slot, serial: entry.serial }, entry.newer);
             self.wake(id);
             slot = newer;
@@ -362,15 +380,15 @@ impl Comet {
     }
 
     /// A held poll; `None` once it has been released.
-    pub fn get(&self, id: HoldId) -> Option<&Hold> {
+    pub fn get(&self, id: HoldId) -> Option<Hold> {
         let entry = self.holds.get(id.slot)?;
-        (entry.serial == id.serial).then_some(&entry.hold)
+        (entry.serial == id.serial).then(|| entry.hold())
     }
 
     /// The polls of a user, oldest first.
     pub fn of_user(&self, user: UserId) -> impl Iterator<Item = HoldId> + '_ {
-        let mut next = self.users.get(&user).map_or(NONE, |chain| chain.oldest);
-        std::iter::from_fn(move || {
+        let mut next = self.oldest_of(user);
+        (0..self.len_of_user(user)).filter_map(move |_| {
             let entry = self.holds.get(next)?;
             let id = HoldId { slot: next, serial: entry.serial };
             next = entry.newer;
@@ -380,7 +398,13 @@ impl Comet {
 
     /// How many polls a user holds.
     pub fn len_of_user(&self, user: UserId) -> usize {
-        self.users.get(&user).map_or(0, |chain| chain.len as usize)
+        self.users.get(&user).map_or(0, |ring| ring.len as usize)
+    }
+
+    /// The slot of a user's oldest poll; any where there is none.
+    fn oldest_of(&self, user: UserId) -> u32 {
+        let newest = self.users.get(&user).and_then(|ring| self.holds.get(ring.newest));
+        newest.map_or(0, |newest| newest.newer)
     }
 
     /// All polls.
@@ -395,7 +419,7 @@ impl Comet {
     }
 
     fn entry_mut(&mut self, slot: u32) -> &mut Entry {
-        // invariant: chains lead to what is held.
-        self.holds.get_mut(slot).expect("a poll in each slot of a chain")
+        // invariant: rings lead to what is held.
+        self.holds.get_mut(slot).expect("a poll in each slot of a ring")
     }
 }

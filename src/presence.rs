@@ -21,7 +21,7 @@ use crate::system::{Mono, Now};
 pub struct Presence {
     grace: Duration,
     here: Map<UserId, Here>,
-    leaving: VecDeque<(Mono, UserId)>,
+    leaving: VecDeque<Leaving>,
 }
 
 /// One who is online.
@@ -29,10 +29,20 @@ pub struct Presence {
 struct Here {
     /// How many of their polls are held.
     polls: u32,
-    /// With no poll held: offline from then on.
-    until: Mono,
+    /// How many times the last of them has ended.
+    ends: u32,
     /// When a poll of theirs last came or ended.
     seen_at: Timestamp,
+}
+
+/// One whose last poll has ended.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    user: UserId,
+    /// Which time that was.
+    end: u32,
+    /// With no poll held: offline from then on.
+    until: Mono,
 }
 
 impl Presence {
@@ -46,7 +56,7 @@ impl Presence {
         let mut came = false;
         let here = self.here.get_or_insert_with(user, || {
             came = true;
-            Here { polls: 0, until: now.mono, seen_at: now.wall }
+            Here { polls: 0, ends: 0, seen_at: now.wall }
         });
         here.polls += 1;
         here.seen_at = now.wall;
@@ -60,16 +70,17 @@ impl Presence {
         here.polls = here.polls.checked_sub(1).expect("a poll ends once");
         here.seen_at = now.wall;
         if here.polls == 0 {
-            here.until = now.mono.plus(self.grace);
-            self.leaving.push_back((here.until, user));
+            here.ends = here.ends.wrapping_add(1);
+            let until = now.mono.plus(self.grace);
+            self.leaving.push_back(Leaving { user, end: here.ends, until });
         }
     }
 
     /// Takes out one of those whose grace time is over, with the time they were last seen.
     pub fn next_gone(&mut self, now: Mono) -> Option<(UserId, Timestamp)> {
-        while let Some(&(until, user)) = self.leaving.front() {
+        while let Some(&Leaving { user, end, until }) = self.leaving.front() {
             let here = self.here.get(&user);
-            let counts = here.is_some_and(|here| here.polls == 0 && here.until == until);
+            let counts = here.is_some_and(|here| here.polls == 0 && here.ends == end);
             if counts && until > now {
                 return None;
             }
@@ -85,7 +96,7 @@ impl Presence {
 
     /// When to look for those who are gone.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.leaving.front().map(|&(until, _)| until)
+        self.leaving.front().map(|leaving| leaving.until)
     }
 
     /// How many are online.

@@ -95,7 +95,7 @@ impl Chat {
     /// for; a stream stays.
     fn ask(&mut self, now: Now, id: HoldId) {
         // It may have left since it was noted.
-        let Some(&hold) = self.comet.get(id) else { return };
+        let Some(hold) = self.comet.get(id) else { return };
         // What a slow reader has not got yet is better kept by the store than by its socket.
         if hold.blocked {
             return;
@@ -128,7 +128,7 @@ impl Chat {
 
     /// The time of a poll is over, or a stream was silent for long.
     fn expire(&mut self, now: Now, id: HoldId) {
-        let Some(&hold) = self.comet.get(id) else { return };
+        let Some(hold) = self.comet.get(id) else { return };
         if hold.manner == Manner::Poll {
             return self.leave_empty_handed(now, id, Left::Expired, None);
         }
@@ -156,7 +156,7 @@ impl Chat {
 
     /// The session of a poll is no more.
     fn log_out(&mut self, now: Now, id: HoldId) {
-        let Some(&hold) = self.comet.get(id) else { return };
+        let Some(hold) = self.comet.get(id) else { return };
         let answer = match hold.manner {
             Manner::Poll => Answer::Whole(Problem::unauthorized().respond()),
             stream => Answer::End(web::end_stream(stream, "unauthorized")),
@@ -166,7 +166,7 @@ impl Chat {
 
     /// A poll has to leave, and most likely there is nothing for it.
     fn leave_empty_handed(&mut self, now: Now, id: HoldId, left: Left, retry: Option<Duration>) {
-        let Some(&hold) = self.comet.get(id) else { return };
+        let Some(hold) = self.comet.get(id) else { return };
         let released = left == Left::Released;
         let answer = if hold.manner == Manner::Poll {
             let user = hold.caller.user_id;

@@ -220,7 +220,7 @@ impl Embedded {
     /// Asks the logic what there is for a poll. It leaves if there is something.
     fn ask(&mut self, now: Now, id: HoldId) {
         // It may have left since it was noted.
-        let Some(&hold) = self.polls.get(id) else { return };
+        let Some(hold) = self.polls.get(id) else { return };
         let user: UserId = hold.caller.user_id;
         match self.chat.logic().ask(now, user, hold.place, ticket(hold.connection)) {
             Ok(Some(batch)) => self.leave(now, id, Left::News, Ok(batch)),
@@ -230,7 +230,7 @@ impl Embedded {
     }
 
     fn leave_empty_handed(&mut self, now: Now, id: HoldId, left: Left) {
-        let Some(&hold) = self.polls.get(id) else { return };
+        let Some(hold) = self.polls.get(id) else { return };
         let user = hold.caller.user_id;
         let batch = self.chat.logic().ask_last(now, user, hold.place, ticket(hold.connection));
         self.leave(now, id, left, Ok(batch));

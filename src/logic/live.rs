@@ -44,17 +44,23 @@ pub(super) struct Live {
 struct Inbox {
     /// Everything that came after this number is here.
     floor: u64,
-    /// Oldest first; at most one for each subject. A box, since most of those who wait have none.
-    #[expect(clippy::box_collection, reason = "8 bytes instead of 32 where there are none")]
-    events: Option<Box<VecDeque<Entry>>>,
-    /// Somebody will look after it: it is in `retiring`.
-    watched: bool,
-    /// Its user was away when it was last looked after, and did not come back since.
-    away: bool,
+    /// A box, since most of those who wait have nothing in it.
+    more: Option<Box<More>>,
     /// Nothing newer than this is stored for the user; there may be less.
     stored: MessageId,
     /// Everything up to this number is known to have reached the user.
     arrived: MessageId,
+}
+
+/// What few inboxes have while their users wait.
+#[derive(Debug, Default)]
+struct More {
+    /// Oldest first; at most one for each subject.
+    events: VecDeque<Entry>,
+    /// Somebody will look after it: it is in `retiring`.
+    watched: bool,
+    /// Its user was away when it was last looked after, and did not come back since.
+    away: bool,
 }
 
 /// What waits for a user.
@@ -105,22 +111,18 @@ impl Live {
     /// not online when they are, or later is no more, is to be watched.
     pub(super) fn open(&mut self, user: UserId, stored: MessageId) {
         let (floor, arrived) = (self.newest, MessageId(0));
-        let inbox = self.inboxes.get_or_insert_with(user, || Inbox {
-            floor,
-            events: None,
-            watched: false,
-            away: false,
-            stored,
-            arrived,
-        });
+        let new = || Inbox { floor, more: None, stored, arrived };
+        let inbox = self.inboxes.get_or_insert_with(user, new);
         // Away before and away again is not away all the time.
-        inbox.away = false;
+        if let Some(more) = &mut inbox.more {
+            more.away = false;
+        }
     }
 
     /// The user is not online, and may never come back.
     pub(super) fn watch(&mut self, user: UserId, now: Mono) {
         if let Some(inbox) = self.inboxes.get_mut(&user)
-            && !std::mem::replace(&mut inbox.watched, true)
+            && !std::mem::replace(&mut inbox.more.get_or_insert_default().watched, true)
         {
             self.retiring.push_back((now.plus(KEPT), user));
         }
@@ -131,7 +133,7 @@ impl Live {
         let Notice { news, except } = notice;
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
-        let events = inbox.events.get_or_insert_default();
+        let More { events, .. } = &mut **inbox.more.get_or_insert_default();
         events.retain(|older| !news.replaces(&older.news) && now <= older.until);
         let until = match news {
             News::Event(Event::Typing { .. }) => now.plus(TYPING),
@@ -158,7 +160,9 @@ impl Live {
         if live < inbox.floor || live > self.newest {
             return Since::Missed;
         }
-        let Some(events) = &inbox.events else { return Since::News(Vec::new()) };
+        let Some(More { events, .. }) = inbox.more.as_deref() else {
+            return Since::News(Vec::new());
+        };
         let newer = events.iter().rev().take_while(|entry| entry.number > live).count();
         let events = events.iter().skip(events.len() - newer);
         let told = events
@@ -192,9 +196,13 @@ impl Live {
             self.retiring.pop_front();
             give_back(&mut self.retiring);
             let Some(inbox) = self.inboxes.get_mut(&user) else { continue };
+            let more = inbox.more.get_or_insert_default();
             if is_online(user) {
-                inbox.watched = false;
-            } else if std::mem::replace(&mut inbox.away, true) {
+                more.watched = false;
+                if more.events.is_empty() {
+                    inbox.more = None;
+                }
+            } else if std::mem::replace(&mut more.away, true) {
                 self.inboxes.remove(&user);
             } else {
                 self.retiring.push_back((now.plus(KEPT), user));
@@ -320,7 +328,11 @@ mod tests {
         let rest = Since::News(vec![(2, presence(3, true))]);
         assert_eq!(live.since(ANNA, 0, None, later), rest);
         live.publish(ANNA, told(typing(4)), later);
-        assert_eq!(live.inboxes.get(&ANNA).unwrap().events.as_ref().unwrap().len(), 2, "it left");
+        assert_eq!(
+            live.inboxes.get(&ANNA).unwrap().more.as_ref().unwrap().events.len(),
+            2,
+            "it left"
+        );
     }
 
     #[test]
