@@ -11,6 +11,7 @@
 //! This file calls and orders; phase 4 has one of its own, `release`. Neither parses, queries or
 //! formats anything.
 
+mod facade;
 mod release;
 
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, T
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
 use crate::web::{self, Problem, Reach, Route};
+use facade::Facade;
 use release::DRAIN_RETRY;
 pub(crate) use release::reply;
 
@@ -49,6 +51,8 @@ pub struct Chat {
     unfinished: Vec<HoldId>,
     /// All polls are to leave; so many there were, and so many have left.
     leaving: Option<(u32, u32)>,
+    /// For pages of 2013, where those are let in.
+    facade: Option<Box<Facade>>,
     turn: Turn,
 }
 
@@ -95,6 +99,7 @@ impl Chat {
             logic.make_demo_accounts(now)?;
         }
         let metrics = Rc::default();
+        let facade = config.seed_facade.then(Box::default);
         Ok(Self {
             config,
             logic,
@@ -107,6 +112,7 @@ impl Chat {
             line_since: now.mono,
             unfinished: Vec::new(),
             leaving: None,
+            facade,
             turn: Turn::default(),
         })
     }
@@ -152,6 +158,9 @@ impl Chat {
         client: Client,
         request: &Request<'_>,
     ) -> Result<Considered, Problem> {
+        if self.facade.is_some() && request.target.path() == web::facade::PATH {
+            return self.consider_2013(now, client, request).map_err(Problem::in_2013);
+        }
         let reach = Reach { operator: client.is_operator, lab: self.config.has_lab() };
         let matched = web::route(request, reach)?;
         let mut page = None;
@@ -180,7 +189,8 @@ impl Chat {
             _ => {}
         }
         let address = client_address(client.peer, request, &self.config.trusted_proxy);
-        let origin = self.admit(now, client.connection, address, matched.route, request)?;
+        let (token, recorded) = (web::bearer_token(request), Some((client.connection, request)));
+        let origin = self.admit(now, address, matched.route, token, recorded)?;
         if let Some(response) = self.record(now, origin, matched.route, request)? {
             return Ok(Considered::Answer(response));
         }
@@ -243,17 +253,19 @@ impl Chat {
     fn admit(
         &mut self,
         now: Now,
-        connection: ConnectionId,
         address: IpAddr,
         route: Route,
-        request: &Request<'_>,
+        token: Result<&str, Problem>,
+        recorded: Option<(ConnectionId, &Request<'_>)>,
     ) -> Result<Origin, Problem> {
         let mut caller = None;
         if route.needs_token() {
-            let token = web::bearer_token(request)?;
-            let known = self.logic.authenticate(now, token);
+            let known = self.logic.authenticate(now, token?);
             let known = known.map_err(|refusal| self.refused(refusal))?;
-            if self.recorder.is_armed() && !route.is_recording() {
+            if let Some((connection, request)) = recorded
+                && self.recorder.is_armed()
+                && !route.is_recording()
+            {
                 let lane = web::lane(request);
                 self.recorder.claim(connection, known, &lane, route.has_password());
             }
@@ -296,7 +308,7 @@ impl Chat {
     /// end of the turn.
     fn hold(&mut self, now: Now, connection: ConnectionId, wait: &Wait) -> HoldId {
         let time = match wait.manner {
-            Manner::Poll => wait.wait,
+            Manner::Poll | Manner::Keepline => wait.wait,
             Manner::EventStream | Manner::Lines => {
                 let (head, first) = web::begin_stream(wait.manner);
                 self.send(connection, Answer::Begin(head, first));
@@ -347,14 +359,15 @@ impl Chat {
     fn work(&mut self, now: Now) {
         let done: Vec<_> = self.logic.work(now).collect();
         for (Ticket(connection), result) in done {
-            let response = match result {
-                Ok(reply) => web::respond(&reply),
-                Err(refusal) => {
-                    let problem = self.refused(refusal);
-                    self.problem(problem)
-                }
+            let connection = ConnectionId(connection);
+            let result = result.map_err(|refusal| self.refused(refusal));
+            let result = if self.has_entered(connection) {
+                result.and_then(|reply| self.speak_2013(now, &reply)).map_err(Problem::in_2013)
+            } else {
+                result.map(|reply| web::respond(&reply))
             };
-            self.answer(ConnectionId(connection), response);
+            let response = result.unwrap_or_else(|problem| self.problem(problem));
+            self.answer(connection, response);
         }
     }
 
@@ -431,9 +444,17 @@ impl Handler for Chat {
     }
 
     fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>) {
-        match hold {
-            Some(hold) => self.hang_up(now, hold),
-            None => self.logic.cancel(ticket(connection)),
+        if let Some(hold) = hold {
+            self.hang_up(now, hold);
+        } else {
+            self.has_entered(connection);
+            self.logic.cancel(ticket(connection));
+        }
+    }
+
+    fn broken(&mut self, connection: ConnectionId) {
+        if let Some(facade) = &mut self.facade {
+            facade.broken(connection);
         }
     }
 

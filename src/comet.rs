@@ -250,7 +250,7 @@ impl Comet {
         self.entry_mut(older).newer = slot;
         self.entry_mut(newer).older = slot;
         self.deadlines.set(slot, deadline);
-        self.streams += usize::from(manner != Manner::Poll);
+        self.streams += usize::from(manner.is_stream());
         HoldId { slot, serial }
     }
 
@@ -273,7 +273,7 @@ impl Comet {
             self.entry_mut(entry.newer).older = entry.older;
         }
         self.deadlines.cancel(id.slot);
-        self.streams -= usize::from(hold.manner != Manner::Poll);
+        self.streams -= usize::from(hold.manner.is_stream());
         assert!(self.deadlines.len() <= self.holds.len(), "a deadline without a poll");
         log::debug!("poll of user {user} left: {}", left.explain());
         Some(hold)
@@ -359,7 +359,7 @@ impl Comet {
 
     /// How long a poll has waited, as exactly as deadlines are kept. Of a stream nobody knows.
     pub fn waited(&self, id: HoldId, now: Mono) -> Option<Duration> {
-        let hold = self.get(id).filter(|hold| hold.manner == Manner::Poll)?;
+        let hold = self.get(id).filter(|hold| !hold.manner.is_stream())?;
         let left = self.deadlines.get(id.slot).map_or(Duration::ZERO, |until| until.since(now));
         Some(Duration::from_millis(hold.wait_ms.into()).saturating_sub(left))
     }

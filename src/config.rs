@@ -35,6 +35,7 @@ pub use usage::UsageError;
 
 /// Everything that can be set about a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
     /// Where to accept connections. This machine alone, until somebody decides otherwise: without
     /// TLS before it, passwords cross the network as they are.
@@ -66,6 +67,10 @@ pub struct Config {
     /// Who sees everybody's connections in the lab; all others see their own. Names of accounts, since
     /// the server knows no other kind of administrator.
     pub lab_admin: Vec<UserName>,
+    /// Whether to answer the chat page of 2013 as well: see `docs/2013.md`. Off, since nobody needs it to
+    /// chat, and since forms can be sent by the pages of other sites; what they carry is checked all the
+    /// same.
+    pub seed_facade: bool,
     /// Serve the pages from this folder instead of from the binary, to work on them.
     pub www: Option<PathBuf>,
     /// Whether failed passwords, registrations and messages are limited in rate. Off is for
@@ -258,6 +263,7 @@ impl Default for Config {
             demo: false,
             lab: false,
             lab_admin: Vec::new(),
+            seed_facade: false,
             www: None,
             log: LevelFilter::Info,
             log_format: LogFormat::Text,

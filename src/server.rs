@@ -100,7 +100,10 @@ impl<H: Handler> Server<H> {
             Input::AcceptedOperator { connection } => self.accept_operator(now, connection),
             Input::Received { connection, bytes } => self.receive(now, connection, bytes, outputs),
             Input::Ended { connection } => self.end(now, connection, outputs),
-            Input::Gone { connection } => self.remove(now, connection),
+            Input::Gone { connection } => {
+                self.handler.broken(connection);
+                self.remove(now, connection);
+            }
             Input::Blocked { connection } => self.blocked(now, connection),
             Input::Flushed { connection } => self.flushed(now, connection, outputs),
             Input::Drain => self.drain(now, outputs),
@@ -349,7 +352,11 @@ impl<H: Handler> Server<H> {
             log::debug!("a connection ran out of time: {timer:?}");
             match timer {
                 Timer::Head | Timer::Body => self.refuse(now, id, Refused::TimedOut),
-                Timer::Idle | Timer::Linger | Timer::Write => self.close(now, id, outputs),
+                Timer::Write => {
+                    self.handler.broken(id);
+                    self.close(now, id, outputs);
+                }
+                Timer::Idle | Timer::Linger => self.close(now, id, outputs),
                 Timer::Off => unreachable!("a deadline is for something"),
             }
         }

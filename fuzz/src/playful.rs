@@ -99,7 +99,9 @@ impl Handler for Playful {
         while let Some(id) = self.comet.next_overdue(now.mono) {
             let hold = self.comet.release(id, Left::Expired).expect("it is held");
             let answer = match hold.manner {
-                Manner::Poll => Answer::Whole(Response::new(200).json(b"[]".to_vec())),
+                Manner::Poll | Manner::Keepline => {
+                    Answer::Whole(Response::new(200).json(b"[]".to_vec()))
+                }
                 Manner::Lines | Manner::EventStream => Answer::End(b"last\n".to_vec()),
             };
             answers.push((hold.connection, answer));

@@ -28,6 +28,7 @@ const RELEASED_RETRY: Duration = Duration::from_secs(10);
 impl Chat {
     pub(super) fn release(&mut self, now: Now, published: &Published, answers: &mut Answers) {
         for caller in &published.ended {
+            self.facade_ended(caller.session_id);
             let polls: Vec<HoldId> = self.comet.of_user(caller.user_id).collect();
             for id in polls {
                 if self.comet.get(id).is_some_and(|hold| hold.caller == *caller) {
@@ -105,8 +106,11 @@ impl Chat {
                 let response = web::respond(&reply(&hold, batch, None, false));
                 self.leave(now, id, Left::News, Answer::Whole(response));
             }
+            Ok(Some(batch)) if hold.manner == Manner::Keepline => {
+                self.ask_line(now, id, &hold, &batch);
+            }
             Ok(Some(batch)) => self.stream(id, &hold, &batch),
-            Ok(None) if hold.wait_ms == 0 && hold.manner == Manner::Poll => self.expire(now, id),
+            Ok(None) if hold.wait_ms == 0 && !hold.manner.is_stream() => self.expire(now, id),
             Ok(None) => self.make_room(now, hold.caller.user_id),
             Err(error) => {
                 log::error!("what there is for a poll could not be read: {error}");
@@ -127,9 +131,9 @@ impl Chat {
     }
 
     /// The time of a poll is over, or a stream was silent for long.
-    fn expire(&mut self, now: Now, id: HoldId) {
+    pub(super) fn expire(&mut self, now: Now, id: HoldId) {
         let Some(hold) = self.comet.get(id) else { return };
-        if hold.manner == Manner::Poll {
+        if !hold.manner.is_stream() {
             return self.leave_empty_handed(now, id, Left::Expired, None);
         }
         match self.logic.may_go_on(now, hold.caller) {
@@ -159,13 +163,20 @@ impl Chat {
         let Some(hold) = self.comet.get(id) else { return };
         let answer = match hold.manner {
             Manner::Poll => Answer::Whole(Problem::unauthorized().respond()),
+            Manner::Keepline => Answer::Whole(Problem::unauthorized().in_2013().respond()),
             stream => Answer::End(web::end_stream(stream, "unauthorized")),
         };
         self.leave(now, id, Left::LoggedOut, answer);
     }
 
     /// A poll has to leave, and most likely there is nothing for it.
-    fn leave_empty_handed(&mut self, now: Now, id: HoldId, left: Left, retry: Option<Duration>) {
+    pub(super) fn leave_empty_handed(
+        &mut self,
+        now: Now,
+        id: HoldId,
+        left: Left,
+        retry: Option<Duration>,
+    ) {
         let Some(hold) = self.comet.get(id) else { return };
         let released = left == Left::Released;
         let answer = if hold.manner == Manner::Poll {
@@ -176,6 +187,8 @@ impl Chat {
                 self.recorder.empty(hold.connection);
             }
             Answer::Whole(web::respond(&reply(&hold, batch, retry, released)))
+        } else if hold.manner == Manner::Keepline {
+            Answer::Whole(self.last_line(now, &hold, released))
         } else {
             let code = if released { "released" } else { "draining" };
             Answer::End(web::end_stream(hold.manner, code))
@@ -184,7 +197,7 @@ impl Chat {
     }
 
     /// A poll leaves the comet, with its answer.
-    fn leave(&mut self, now: Now, id: HoldId, left: Left, answer: Answer) {
+    pub(super) fn leave(&mut self, now: Now, id: HoldId, left: Left, answer: Answer) {
         if let Some(hold) = self.take(now, id, left) {
             self.send(hold.connection, answer);
             if left == Left::News {

@@ -99,6 +99,7 @@ const MORE: &[Setting] = &[
     setting!(log_format, "lines for people, or of JSON"),
     setting!(lab, flag, "serve the lab, where one sees how it works"),
     setting!(lab_admin, "who sees all connections there"),
+    setting!(seed_facade, flag, "answer the chat page of 2013, too"),
     setting!(www, "serve the pages from this folder"),
     setting!(rate_limits, "off for a trusted network or a load test"),
     setting!(password_iterations, 1_000..=10_000_000, "rounds of PBKDF2 for new passwords"),

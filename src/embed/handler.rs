@@ -272,6 +272,10 @@ impl Handler for Embedded {
         self.chat.gone(now, connection, hold);
     }
 
+    fn broken(&mut self, connection: ConnectionId) {
+        self.chat.broken(connection);
+    }
+
     fn drain(&mut self, now: Now) {
         self.draining = true;
         self.chat.drain(now);

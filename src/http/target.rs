@@ -104,12 +104,17 @@ impl<'a> Target<'a> {
     /// The decoded `name=value` pairs of the query in their order; `+` is a space, a missing value
     /// is empty.
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
-        let pairs = self.query.unwrap_or("").split('&').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name, true), decode(value, true))
-        })
+        form_pairs(self.query.unwrap_or(""))
     }
+}
+
+/// The decoded `name=value` pairs of a query, or of a body of `application/x-www-form-urlencoded`.
+pub fn form_pairs(text: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + use<'_> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name, true), decode(value, true))
+    })
 }
 
 const fn is_target_byte(byte: u8) -> bool {

@@ -280,6 +280,15 @@ pub enum Manner {
     EventStream,
     /// Again and again, by lines of JSON.
     Lines,
+    /// Once, and one message alone: as pages of 2013 were, by the facade.
+    Keepline,
+}
+
+impl Manner {
+    /// Whether the answer goes on.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::EventStream | Self::Lines)
+    }
 }
 
 /// A good answer.

@@ -127,6 +127,18 @@ impl Logic {
         Ok(Reply::Done)
     }
 
+    /// Between whom a message was said, its sender first; `None` for what was said in a group.
+    pub fn said_between(&mut self, message: &Message) -> Result<Option<[User; 2]>, Refusal> {
+        let Some(room) = self.room(message.conversation_id)? else { return Ok(None) };
+        let other = room.members().find(|&user| user != message.sender_id);
+        match other {
+            Some(other) if room.kind == Kind::Direct => {
+                Ok(Some([self.user(message.sender_id)?, self.user(other)?]))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn seen_conversation(
         &self,
         me: UserId,

@@ -27,6 +27,9 @@ pub trait Handler {
     /// The client is gone before it was answered.
     fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>);
 
+    /// A connection has not ended in order: perhaps the last answer on it has not arrived.
+    fn broken(&mut self, _: ConnectionId) {}
+
     /// The server is to stop: what is kept is to be answered at the end of this turn.
     fn drain(&mut self, now: Now);
 

@@ -19,6 +19,7 @@
 //! | what it asks for | 400 `bad_cursor`, 403 404 409 503 | the logic |
 
 mod control;
+pub mod facade;
 mod fields;
 mod json;
 mod metrics;

@@ -21,6 +21,8 @@ pub struct Problem {
     retry: Option<Duration>,
     /// Which methods there are.
     allow: Option<String>,
+    /// It is told to a page of 2013, too.
+    in_2013: bool,
 }
 
 /// How long a client waits before it tries to write again, where nobody can know.
@@ -28,7 +30,15 @@ const RETRY: Duration = Duration::from_secs(2);
 
 impl Problem {
     fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None, retry: None, allow: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            field: None,
+            retry: None,
+            allow: None,
+            in_2013: false,
+        }
     }
 
     /// There is no such path, or nothing behind it.
@@ -111,6 +121,32 @@ impl Problem {
         Self { field: Some(field), ..Self::new(422, code, detail) }
     }
 
+    /// Says it in the words of 2013 besides (see [`super::facade`]).
+    #[must_use]
+    pub fn in_2013(self) -> Self {
+        Self { in_2013: true, ..self }
+    }
+
+    /// To whom something was to be said is no friend.
+    pub fn not_friends() -> Self {
+        Refusal::NotFriends.into()
+    }
+
+    /// Another Keepline of the same session, or one too many of its user, took its place.
+    pub fn released() -> Self {
+        Self::new(409, "released", "A newer request took the place of this one.")
+    }
+
+    /// A page of another site asks, by a form.
+    pub(super) fn cross_site() -> Self {
+        Self::new(403, "cross_site", "This cannot be asked for from the page of another site.")
+    }
+
+    pub(super) fn not_a_form() -> Self {
+        let detail = "The body is not application/x-www-form-urlencoded.";
+        Self::new(415, "unsupported_media_type", detail)
+    }
+
     /// The response that says so.
     pub fn respond(self) -> Response {
         let mut body = Vec::with_capacity(160);
@@ -122,6 +158,10 @@ impl Problem {
         object.text("detail", &self.detail);
         if let Some(field) = self.field {
             object.text("field", field);
+        }
+        if self.in_2013 {
+            object.integer("ResponseStatus", 0);
+            object.text("ResponseDetails", &self.detail);
         }
         object.end();
         let mut response = Response::new(self.status)

@@ -229,7 +229,7 @@ fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
     Ok(Call::Events { cursor, wait, manner })
 }
 
-fn user_agent(request: &Request<'_>) -> String {
+pub(super) fn user_agent(request: &Request<'_>) -> String {
     request
         .field("user-agent")
         .map(|value| String::from_utf8_lossy(value).into_owned())

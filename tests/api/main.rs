@@ -10,6 +10,7 @@ mod conversations;
 mod deletion;
 mod description;
 mod events;
+mod facade;
 mod friends;
 mod groups;
 mod lab;
