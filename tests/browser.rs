@@ -101,7 +101,7 @@ impl Drop for Server {
 /// Starts the binary and waits until it says where it listens.
 fn spawn(data: &Path, listen: &str) -> (Child, String) {
     let mut process = command(env!("CARGO_BIN_EXE_lovejoy"))
-        .args(["--demo", "--password-iterations", "1000", "--rate-limits", "off"])
+        .args(["--demo", "--seed-facade", "--password-iterations", "1000", "--rate-limits", "off"])
         .args(["--listen", listen, "--data"])
         .arg(data)
         .stdout(Stdio::piped())
