@@ -15,22 +15,28 @@
 //! 4. *A poll leaves by exactly one exit*, and every exit has a name: see [`Left`].
 //!
 //! ```text
-//!               hold                   asked: nothing, again and again
-//!    request ----------> [ held ] <------------------------------------+
-//!                           |  woken ----------> ask the store --------+
-//!                           |                        | something
-//!      HungUp LoggedOut     |                        v
-//!      Released Expired  <--+                       News
-//!      Draining
+//!               hold                 asked: nothing, so it stays, with its old deadline
+//!    request ----------> [ held ] <--------------------------------------+
+//!                           |  |                                         |
+//!                           |  +-- wake --> [ in line ] -- its turn --> asked
+//!                           |               (once, however                |
+//!      HungUp LoggedOut     |                often woken)                 | something
+//!      Released Expired  <--+                                             v
+//!      Draining                                                          News
 //! ```
+//!
+//! Who is woken waits in a line, and whoever calls this takes from it as many as it likes: the server a
+//! portion a turn, so that one message to a crowd keeps nobody else waiting. A poll may leave from
+//! within the line by any exit; what is left of it there is passed over.
 //!
 //! A *stream* is a poll that stays: news are written to it piece by piece, and only its cursor moves
 //! on. It has the same exits but the first, and its deadline is that of the next sign of life. While
 //! its socket is full it is not asked for: what it has not got yet waits in the store, not in memory.
 //!
-//! A held poll costs one entry here, and no buffer anywhere. Two indexes lead to it: the ring of
-//! its user's polls, oldest first (whom to wake), and a timing wheel (whom to expire). Holding,
-//! releasing and expiring take constant time.
+//! A held poll costs one entry here, and no buffer anywhere. Entries lie in chunks (see
+//! [`crate::chunks`]): a crowd that comes moves nobody, and one that has left leaves its memory behind
+//! for others. Two indexes lead to an entry: the ring of its user's polls, oldest first (whom to wake),
+//! and a timing wheel (whom to expire). Holding, releasing and expiring take constant time.
 //!
 //! It needs nothing of the rest: whoever has something to wait for can hold polls here.
 //!
@@ -167,7 +173,7 @@ pub struct Comet {
     users: Map<UserId, Ring>,
     /// By slot.
     deadlines: Wheel,
-    /// Polls to be asked for, each once.
+    /// The line of polls to be asked for, each once; some may have left meanwhile.
     woken: VecDeque<HoldId>,
     /// Polls whose time is over.
     overdue: VecDeque<HoldId>,
@@ -319,7 +325,7 @@ impl Comet {
         self.len_of_user(user)
     }
 
-    /// Whether any is in that line, or was.
+    /// Whether anything is in that line, be it only what is left of polls that have gone.
     pub fn has_woken(&self) -> bool {
         !self.woken.is_empty()
     }
