@@ -1,4 +1,4 @@
-//! Embeds the files under `www/`, and the description of the web service: bytes, compressed bytes,
+//! Embeds the files under `www/`, the description of the web service and the tour: bytes, compressed bytes,
 //! tags and types, as one sorted table of Rust.
 //!
 //! Also tells the linker what the released program does without.
@@ -34,6 +34,11 @@ fn main() -> io::Result<()> {
     if root.is_dir() {
         walk(&root, "", &mut pages)?;
     }
+    // The tour is read where the code is, and in the lab.
+    let docs = root.with_file_name("docs");
+    walk(&docs.join("tour"), "/lab/docs", &mut pages)?;
+    pages.push(("/lab/docs/2013.md".to_owned(), docs.join("2013.md")));
+    println!("cargo::rerun-if-changed={}", docs.display());
     let description = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("src/web/openapi.json");
     println!("cargo::rerun-if-changed={}", description.display());
     let file = out.join("openapi.json");

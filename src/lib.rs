@@ -40,7 +40,8 @@
 //! Ten minutes for the comet: `www/poll.js` (the client that asks), [`comet`] (the server that waits),
 //! [`chat`] (the turn around it), [`server`] and [`connection`] (the sockets' states), [`event_loop`]
 //! (the only file that touches them). Then `logic/events.rs` for what a poll is answered with, and
-//! [`entity::Cursor`] for why nothing is lost between two of them.
+//! [`entity::Cursor`] for why nothing is lost between two of them. `docs/tour` goes that way step by step,
+//! with the pitfalls and with exercises.
 //!
 //! # In your own program
 //!

@@ -1,5 +1,5 @@
-//! Holds the documents to the truth: `docs/http.md` speaks of code and tests that are there, and
-//! `docs/guide.md` of commands that work.
+//! Holds the documents to the truth: `docs/http.md` and `docs/tour` speak of code and tests that are
+//! there, `docs/guide.md` of commands that work.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,6 +33,145 @@ fn the_table_of_requirements_names_files_functions_and_tests_that_exist() {
         rows += 1;
     }
     assert!(rows > 50, "the table is found: {rows} rows");
+}
+
+/// Each pitfall names the code that answers it and a test that shows it: both are there.
+#[test]
+fn every_pitfall_is_answered_by_code_and_shown_by_a_test_that_exist() {
+    let page = read("docs/tour/pitfalls.md");
+    let (mut rows, mut numbers) = (0, Vec::new());
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.contains("` |")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let &[number, text, code, test] = &cells[..] else { panic!("four cells: {row}") };
+        assert!(text.len() > 20, "{row}");
+        numbers.extend(number.parse::<usize>());
+        let (path, name) = quoted_pair(code);
+        assert!(has_word(&read(path), name), "{path} has no {name}: {row}");
+        let (path, name) = quoted_pair(test);
+        let source = read(path);
+        let is_there = match Path::new(path).extension().and_then(|it| it.to_str()) {
+            Some("rs") => has_function(&source, name, true),
+            _ => source.contains(name),
+        };
+        assert!(is_there, "{path} has no test {name}: {row}");
+        rows += 1;
+    }
+    assert_eq!(numbers, (1..=44).collect::<Vec<_>>(), "in order, none left out");
+    assert!(rows > 44);
+}
+
+/// What the pages of the tour point to is there; and of "`name` in [`file`](…)" the name is in the file.
+#[test]
+fn the_links_of_the_tour_hold() {
+    let (mut links, mut names) = (0, 0);
+    for path in tour().into_iter().chain(["docs/2013.md".into(), "docs/lab.md".into()]) {
+        let page = read(&path);
+        let folder = Path::new(&path).parent().expect("a folder");
+        let pieces: Vec<&str> = page.split("](").collect();
+        for (before, behind) in pieces.iter().zip(&pieces[1..]) {
+            let (target, _) = behind.split_once(')').expect("the end of a link");
+            if target.starts_with("https://") {
+                continue;
+            }
+            let (file, place) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { resolved(folder, file) };
+            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
+            assert!(there.exists(), "{path} points to {target}");
+            assert!(place.is_empty() || has_heading(&read(&file), place), "{path}: {target}");
+            links += 1;
+            // "`name` in [`file`" stands before the target.
+            if let Some((name, shown)) = before.rsplit_once("` in [`")
+                && shown.strip_suffix('`') == Some(&file)
+            {
+                let name = name.rsplit(['`', ':']).next().expect("a name");
+                assert!(has_word(&read(&file), name), "{path}: {file} has no {name}");
+                names += 1;
+            }
+        }
+    }
+    assert!(links > 60 && names > 15, "they are found: {links} {names}");
+}
+
+/// Each exercise plants a bug that is there and fits the sources, gives a hint, and is answered.
+#[test]
+fn every_exercise_plants_a_bug_that_fits_the_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = read("docs/tour/exercises.md");
+    let mut exercises: Vec<&str> = page.split("\n## ").skip(1).collect();
+    let own = exercises.pop().expect("the last is one's own");
+    assert!(own.contains("Your own"));
+    assert!(exercises.len() >= 9, "{}", exercises.len());
+    let said = read("tests/sim/README.md");
+    for (index, exercise) in exercises.iter().enumerate() {
+        assert!(exercise.starts_with(&format!("{}. ", index + 1)), "{exercise}");
+        for part in ["*Symptom.*", "<summary>A hint</summary>", "<summary>The answer</summary>"] {
+            assert_eq!(exercise.matches(part).count(), 1, "{part}: {exercise}");
+        }
+        let (_, answer) = exercise.split_once("<summary>The answer</summary>").expect("an answer");
+        let name = answer.split('`').nth(1).expect("its name");
+        assert!(!exercise[..exercise.len() - answer.len()].contains(name), "{name} is told early");
+        assert!(said.contains(&format!("| `{name}` ")), "{name} is in the table of bugs");
+        let patch = root.join(format!("tests/sim/mutations/{name}.patch"));
+        let file = fs::File::open(&patch).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut command = Command::new("patch");
+        let command = command.args(["-p1", "-s", "-f", "--dry-run"]).current_dir(root).stdin(file);
+        let fits = command.output().expect("patch runs");
+        let why = String::from_utf8_lossy(&fits.stdout);
+        assert!(fits.status.success(), "{name} does not fit: {why}");
+    }
+}
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The pages of the tour.
+fn tour() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tour");
+    let entries = fs::read_dir(folder).expect("the tour");
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("UTF-8");
+    entries.map(|entry| format!("docs/tour/{}", name(entry.expect("an entry")))).collect()
+}
+
+/// A path that is told from a folder.
+fn resolved(folder: &Path, target: &str) -> String {
+    let mut parts: Vec<&str> = folder.iter().map(|part| part.to_str().expect("UTF-8")).collect();
+    for part in target.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// The path and the name in "`path` `name`".
+fn quoted_pair(cell: &str) -> (&str, &str) {
+    let quoted: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+    let &[path, name] = &quoted[..] else { panic!("`file` `name`: {cell}") };
+    (path, name)
+}
+
+/// Whether a name stands somewhere as a word of its own.
+fn has_word(source: &str, name: &str) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    source.match_indices(name).any(|(at, _)| {
+        let bytes = source.as_bytes();
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        !before.is_some_and(is_part) && !bytes.get(at + name.len()).is_some_and(is_part)
+    })
+}
+
+/// Whether a page has a heading that is linked to by this name.
+fn has_heading(page: &str, place: &str) -> bool {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let mut names = headings.map(|line| {
+        let text = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = text.chars().filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'));
+        kept.map(|it| if it == ' ' { '-' } else { it }).collect::<String>()
+    });
+    names.any(|name| name == place)
 }
 
 /// Whether a function of this name is there; a test, if it has to be one.

@@ -3,7 +3,7 @@
 //!
 //! Knows validators, precompressed variants and ranges; does not know routes. Every file is at its
 //! own path, and a path that ends in a slash means the `index.html` there. There is no listing. The
-//! description of the web service is a page of the program, whatever the folder.
+//! description of the web service and the tour are pages of the program, whatever the folder.
 //!
 //! Rules:
 //! 1. *Caches ask every time* (`no-cache`), and are told 304 by a tag made of the content: nothing
@@ -35,8 +35,9 @@ use super::target::Target;
 /// Files in a folder that are larger than this are not pages; they are read whole.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// What the web service is, for programs.
+/// What the web service is, for programs; and the tour of all this, for people.
 const DESCRIPTION: &str = "/openapi.json";
+const TOUR: &str = "/lab/docs/";
 
 /// What every page says, whatever becomes of the request: scripts and styles come from here alone,
 /// and no site may frame it. `img-src` and `data:`, `blob:` are for pictures that the app draws
@@ -124,7 +125,7 @@ impl Pages {
             path.to_mut().push_str("index.html");
         }
         match &self.root {
-            Some(root) if path != DESCRIPTION => Page::read(root, &path),
+            Some(root) if path != DESCRIPTION && !path.starts_with(TOUR) => Page::read(root, &path),
             _ => Page::embedded(&path),
         }
     }
