@@ -98,7 +98,7 @@ export const section = {
     leave();
     root.append(h("div", { class: "seed" },
       h("section", { class: "panel" }, h("h2", { text: t("facade_page") }), enter, friends, old.element,
-        h("p", {}, offline, again), notice),
+        h("div", { class: "buttons" }, offline, again), notice),
       h("section", { class: "panel" }, h("h2", { text: t("facade_today", { name: lab.user.display_name }) }),
         now.element)),
     h("h2", { text: t("facade_log") }), exchanges,
@@ -195,7 +195,8 @@ function field(name, type, value) {
 
 /** What was said, and a box to say more. @param {string} name */
 function talk(name) {
-  const log = h("ol", { class: "seed-log", role: "log", "aria-label": name, tabindex: 0 });
+  const said = h("ul", { role: "list" });
+  const log = h("div", { class: "seed-log", role: "log", "aria-label": name, tabindex: 0 }, said);
   const input = h("input", { type: "text", required: true, autocomplete: "off" });
   const label = h("span");
   const send = h("button", { class: "primary" });
@@ -210,7 +211,7 @@ function talk(name) {
     element: h("div", {}, log, form),
     /** @param {string} text @param {boolean} mine */
     show(text, mine) {
-      log.append(h("li", { class: mine ? "mine" : null, text }));
+      said.append(h("li", { class: mine ? "mine" : null, text }));
       log.scrollTop = log.scrollHeight;
     },
     /** @param {string} whom @param {string} word @param {((text: string) => void) | null} how */
