@@ -42,8 +42,8 @@ fn every_pitfall_is_answered_by_code_and_shown_by_a_test_that_exist() {
     let (mut rows, mut numbers) = (0, Vec::new());
     for row in page.lines().filter(|line| line.starts_with("| ") && line.contains("` |")) {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let &[number, text, code, test] = &cells[..] else { panic!("four cells: {row}") };
-        assert!(text.len() > 20, "{row}");
+        let &[number, wrong, code, test] = &cells[..] else { panic!("four cells: {row}") };
+        assert!(wrong.len() > 20, "{row}");
         numbers.extend(number.parse::<usize>());
         let (path, name) = quoted_pair(code);
         assert!(has_word(&read(path), name), "{path} has no {name}: {row}");
