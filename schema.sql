@@ -11,7 +11,7 @@
 CREATE TABLE identity (
     database_id  BLOB NOT NULL,
     marked_id    INTEGER NOT NULL DEFAULT 0,
-    forgets      INTEGER NOT NULL DEFAULT 0,  -- 1: numbers may have been given that are not known here
+    forgets      INTEGER NOT NULL DEFAULT 0,  -- so many numbers may have been given that are not known here
     forgotten_id INTEGER NOT NULL DEFAULT 0,  -- messages up to this one were removed for their age
     room         BLOB                         -- nothing, but while it is tried whether there is room
 ) STRICT;
@@ -147,5 +147,6 @@ CREATE TABLE signatures (
 CREATE TABLE index_levels (
     level     INTEGER PRIMARY KEY,
     newest_id INTEGER NOT NULL,
-    swept_id  INTEGER NOT NULL            -- up to this message the next level has all entries alone
+    swept_id  INTEGER NOT NULL,           -- up to this message the next level has all entries alone
+    messages  INTEGER NOT NULL            -- about so many it answers for: numbers have gaps
 ) STRICT;

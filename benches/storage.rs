@@ -7,10 +7,14 @@
 //! ```
 //!
 //! One user is in a thousand conversations of two, who say some words to each other, at random and each
-//! with a nonce: the worst that can happen to an index. Bytes are what the kernel has sent towards the
-//! disk on behalf of this process (`write_bytes` in `/proc/self/io`): whole blocks of the file system,
-//! the log, the database after it, and all upkeep included; the file system's own journal is not. Each
-//! commit is one `fdatasync` of the log.
+//! with a nonce: the worst that can happen to an index. One of the conversations has a tenth of all.
+//!
+//! Bytes are what the kernel has sent towards the disk on behalf of this process (`write_bytes` in
+//! `/proc/self/io`): whole blocks of the file system, of the log and of the database; its own journal is
+//! not counted. What a commit costs is measured on the finished database, as the server writes it: one
+//! `fdatasync` each. What upkeep costs is measured while the last million of messages is written, since much
+//! of it is done seldom; it is the same in the long run however messages come. It is synced when the log
+//! is brought into the database, twice.
 
 use std::fmt;
 use std::fs;
@@ -18,21 +22,30 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lovejoy::config::Durability;
-use lovejoy::data::{HistoryPage, Job, NewAccount, NewMessage, Store, StoreError};
+use lovejoy::config::{Config, Durability};
+use lovejoy::data::{HistoryPage, Job, NewAccount, NewMessage, Store, StoreError, back_up, check};
 use lovejoy::entity::{ConversationId, MessageId, Needle, Timestamp, UserId};
 
 /// How many messages are written in one transaction where only their number matters.
 const BATCH: u32 = 500;
 
+/// Of how many messages, the last ones, it is measured what they cost.
+const MEASURED_MAX: u32 = 1_000_000;
+
+/// See `fill_fast`.
+const LONG_LOG_BYTES: usize = 256 * 1024 * 1024;
+
 const CONVERSATIONS: i64 = 1000;
 const READER: UserId = UserId(1);
+
+/// Somebody else in as many conversations, in which nothing is ever said.
+const HERMIT: UserId = UserId(CONVERSATIONS + 2);
 
 /// Said once, by the first message of all.
 const NEEDLE: &str = "Schwarzwälder 漠然";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let messages = match std::env::var("MESSAGES") {
+    let messages: u32 = match std::env::var("MESSAGES") {
         Ok(text) => text.parse()?,
         Err(_) => 300_000,
     };
@@ -43,7 +56,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = folder.join("lovejoy.db");
     let mut talk = Talk::begin(Store::open(&path, Durability::Normal, 1)?)?;
     println!("{CONVERSATIONS} conversations, {messages} messages with nonces");
-    let upkeep = talk.fill(messages)?;
+    talk.fill_fast(messages.saturating_sub(MEASURED_MAX))?;
+    let upkeep = talk.fill(messages.min(MEASURED_MAX))?;
     talk.store.end_epoch()?;
     drop(talk.store);
 
@@ -56,50 +70,56 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in [1, 10, 100] {
         talk.measure_writing(batch, &upkeep)?;
     }
+    talk.measure_long_log()?;
     drop(talk);
+    let copy = folder.join("copy.db");
+    let start = Instant::now();
+    back_up(&path, &copy, || Ok(()))?;
+    println!("{:>10.1} s to back it up", start.elapsed().as_secs_f64());
+    let start = Instant::now();
+    let faults = check(&copy)?;
+    println!(
+        "{:>10.1} s to check the copy: {} faults",
+        start.elapsed().as_secs_f64(),
+        faults.len()
+    );
     let size: u64 = ["lovejoy.db", "lovejoy.db-wal"]
         .iter()
         .filter_map(|name| fs::metadata(folder.join(name)).ok())
         .map(|file| file.len())
         .sum();
-    println!("\n{:>10} bytes of disk per message", size / u64::from(messages));
+    println!("{:>10} bytes of disk per message", size / u64::from(messages));
     fs::remove_dir_all(&folder)?;
     Ok(())
 }
 
-/// The longest of many slices, by the clock and by the processor: the rest is the disk's, and that of
-/// others who use the machine.
-#[derive(Clone, Copy, Default)]
-struct Longest {
-    slices: u32,
-    time: Duration,
-    on_processor: Duration,
-}
+/// How long many slices took. The longest are those in which the disk or somebody else had the machine.
+#[derive(Default)]
+struct Slices(Vec<Duration>);
 
-impl Longest {
+impl Slices {
     fn measure<T, E>(&mut self, act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let (start, before) = (Instant::now(), on_processor());
-        let done = act()?;
-        self.time = self.time.max(start.elapsed());
-        self.on_processor = self.on_processor.max(on_processor().saturating_sub(before));
-        self.slices += 1;
-        Ok(done)
+        let start = Instant::now();
+        let done = act();
+        self.0.push(start.elapsed());
+        done
     }
 }
 
-impl Longest {
-    fn add(&mut self, one: Self) {
-        self.slices += one.slices;
-        self.time = self.time.max(one.time);
-        self.on_processor = self.on_processor.max(one.on_processor);
-    }
-}
-
-impl fmt::Display for Longest {
+impl fmt::Display for Slices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (slices, time, on_processor) =
-            (self.slices, millis(self.time), millis(self.on_processor));
-        write!(f, "{slices} slices of {time:.1} ms at most, {on_processor:.1} ms of the processor")
+        let mut times = self.0.clone();
+        times.sort_unstable();
+        let at = |percent: usize| {
+            millis(times.get(times.len() * percent / 100).copied().unwrap_or_default())
+        };
+        let longest = millis(times.last().copied().unwrap_or_default());
+        let (half, most) = (at(50), at(99));
+        write!(
+            f,
+            "{} slices, half of them within {half:.2} ms, 99 of 100 within {most:.2}, all within {longest:.1}",
+            times.len()
+        )
     }
 }
 
@@ -120,7 +140,7 @@ struct Talk {
 
 impl Talk {
     fn begin(mut store: Store) -> Result<Self, StoreError> {
-        for number in 0..=CONVERSATIONS {
+        for number in 0..=CONVERSATIONS + 1 {
             let name = format!("user{number}");
             let new = NewAccount {
                 name: &name,
@@ -140,6 +160,9 @@ impl Talk {
                 UserId(other),
                 Timestamp(0),
             )?);
+        }
+        for other in 2..CONVERSATIONS + 2 {
+            store.add_direct_conversation(HERMIT, UserId(other), Timestamp(0))?;
         }
         store.commit()?;
         store.begin_epoch(1, Timestamp(0))?;
@@ -173,7 +196,10 @@ impl Talk {
     }
 
     fn say(&mut self, body: &str) -> Result<(), StoreError> {
-        let place = usize::try_from(self.below(CONVERSATIONS.cast_unsigned())).expect("small");
+        let place = match self.below(10) {
+            0 => 0,
+            _ => usize::try_from(self.below(CONVERSATIONS.cast_unsigned())).expect("small"),
+        };
         let other = UserId(i64::try_from(place).expect("small") + 2);
         let sender_id = if self.below(2) == 0 { READER } else { other };
         let nonce = format!("{:016x}{:016x}", self.random, self.random.wrapping_mul(31));
@@ -184,10 +210,29 @@ impl Talk {
         self.store.add_message(&new).map(drop)
     }
 
+    /// Writes messages where only their number matters: the log grows long before it is brought in.
+    fn fill_fast(&mut self, messages: u32) -> Result<(), StoreError> {
+        for number in 1..=messages {
+            if !self.store.is_still() {
+                self.store.hold_still(LONG_LOG_BYTES)?;
+            }
+            let body = self.words();
+            self.say(&body)?;
+            if number % BATCH == 0 || number == messages {
+                self.store.commit()?;
+                while self.store.upkeep_is_due(false) {
+                    self.store.keep_up()?;
+                }
+            }
+        }
+        self.store.let_go();
+        Ok(())
+    }
+
     /// Writes messages, and does the upkeep of each batch behind it, as a server does when it is quiet.
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
     fn fill(&mut self, messages: u32) -> Result<Upkeep, Box<dyn std::error::Error>> {
-        let (mut slices, mut checkpoints) = (Longest::default(), Longest::default());
+        let (mut slices, mut checkpoints) = (Slices::default(), Slices::default());
         let (mut commit_time, mut upkeep_time, mut bytes) = (Duration::ZERO, Duration::ZERO, 0);
         for number in 1..=messages {
             let start = Instant::now();
@@ -199,11 +244,11 @@ impl Talk {
                 commit_time += start.elapsed();
                 let (start, before) = (Instant::now(), bytes_written()?);
                 while self.store.upkeep_is_due(false) {
-                    let (mut slice, store) = (Longest::default(), &mut self.store);
-                    let job = slice.measure(|| store.keep_up())?;
+                    let slice = Instant::now();
+                    let job = self.store.keep_up()?;
                     let kind =
                         if job == Some(Job::Checkpoint) { &mut checkpoints } else { &mut slices };
-                    kind.add(slice);
+                    kind.0.push(slice.elapsed());
                 }
                 upkeep_time += start.elapsed();
                 bytes += bytes_written()? - before;
@@ -218,7 +263,7 @@ impl Talk {
         );
         println!("{:>10.1} us a message for its upkeep: {slices}", each(upkeep_time));
         println!("{:>10} checkpoints of the log: {checkpoints}", "");
-        let syncs = 2.0 * f64::from(checkpoints.slices) / f64::from(messages);
+        let syncs = 2.0 * checkpoints.0.len() as f64 / f64::from(messages);
         Ok(Upkeep { bytes: bytes as f64 / f64::from(messages), syncs })
     }
 
@@ -251,6 +296,25 @@ impl Talk {
         Ok(())
     }
 
+    /// What everybody waits for when a backup has taken long while much was said.
+    fn measure_long_log(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        let log_bytes_max = Config::default().backup_log_bytes_max;
+        self.store.hold_still(log_bytes_max)?;
+        loop {
+            for _ in 0..50 {
+                let body = self.words();
+                self.say(&body)?;
+            }
+            self.store.commit()?;
+            let start = Instant::now();
+            if self.store.keep_up()? == Some(Job::Checkpoint) {
+                let (mib, time) = (log_bytes_max >> 20, millis(start.elapsed()));
+                println!("\n{time:>10.1} ms to bring in a log of {mib} MiB at once");
+                return Ok(());
+            }
+        }
+    }
+
     fn measure_reading(&mut self) -> Result<(), StoreError> {
         let store = &self.store;
         let newest = store.newest_id();
@@ -265,6 +329,13 @@ impl Talk {
         ] {
             measure(what, || store.history(next(), joined, page, 50).map(drop))?;
         }
+        let large = self.conversations[0];
+        measure("the newest 50 of the largest conversation", || {
+            store.history(large, joined, HistoryPage::Newest, 50).map(drop)
+        })?;
+        measure("all of it unread, a tenth of everything", || {
+            store.unread(large, joined).map(drop)
+        })?;
         let near = MessageId(newest.0 - 150);
         measure("catching up with 150 messages in 1000 conversations", || {
             store.changes_after(READER, near, 201).map(drop)
@@ -272,9 +343,15 @@ impl Talk {
         measure("the first 200 of half of all", || {
             store.changes_after(READER, half, 201).map(drop)
         })?;
+        measure("the same of 1000 conversations in which nothing is said", || {
+            store.changes_after(HERMIT, half, 201).map(drop)
+        })?;
+        measure("what has reached somebody in 1000 conversations", || {
+            store.undelivered(READER, half, newest).map(drop)
+        })?;
         let week = MessageId(newest.0 - 1000);
         let conversations = self.conversations.clone();
-        measure("unread counts of 1000 conversations, 500 messages in all", || {
+        measure("unread counts of 1000 conversations, 1000 messages in all", || {
             conversations.iter().try_for_each(|&id| store.unread(id, week).map(drop))
         })?;
         let mut number = 0;
@@ -311,7 +388,7 @@ fn measure(what: &str, mut act: impl FnMut() -> Result<(), StoreError>) -> Resul
 fn measure_search(store: &Store, what: &str, text: &str) -> Result<(), StoreError> {
     let needle = Needle::parse(text).ok().flatten().expect("something");
     let start = Instant::now();
-    let mut slices = Longest::default();
+    let mut slices = Slices::default();
     let mut search = store.begin_search(READER, needle, MessageId(i64::MAX), 20)?;
     while !slices.measure(|| store.go_on(&mut search))? {}
     let all = millis(start.elapsed());
@@ -322,13 +399,6 @@ fn measure_search(store: &Store, what: &str, text: &str) -> Result<(), StoreErro
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-/// For how long this thread was running.
-fn on_processor() -> Duration {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
-    Duration::from_nanos(nanos.unwrap_or(0))
 }
 
 fn bytes_written() -> io::Result<u64> {

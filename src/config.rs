@@ -196,6 +196,10 @@ pub struct Config {
     /// Messages that are entered into the index on the disk together; until then their entries are in
     /// memory, each message's in some 50 bytes. The more at a time, the less is written.
     pub index_batch: usize,
+    /// How long the log of the database may become while a backup copies both, since it cannot be brought
+    /// into the database then. Past it the backup fails: what has gathered has to be brought in at once,
+    /// and everybody waits for that.
+    pub backup_log_bytes_max: usize,
     /// Polls asked for in a turn, before the others are served: at some microseconds each, a
     /// millisecond.
     pub polls_per_turn_max: usize,
@@ -319,6 +323,7 @@ impl Default for Config {
             cache_entries_max: 4096,
             notes_max: 8192,
             index_batch: 4096,
+            backup_log_bytes_max: 64 * 1024 * 1024,
             polls_per_turn_max: 256,
             reads_per_turn_max: 16,
             accepts_per_turn_max: 64,

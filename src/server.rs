@@ -513,6 +513,8 @@ impl<H: Handler> Server<H> {
                 self.handler.gone(now, id, Some(hold));
             }
             State::Deciding => self.handler.gone(now, id, None),
+            // What an operator asks for may last as long as they stay.
+            _ if connection.peer == PeerId::OPERATOR => self.handler.gone(now, id, None),
             State::Reading | State::Writing(_) | State::Lingering => {}
         }
     }

@@ -8,12 +8,13 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::OpenError;
+use super::check_index::check_index;
 use super::files::{log_of, remove_new_log};
 use super::open::{check_file, open_quietly};
 use crate::entity::{DisplayName, UserName};
 
 /// How many faults of one kind are told.
-const FAULTS_MAX: usize = 20;
+pub(super) const FAULTS_MAX: usize = 20;
 
 /// What must not be there, and a query that finds it: each row is a fault, with an id that tells which.
 const INVARIANTS: &[(&str, &str)] = &[
@@ -43,6 +44,10 @@ const INVARIANTS: &[(&str, &str)] = &[
         "message {} has the nonce of another one of its sender",
         "SELECT min(id) FROM messages WHERE nonce IS NOT NULL
          GROUP BY sender_id, nonce HAVING count(*) > 1",
+    ),
+    (
+        "message {} is forgotten, and still there",
+        "SELECT id FROM messages WHERE id <= (SELECT forgotten_id FROM identity)",
     ),
     (
         "message {} is deleted, and still says something",
@@ -120,6 +125,7 @@ fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         }
     }
     check_keys(connection, &mut faults)?;
+    check_index(connection, &mut faults)?;
     Ok(faults)
 }
 

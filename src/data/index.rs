@@ -23,6 +23,7 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+use rusqlite::Row;
 use sha2::{Digest, Sha256};
 
 use super::{Store, StoreError, sql_index, sql_limit};
@@ -41,6 +42,11 @@ impl Key {
     /// The notes that messages of a conversation were edited or deleted.
     pub(super) fn changes(of: ConversationId) -> Self {
         Self(of.0 * 2 + 1)
+    }
+
+    /// Whether it leads to the message of a nonce.
+    pub(super) fn is_of_nonce(self) -> bool {
+        self.0 < 0
     }
 
     /// Whether it leads to changes.
@@ -67,13 +73,24 @@ pub(super) enum Order {
 }
 
 /// One level of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Level {
     /// It answers for messages up to this one.
     pub(super) newest: MessageId,
     /// Up to this one it has been swept: there are no entries of messages that the next level answers
     /// for.
     pub(super) swept: MessageId,
+    /// About how many messages and changes it answers for. Their numbers do not tell: there are gaps, of
+    /// more than a million million numbers where a copy was restored.
+    pub(super) messages: i64,
+}
+
+impl Level {
+    /// One of [`LEVELS`].
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (newest, swept) = (MessageId(row.get(0)?), MessageId(row.get(1)?));
+        Ok(Self { newest, swept, messages: row.get(2)? })
+    }
 }
 
 /// What is known of the index without asking the database.
@@ -107,6 +124,12 @@ impl Index {
     /// These are placed now.
     pub(super) fn forget_up_to(&mut self, placed: MessageId) {
         self.remembered.retain(|&(_, id)| id > placed);
+    }
+
+    /// How many messages and changes are remembered up to one of them.
+    pub(super) fn count_up_to(&self, up_to: MessageId) -> i64 {
+        let counted = |&&(key, id): &&(Key, MessageId)| !key.is_of_nonce() && id <= up_to;
+        self.remembered.iter().filter(counted).map(|_| 1).sum()
     }
 
     /// The newest message that level 0 answers for.
@@ -224,28 +247,14 @@ impl Store {
 
     /// Reads what the index is to remember: a server begins its work.
     pub(super) fn load_index(&mut self) -> Result<(), StoreError> {
-        let levels =
-            self.all("SELECT newest_id, swept_id FROM index_levels ORDER BY level", [], |row| {
-                Ok(Level { newest: MessageId(row.get(0)?), swept: MessageId(row.get(1)?) })
-            })?;
+        let levels = self.all(LEVELS, [], Level::read)?;
         self.load_signed()?;
         self.index = Index { remembered: BTreeSet::new(), levels };
         let keys = self.all(
             "SELECT id, conversation_id, changes IS NOT NULL, sender_id, nonce FROM messages
              WHERE id > ?1",
             [self.index.placed().0],
-            |row| {
-                let id = MessageId(row.get(0)?);
-                let conversation = ConversationId(row.get(1)?);
-                let key = if row.get(2)? {
-                    Key::changes(conversation)
-                } else {
-                    Key::messages(conversation)
-                };
-                let sender = UserId(row.get(3)?);
-                let nonce = row.get_ref(4)?.as_str_or_null()?;
-                Ok((id, key, nonce.map(|nonce| Key::nonce(sender, nonce))))
-            },
+            entries_of,
         )?;
         for (id, key, nonce) in keys {
             self.index.remember(key, id);
@@ -255,6 +264,20 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The levels, the newest first.
+pub(super) const LEVELS: &str =
+    "SELECT newest_id, swept_id, messages FROM index_levels ORDER BY level";
+
+/// A message or a change, its key, and that of its nonce. From its number, its conversation, whether it is a
+/// change, its sender and the nonce.
+pub(super) fn entries_of(row: &Row<'_>) -> rusqlite::Result<(MessageId, Key, Option<Key>)> {
+    let conversation = ConversationId(row.get(1)?);
+    let key = if row.get(2)? { Key::changes(conversation) } else { Key::messages(conversation) };
+    let sender = UserId(row.get(3)?);
+    let nonce = row.get_ref(4)?.as_str_or_null()?;
+    Ok((MessageId(row.get(0)?), key, nonce.map(|nonce| Key::nonce(sender, nonce))))
 }
 
 pub(super) const IDS_OLDEST_FIRST: &str = "SELECT message_id FROM message_index

@@ -8,11 +8,13 @@
 //! 2. *A failed write poisons its turn.* The caller rolls back and tells everybody who wrote, or
 //!    may have seen what was written, that it did not happen.
 //! 3. *The disk has it before anybody hears of it.* In WAL mode `synchronous=FULL` syncs the log at
-//!    each commit; with `NORMAL` a power cut may lose the last commits (never tear one).
+//!    each commit; with `NORMAL` a power cut may lose the last commits (never tear one). Upkeep, of
+//!    which nobody hears, is always committed so, and is durable with the next turn that writes.
 //! 4. *Reading needs no writable disk.*
 
 mod backup;
 mod check;
+mod check_index;
 mod conversations;
 mod error;
 mod files;
@@ -78,8 +80,8 @@ pub struct Store {
     forgotten: MessageId,
     index: Index,
     upkeep: Upkeep,
-    /// The log is not to be brought into the database for now.
-    still: bool,
+    /// The log is not to be brought into the database for now, unless it has so many pages.
+    still: Option<u32>,
     /// How many pages of the log are not in the database yet; SQLite tells it, at each commit.
     log_pages: Arc<AtomicU32>,
 }
@@ -151,6 +153,9 @@ impl Store {
     /// Brings the log into the database, as far as nothing else reads it. What it has not taken then,
     /// it goes on taking, from its beginning.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
+        if self.still.take().is_some() {
+            log::warn!("a copy of the database takes too long: its log has become too large");
+        }
         self.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
         self.log_pages.store(0, Ordering::Relaxed);
         Ok(())

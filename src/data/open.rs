@@ -32,11 +32,14 @@ pub struct Epoch {
 }
 
 /// See [`configure`].
-const PAGE_BYTES: u32 = 2048;
+pub(super) const PAGE_BYTES: u32 = 2048;
 
 /// More messages than can be written without the log being synced once: SQLite does that whenever it is
 /// brought into the database, and that happens every few megabytes.
-const FORGOTTEN_MAX: i64 = 1 << 20;
+const UNSYNCED_MAX: i64 = 1 << 20;
+
+/// A log that has become longer is cut when it begins anew.
+const LOG_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 
 /// How many prepared statements are kept: more than there are, so that none is prepared twice.
 const STATEMENTS_MAX: usize = 128;
@@ -82,7 +85,7 @@ impl Store {
             "INSERT INTO epochs (mark, newest_id, started_at) VALUES (?1, ?2, ?3)",
             (mark, newest_id.0, now.0),
         )?;
-        let forgets = self.durability == Durability::Normal;
+        let forgets = if self.durability == Durability::Normal { UNSYNCED_MAX } else { 0 };
         self.write("UPDATE identity SET forgets = ?1", [forgets])?;
         self.commit()?;
         self.newest = newest_id;
@@ -106,9 +109,8 @@ impl Store {
                 row.get(0).map(MessageId)
             })?;
         let newest = begun.map_or(self.newest, |begun| begun.max(self.newest));
-        let forgets = self.one("SELECT forgets FROM identity", [], |row| row.get(0))?;
-        let forgotten = if forgets.unwrap_or(false) { FORGOTTEN_MAX } else { 0 };
-        Ok(MessageId(newest.0.saturating_add(forgotten)))
+        let forgets = self.one("SELECT forgets FROM identity", [], |row| row.get::<_, i64>(0))?;
+        Ok(MessageId(newest.0.saturating_add(forgets.unwrap_or(0))))
     }
 
     /// What of an older epoch's cursor still holds. A client of that epoch has seen at most what
@@ -179,7 +181,7 @@ impl Store {
             forgotten,
             index: Index::default(),
             upkeep: Upkeep::default(),
-            still: false,
+            still: None,
             log_pages,
         })
     }
@@ -254,6 +256,8 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.pragma_update(None, "synchronous", synchronous(durability))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Of a log that was longer, while a backup was made.
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_KEPT, |_| Ok(()))?;
     // 256 KiB of pages: the operating system caches the file anyway.
     connection.pragma_update(None, "cache_size", -256)
 }

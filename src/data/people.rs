@@ -217,6 +217,40 @@ pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
 mod tests {
     use super::*;
 
+    /// Whatever the rest of the program does.
+    #[test]
+    fn two_names_that_are_compared_alike_cannot_be_in_the_database() {
+        let mut store = Store::in_memory().expect("a database in memory");
+        let add = |store: &mut Store, name: &str| {
+            let key = crate::entity::UserName::parse(name).expect("a name").key();
+            let new = NewAccount {
+                name,
+                name_key: &key,
+                display_name: name,
+                display_key: &key,
+                salt: &[0; 16],
+                iterations: 1,
+                password: &[0; 32],
+            };
+            store.add_account(&new, Timestamp(0))
+        };
+        let anna = add(&mut store, "Anna").expect("the first of that name");
+        for name in ["anna", "ANNA", "Ａｎｎａ"] {
+            assert!(add(&mut store, name).is_err(), "{name}");
+            store.roll_back();
+            add(&mut store, "Anna").expect("as before");
+        }
+        let ben = add(&mut store, "ben").expect("another name");
+        let sql = "UPDATE users SET name_key = 'anna' WHERE id = ?1";
+        assert!(store.write(sql, [ben.0]).is_err(), "nor does one become the other");
+        store.roll_back();
+        // A name that is given up is free; its number is not.
+        add(&mut store, "Anna").expect("as before");
+        store.delete_account(anna, Timestamp(1)).expect("deleted");
+        let again = add(&mut store, "anna").expect("free again");
+        assert!(again > anna);
+    }
+
     #[test]
     fn looking_for_users_walks_along_two_indexes() {
         let store = Store::in_memory().expect("a database in memory");

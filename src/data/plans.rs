@@ -83,7 +83,7 @@ fn scenario(store: &mut Store) {
         ask(store, conversation_id);
         search(store);
     }
-    store.hold_still().unwrap();
+    store.hold_still(0).unwrap();
     store.commit().unwrap();
     let forget = Forget { sent_before: None, bytes_max: Some(0) };
     assert!(store.forget_some(forget).unwrap().is_some());

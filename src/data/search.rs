@@ -16,6 +16,8 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use rusqlite::Row;
+
 use super::messages::read_message;
 use super::{Store, StoreError};
 use crate::entity::{ConversationId, Message, MessageId, Needle, UserId, grams};
@@ -36,7 +38,7 @@ const COST_OF_SIGNATURE: usize = 4;
 const CONVERSATIONS_ASKED_MAX: usize = 32;
 
 /// The bits of a block.
-struct Signature([u8; SIGNATURE_BYTES]);
+pub(super) struct Signature([u8; SIGNATURE_BYTES]);
 
 /// A search on its way.
 #[derive(Debug)]
@@ -88,6 +90,26 @@ impl Search {
 }
 
 impl Signature {
+    /// Of nothing.
+    pub(super) fn empty() -> Self {
+        Self([0; SIGNATURE_BYTES])
+    }
+
+    /// One that is stored.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let mut signature = Self::empty();
+        let bits = row.get_ref(0)?.as_blob()?;
+        signature.0.iter_mut().zip(bits).for_each(|(own, bits)| *own = *bits);
+        Ok(signature)
+    }
+
+    /// Whether whatever is said there in a conversation is found by it.
+    pub(super) fn covers(&self, conversation: ConversationId, body: &str) -> bool {
+        let mut wanted = Self::empty();
+        wanted.add(conversation, body);
+        wanted.0.iter().zip(&self.0).all(|(wanted, bits)| wanted & !bits == 0)
+    }
+
     fn bit_of(hashed: u64) -> usize {
         // Fibonacci hashing: the high bits of the product depend on all bits.
         let hash = hashed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
@@ -257,7 +279,7 @@ impl Store {
     }
 
     fn signature(&self, numbers: RangeInclusive<i64>) -> Result<Signature, StoreError> {
-        let mut signature = Signature([0; SIGNATURE_BYTES]);
+        let mut signature = Signature::empty();
         let mut statement = self.statement(BODIES)?;
         let mut rows = statement.query((numbers.start(), numbers.end()))?;
         while let Some(row) = rows.next()? {
@@ -273,7 +295,7 @@ impl Store {
         if block >= self.upkeep.signed || message.body.is_empty() {
             return Ok(());
         }
-        let mut signature = Signature([0; SIGNATURE_BYTES]);
+        let mut signature = Signature::empty();
         signature.add(message.conversation_id, &message.body);
         self.one("SELECT bits FROM signatures WHERE block = ?1", [block], |row| {
             let bits = row.get_ref(0)?.as_blob()?;

@@ -51,6 +51,8 @@ pub(super) struct Upkeep {
 struct Walk {
     /// Entries of messages up to this one.
     up_to: MessageId,
+    /// So many messages and changes.
+    messages: i64,
     /// The last entry of the slice before.
     after: Option<(Key, MessageId)>,
 }
@@ -124,7 +126,7 @@ impl Store {
         let is_full = |level: usize| {
             let power = u32::try_from(level + 1).unwrap_or(u32::MAX);
             let room = index_batch.saturating_mul(LEVEL_FACTOR.saturating_pow(power));
-            levels[level].newest.0 - below(level).0 >= room.saturating_mul(times)
+            levels[level].messages >= room.saturating_mul(times)
         };
         let unplaced = self.newest.0 - self.index.placed().0;
         if placing.is_some() || unplaced >= index_batch.saturating_mul(times) {
@@ -134,7 +136,8 @@ impl Store {
         if self.unsigned_blocks() >= blocks.saturating_mul(times) {
             return Some(Job::Sign);
         }
-        if !self.still && i64::from(self.log_pages()) >= i64::from(LOG_PAGES) * times {
+        let pages_max = self.still.map_or(i64::from(LOG_PAGES) * times, i64::from);
+        if i64::from(self.log_pages()) >= pages_max {
             return Some(Job::Checkpoint);
         }
         if let Some((job, _)) = deepening {
@@ -146,8 +149,12 @@ impl Store {
     }
 
     fn place(&mut self) -> Result<(), StoreError> {
-        let start = Walk { up_to: self.newest, after: None };
-        let mut walk = self.upkeep.placing.take().unwrap_or(start);
+        let start = || Walk {
+            up_to: self.newest,
+            messages: self.index.count_up_to(self.newest),
+            after: None,
+        };
+        let mut walk = self.upkeep.placing.take().unwrap_or_else(start);
         let entries = self.index.remembered_after(walk.after, walk.up_to);
         let slice: Vec<_> = entries.take(SLICE).collect();
         self.put(0, &slice)?;
@@ -156,17 +163,18 @@ impl Store {
             self.upkeep.placing = Some(walk);
             return Ok(());
         }
-        let swept = self.index.levels.first().map_or(MessageId(0), |level| level.swept);
-        self.set_level(0, Level { newest: walk.up_to, swept })?;
+        let level = self.index.levels.first().copied().unwrap_or_default();
+        let messages = level.messages + walk.messages;
+        self.set_levels(&[(0, Level { newest: walk.up_to, messages, ..level })])?;
         self.index.forget_up_to(walk.up_to);
         Ok(())
     }
 
     fn merge(&mut self, level: usize) -> Result<(), StoreError> {
-        let start = Walk { up_to: self.index.levels[level].newest, after: None };
+        let Level { newest, messages, .. } = self.index.levels[level];
+        let start = Walk { up_to: newest, messages, after: None };
         let mut walk = self.upkeep.deepening.take().map_or(start, |(_, walk)| walk);
-        let next = self.index.levels.get(level + 1).copied();
-        let next = next.unwrap_or(Level { newest: MessageId(0), swept: MessageId(0) });
+        let next = self.index.levels.get(level + 1).copied().unwrap_or_default();
         let slice = self.slice(level, walk, next.newest.max(self.forgotten))?;
         let mut kept = Vec::with_capacity(slice.len());
         for &(key, id) in &slice {
@@ -181,11 +189,18 @@ impl Store {
             self.upkeep.deepening = Some((Job::Merge(level), walk));
             return Ok(());
         }
-        self.set_level(level + 1, Level { newest: walk.up_to, ..next })
+        // What was placed meanwhile stays.
+        let mut this = self.index.levels[level];
+        this.messages -= walk.messages;
+        let messages = next.messages + walk.messages;
+        self.set_levels(&[
+            (level + 1, Level { newest: walk.up_to, messages, ..next }),
+            (level, this),
+        ])
     }
 
     fn sweep(&mut self, level: usize) -> Result<(), StoreError> {
-        let start = Walk { up_to: self.index.levels[level + 1].newest, after: None };
+        let start = Walk { up_to: self.index.levels[level + 1].newest, messages: 0, after: None };
         let mut walk = self.upkeep.deepening.take().map_or(start, |(_, walk)| walk);
         let (from, slice) = (walk.start(), self.slice(level, walk, MessageId(0))?);
         if let Some((key, id)) = slice.last() {
@@ -201,8 +216,8 @@ impl Store {
             self.upkeep.deepening = Some((Job::Sweep(level), walk));
             return Ok(());
         }
-        let newest = self.index.levels[level].newest;
-        self.set_level(level, Level { newest, swept: walk.up_to })
+        let this = self.index.levels[level];
+        self.set_levels(&[(level, Level { swept: walk.up_to, ..this })])
     }
 
     /// The next entries of a level on a walk.
@@ -234,17 +249,22 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// The last step of a walk moves a border.
-    fn set_level(&mut self, place: usize, level: Level) -> Result<(), StoreError> {
-        self.write(
-            "INSERT INTO index_levels (level, newest_id, swept_id) VALUES (?1, ?2, ?3)
-             ON CONFLICT (level) DO UPDATE SET newest_id = ?2, swept_id = ?3",
-            (sql_index(place), level.newest.0, level.swept.0),
-        )?;
+    /// The last step of a walk moves borders.
+    fn set_levels(&mut self, levels: &[(usize, Level)]) -> Result<(), StoreError> {
+        for &(place, level) in levels {
+            self.write(
+                "INSERT INTO index_levels (level, newest_id, swept_id, messages)
+                 VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (level) DO UPDATE SET newest_id = ?2, swept_id = ?3, messages = ?4",
+                (sql_index(place), level.newest.0, level.swept.0, level.messages),
+            )?;
+        }
         self.commit()?;
-        match self.index.levels.get_mut(place) {
-            Some(known) => *known = level,
-            None => self.index.levels.push(level),
+        for &(place, level) in levels {
+            match self.index.levels.get_mut(place) {
+                Some(known) => *known = level,
+                None => self.index.levels.push(level),
+            }
         }
         Ok(())
     }
@@ -410,6 +430,30 @@ mod tests {
         let count = |sql| writer.store.one(sql, [key.0], |row| row.get::<_, i64>(0)).unwrap();
         // Those alone that were the last when they came there.
         assert!(count(sql).unwrap() < 100, "{:?}", count(sql));
+    }
+
+    /// What a restored copy leaves out: the levels are as full as they were.
+    #[test]
+    fn a_gap_in_the_numbers_fills_no_level() {
+        let mut writer = Writer::new(2);
+        for round in 0..3 {
+            for _ in 0..100 {
+                writer.turn();
+                while writer.store.upkeep_is_due(false) {
+                    writer.store.keep_up().unwrap();
+                }
+            }
+            writer.check();
+            let forgets = "UPDATE identity SET forgets = 1 << 40";
+            writer.store.connection.execute_batch(forgets).unwrap();
+            writer.store.begin_epoch(round, Timestamp(0)).unwrap();
+            assert!(writer.store.newest_id().0 > i64::from(round + 1) << 40);
+        }
+        assert!(writer.store.index.levels.len() < 5, "{:?}", writer.store.index.levels);
+        let placed = writer.store.index.placed();
+        let expected = writer.truth.iter().filter(|&&(key, id)| !key.is_of_nonce() && id <= placed);
+        let counted: i64 = writer.store.index.levels.iter().map(|level| level.messages).sum();
+        assert_eq!(usize::try_from(counted).unwrap(), expected.count());
     }
 
     #[test]

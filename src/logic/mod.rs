@@ -55,7 +55,7 @@ use hashing::Hashing;
 use limits::RateLimits;
 use live::{Live, News};
 use notes::Notes;
-use orders::Copying;
+use orders::Copier;
 use searching::Searches;
 use tail::{Entry, Tail};
 
@@ -71,9 +71,9 @@ pub struct Logic {
     config: Rc<Config>,
     /// As the configuration says, until the operator says otherwise.
     registration: Registration,
-    /// The database is being copied.
-    copying: Option<Copying>,
-    /// How many copies were begun.
+    /// For whom the database holds still.
+    copiers: Vec<Copier>,
+    /// How often it began to.
     copies: u64,
     store: Store,
     entropy: Entropy,
@@ -177,7 +177,7 @@ impl Logic {
             outbox: Vec::new(),
             ended: Vec::new(),
             registration: config.registration,
-            copying: None,
+            copiers: Vec::new(),
             copies: 0,
             config,
             store,
@@ -392,6 +392,7 @@ impl Logic {
     pub fn cancel(&mut self, ticket: Ticket) {
         self.hashing.cancel(ticket);
         self.searches.cancel(ticket);
+        self.end_copying(|copier| !copier.is_on(ticket));
     }
 
     /// What time alone changes.
@@ -401,7 +402,7 @@ impl Logic {
             self.went_offline(user, seen_at);
             self.live.watch(user, now.mono);
         }
-        self.end_copying(now.mono);
+        self.end_copying(|copier| now.mono < copier.until());
         self.live.retire(now.mono, |user| self.presence.seen_at(user).is_some());
     }
 
@@ -410,8 +411,9 @@ impl Logic {
         let upkeep_at = self.upkeep_at.max(self.quiet_at);
         let upkeep = self.store.upkeep_is_due(false).then_some(upkeep_at);
         let forgetting = self.next_forgetting();
+        let copying = self.copiers.iter().map(Copier::until).min();
         let deadlines =
-            [self.presence.next_deadline(), self.live.next_deadline(), upkeep, forgetting];
+            [self.presence.next_deadline(), self.live.next_deadline(), upkeep, forgetting, copying];
         deadlines.into_iter().flatten().min()
     }
 

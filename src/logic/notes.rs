@@ -1,7 +1,8 @@
 //! Remembers what is worth keeping but not worth a write of its own: when users were last seen,
 //! sessions last used, and how far messages have reached their readers. It goes to the disk with a
 //! transaction that is made anyway, but not with each one, and at the latest when the server stops.
-//! A crash may take the last of it: that is only a time or a tick, and comes again.
+//! A crash may take what was noted in the last minute: that is only a time or a tick, and a tick comes again
+//! with the next cursor. What a reader says that they have read is answered, so it is no note.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub(super) struct Notes {
 }
 
 /// How long notes wait for company: a mark that moves with each message is written once in this time.
-const WRITTEN_EVERY: Duration = Duration::from_secs(5);
+const WRITTEN_EVERY: Duration = Duration::from_secs(60);
 
 impl Notes {
     /// A user was last seen then.

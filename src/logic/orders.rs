@@ -58,16 +58,27 @@ pub enum Order {
     },
 }
 
-/// A copy of the database that somebody is making.
+/// Somebody who is making a copy of the database, on a connection that ends with it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Copying {
-    number: u64,
+pub(super) struct Copier {
+    ticket: Ticket,
     /// Given up, unless it goes on before.
     until: Mono,
 }
 
-/// How long a copy may be silent. Its process may have been killed, and the log must not grow for ever.
+/// How long a copy may be silent. Its process may have been stopped, and the log must not grow for ever.
 const COPYING_SILENCE_MAX: Duration = Duration::from_secs(30);
+
+impl Copier {
+    pub(super) fn is_on(&self, ticket: Ticket) -> bool {
+        self.ticket == ticket
+    }
+
+    /// Until then it has to go on.
+    pub(super) fn until(&self) -> Mono {
+        self.until
+    }
+}
 
 /// An account in the operator's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +110,7 @@ impl Logic {
                 self.registration = registration;
                 Reply::Registration(registration)
             }
-            Order::HoldStill { copy } => self.hold_still(now, copy)?,
+            Order::HoldStill { copy } => self.hold_still(now, copy, ticket)?,
         };
         Ok(Answer::Now(reply))
     }
@@ -164,26 +175,33 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// The answer is the number of the copy: another one than before, if the database has moved since.
-    fn hold_still(&mut self, now: Now, copy: Option<u64>) -> Result<Reply, StoreError> {
-        let number = match self.copying {
-            // Another copy, at the same time, needs nothing more.
-            Some(copying) if copy.is_none_or(|number| number == copying.number) => copying.number,
-            _ => {
-                self.store.hold_still()?;
-                self.copies += 1;
-                self.copies
+    /// For one more copy, or on behalf of one that goes on. The answer is the number of the time for which
+    /// the database has held still: another one, if it has moved since.
+    fn hold_still(
+        &mut self,
+        now: Now,
+        copy: Option<u64>,
+        ticket: Ticket,
+    ) -> Result<Reply, StoreError> {
+        if !self.store.is_still() {
+            // Its log has grown too long, if they have not all gone.
+            self.copiers.clear();
+            if copy.is_some() {
+                return Ok(Reply::Copying { number: 0 });
             }
-        };
-        let until = now.mono.plus(COPYING_SILENCE_MAX);
-        self.copying = Some(Copying { number, until });
-        Ok(Reply::Copying { number })
+            self.store.hold_still(self.config.backup_log_bytes_max)?;
+            self.copies += 1;
+        }
+        self.copiers.retain(|copier| copier.ticket != ticket);
+        self.copiers.push(Copier { ticket, until: now.mono.plus(COPYING_SILENCE_MAX) });
+        Ok(Reply::Copying { number: self.copies })
     }
 
-    /// Gives up a copy that does not go on.
-    pub(super) fn end_copying(&mut self, now: Mono) {
-        if self.copying.is_some_and(|copying| copying.until <= now) {
-            self.copying = None;
+    /// Gives up copies that do not go on.
+    pub(super) fn end_copying(&mut self, goes_on: impl Fn(&Copier) -> bool) {
+        let count = self.copiers.len();
+        self.copiers.retain(goes_on);
+        if self.copiers.is_empty() && count > 0 {
             self.store.let_go();
         }
     }

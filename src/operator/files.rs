@@ -30,11 +30,15 @@ fn copy(config: &Config, file: &Path) -> Result<(), Box<dyn Error>> {
         Holder::Nobody(_lock) => data::back_up(&config.database(), file, || Ok(()))?,
         Holder::Server(mut link) => {
             let number = hold_still(&mut link, 0).map_err(io::Error::other)?;
-            data::back_up(&config.database(), file, || {
+            // The link ends with the copying, and the server goes on.
+            data::back_up(&config.database(), file, move || {
                 if hold_still(&mut link, number).map_err(io::Error::other)? == number {
                     return Ok(());
                 }
-                Err(io::Error::other("the database has changed under the copy; try again"))
+                Err(io::Error::other(
+                    "the server could not leave its database alone for so long; try again, or with a \
+                     larger --backup-log-bytes-max",
+                ))
             })?;
         }
     }

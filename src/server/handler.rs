@@ -24,7 +24,7 @@ pub trait Handler {
     /// The socket of a stream is full, or has room again.
     fn blocked(&mut self, hold: HoldId, blocked: bool);
 
-    /// The client is gone before it was answered.
+    /// The client is gone before it was answered; an operator also after that.
     fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>);
 
     /// A connection has not ended in order: perhaps the last answer on it has not arrived.

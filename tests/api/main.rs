@@ -24,6 +24,7 @@ mod recording;
 mod refusals;
 mod retention;
 mod search;
+mod store;
 #[path = "../support/mod.rs"]
 mod support;
 mod typing;

@@ -183,6 +183,15 @@ impl World {
         line
     }
 
+    /// By the control socket.
+    pub fn connect_operator(&mut self) -> Line {
+        let line = ConnectionId(self.connections);
+        self.connections += 1;
+        self.open.insert(line);
+        self.input(Input::AcceptedOperator { connection: line });
+        line
+    }
+
     pub fn send(&mut self, line: Line, bytes: &[u8]) {
         self.input(Input::Received { connection: line, bytes });
     }
@@ -277,6 +286,11 @@ impl World {
     /// Time passes, and the server is not called.
     pub fn stall(&mut self, time: Duration) {
         self.advance(self.now.mono.plus(time));
+    }
+
+    /// Somebody sets the clock on the wall, by so much.
+    pub fn set_clock(&mut self, ms: i64) {
+        self.now.wall = self.now.wall.plus_millis(ms);
     }
 
     fn advance(&mut self, to: Mono) {
