@@ -3,13 +3,15 @@
 mod process;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use process::{Done, Folder, Server, operate, request, write_files};
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn back_up(folder: &Folder, file: &Path) -> Done {
     operate(folder, &["backup", text(file)], "")
@@ -25,10 +27,6 @@ fn check(folder: &Folder) -> Done {
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
-}
-
-fn database(folder: &Folder) -> PathBuf {
-    folder.path("data").join("lovejoy.db")
 }
 
 /// The names of the files in the data folder.
@@ -105,7 +103,7 @@ fn what_was_only_in_the_log_of_a_killed_server_is_copied_too() {
     let (anna, ben, conversation) = server.friends();
     server.say(&anna, conversation, "hello");
     server.kill();
-    assert!(fs::metadata(folder.path("data").join("lovejoy.db-wal")).expect("a log").len() > 0);
+    assert!(fs::metadata(folder.log()).expect("a log").len() > 0);
     let file = folder.path("copy");
     fs::write(&file, "an older copy").expect("a file");
     assert!(back_up(&folder, &file).printed().contains("is a whole copy"));
@@ -122,10 +120,10 @@ fn a_copy_that_cannot_be_made_changes_nothing() {
     let server = Server::start(&folder, &[]);
     let nowhere = folder.path("nowhere").join("copy");
     back_up(&folder, &nowhere).assert_failed(1, text(&nowhere));
-    back_up(&folder, &database(&folder)).assert_failed(1, "is the database itself");
+    back_up(&folder, &folder.database()).assert_failed(1, "is the database itself");
     operate(&folder, &["backup"], "").assert_failed(2, "backup takes FILE");
     drop(server);
-    back_up(&folder, &database(&folder)).assert_failed(1, "is the database itself");
+    back_up(&folder, &folder.database()).assert_failed(1, "is the database itself");
     check(&folder).printed();
 }
 
@@ -157,8 +155,8 @@ fn a_restored_database_takes_the_place_of_another_which_is_kept() {
     assert!(copied.exists());
 }
 
-/// A client has seen more than the copy knows. It must hear of everything that is said from then on,
-/// though the numbers are given again.
+/// A client has seen more than the copy knows. It must hear of everything that is said from then on, and
+/// no number is given again, however many were given since the copy.
 #[test]
 fn a_cursor_from_a_future_that_is_forgotten_is_reset_and_misses_nothing() {
     let folder = Folder::new();
@@ -178,8 +176,11 @@ fn a_cursor_from_a_future_that_is_forgotten_is_reset_and_misses_nothing() {
     let later_start = server.cursor(&ben);
     drop(server);
     restore(&folder, &copied).printed();
-    let server = Server::start(&folder, &[]);
+    let mut server = Server::start(&folder, &[]);
     server.say(&anna, conversation, "another two");
+    let newest = |server: &Server| server.messages(&ben, conversation).last().expect("one").0;
+    let id = newest(&server);
+    assert!(id > 1 << 40, "{id} may have been given before");
     for (cursor, expected) in [
         (&old, &["reset", "message another two"][..]),
         (&same_start, &["reset", "message another two"]),
@@ -191,6 +192,47 @@ fn a_cursor_from_a_future_that_is_forgotten_is_reset_and_misses_nothing() {
         assert_eq!(events.first().map(String::as_str), Some("reset"), "{events:?}");
         assert_eq!(server.poll(&ben, &answer.cursor(), 0).answer().events(), [""; 0]);
     }
+    // From then on there are no gaps.
+    for next in 1..=2 {
+        server.say(&anna, conversation, "on");
+        assert_eq!(newest(&server), id + next);
+        server.kill();
+        server = Server::start(&folder, &[]);
+    }
+    operate(&folder, &["user", "list"], "").printed();
+    drop(server);
+    check(&folder).printed();
+}
+
+/// A command that is killed, say. What goes on is looked at by another.
+#[test]
+fn whoever_copies_and_is_gone_leaves_nothing_waiting() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let control = folder.path("data").join("control");
+    let copy = |stream: &mut UnixStream, copy: i64| -> i64 {
+        let body = json!({ "copy": copy });
+        let request = request("POST", "/control/copy", "", Some(&body));
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut bytes = [0; 1000];
+        let mut count = 0;
+        while !bytes[..count].ends_with(b"}") {
+            count += stream.read(&mut bytes[count..]).expect("an answer");
+        }
+        let answer = str::from_utf8(&bytes[..count]).expect("UTF-8");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        body["copy"].as_i64().expect("a number")
+    };
+    let connect = || UnixStream::connect(&control).expect("a server");
+    let mut gone = connect();
+    let number = copy(&mut gone, 0);
+    let mut other = connect();
+    assert_eq!(copy(&mut other, number), number, "it holds still");
+    drop((gone, other));
+    server.catch_up();
+    assert_eq!(copy(&mut connect(), number), 0, "and not any more");
+    back_up(&folder, &folder.path("copy")).printed();
 }
 
 #[test]
@@ -228,7 +270,7 @@ fn what_is_no_whole_database_of_ours_is_not_restored() {
         (spoiled("newer", "PRAGMA user_version = 99"), "newer than this lovejoy knows"),
         (truncated, "truncated"),
         (torn, "torn"),
-        (database(&folder), "is the database itself"),
+        (folder.database(), "is the database itself"),
     ] {
         restore(&folder, &file).assert_failed(1, words);
     }
@@ -292,9 +334,9 @@ fn a_database_is_examined_while_the_server_runs_and_when_none_does() {
     assert!(check(&folder).printed().ends_with("lovejoy.db is whole\n"));
     assert_eq!(files(&folder), ["control", "lovejoy.db", "lovejoy.db-wal", "lovejoy.lock"]);
     server.kill();
-    let before = fs::read(database(&folder)).expect("readable");
+    let before = fs::read(folder.database()).expect("readable");
     check(&folder).printed();
-    assert_eq!(fs::read(database(&folder)).expect("readable"), before, "only looked at");
+    assert_eq!(fs::read(folder.database()).expect("readable"), before, "only looked at");
     let server = Server::start(&folder, &[]);
     assert_eq!(server.history(&anna, conversation), ["hello"]);
 }

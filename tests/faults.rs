@@ -12,14 +12,6 @@ use process::{Folder, Person, Server, operate};
 use rusqlite::Connection;
 use serde_json::Value;
 
-fn database(folder: &Folder) -> PathBuf {
-    folder.path("data").join("lovejoy.db")
-}
-
-fn log_of(folder: &Folder) -> PathBuf {
-    folder.path("data").join("lovejoy.db-wal")
-}
-
 /// Says something long; the status, and what was said.
 fn say(server: &Server, person: &Person, conversation: i64, number: usize) -> (u16, String) {
     let body = format!("{number} {}", "x".repeat(4000));
@@ -217,11 +209,11 @@ fn a_file_that_is_no_good_is_one_clear_line_and_stays_as_it_was() {
     ];
     for (what, spoil, words) in cases {
         let (folder, _, _) = used(false);
-        spoil(&database(&folder));
-        if database(&folder).is_dir() {
+        spoil(&folder.database());
+        if folder.database().is_dir() {
             let failure = Server::fail_to_start(&folder, &[]);
             assert_eq!(failure.code, Some(1), "{what}");
-            assert!(database(&folder).join("file").exists(), "{what}");
+            assert!(folder.database().join("file").exists(), "{what}");
             continue;
         }
         let before = contents(&folder);
@@ -242,12 +234,12 @@ fn a_file_that_is_no_good_is_one_clear_line_and_stays_as_it_was() {
 fn a_log_is_left_alone_beside_a_file_that_is_no_good() {
     let (folder, _, _) = used(true);
     // Longer than it was, so that its log does not make up for it.
-    let bytes = fs::read(log_of(&folder)).expect("a log");
+    let bytes = fs::read(folder.log()).expect("a log");
     assert!(bytes.len() > 10_000);
-    fs::write(database(&folder), "This is no database. ".repeat(1000)).expect("a file");
+    fs::write(folder.database(), "This is no database. ".repeat(1000)).expect("a file");
     let mut log = bytes;
     log.truncate(20);
-    fs::write(log_of(&folder), log).expect("a log");
+    fs::write(folder.log(), log).expect("a log");
     let before = contents(&folder);
     let failure = Server::fail_to_start(&folder, &[]);
     assert!(failure.stderr.contains("not a database of Lovejoy"), "{}", failure.stderr);
@@ -273,22 +265,29 @@ fn pragma(file: &Path, name: &str, value: i64) {
 #[test]
 fn a_log_that_ends_too_early_is_read_as_far_as_it_is_whole() {
     let (folder, anna, conversation) = used(true);
-    let whole = fs::metadata(log_of(&folder)).expect("a log").len();
-    for (length, at_least) in
-        [(whole - 1, 19), (whole - 9000, 15), (whole / 2, 0), (100, 0), (0, 0)]
-    {
+    let whole = fs::metadata(folder.log()).expect("a log").len();
+    for (length, at_least) in [
+        (Some(whole - 1), 19),
+        (Some(whole - 9000), 15),
+        (Some(whole / 2), 0),
+        (Some(100), 0),
+        (Some(0), 0),
+        (None, 0),
+    ] {
         let other = Folder::new();
         fs::create_dir_all(other.path("data")).expect("a folder");
-        for (from, to) in [(database(&folder), database(&other)), (log_of(&folder), log_of(&other))]
-        {
+        for (from, to) in [(folder.database(), other.database()), (folder.log(), other.log())] {
             fs::copy(from, to).expect("a copy");
         }
-        truncate(&log_of(&other), length);
+        match length {
+            Some(length) => truncate(&other.log(), length),
+            None => fs::remove_file(other.log()).expect("removed"),
+        }
         let server = Server::start(&other, &[]);
         let answer = server.get("/api/me", &anna);
         if answer.status == 200 {
             let history = server.whole_history(&anna, conversation);
-            assert!(history.len() >= at_least, "{length}: {}", history.len());
+            assert!(history.len() >= at_least, "{length:?}: {}", history.len());
             for (number, body) in history.iter().enumerate() {
                 assert!(body.starts_with(&format!("{number} ")), "a gap before {number}");
             }
@@ -313,7 +312,7 @@ fn numbers_that_a_power_cut_has_taken_are_not_given_again() {
     server.say(&anna, conversation, "kept");
     server.kill();
     let mut server = Server::start(&folder, &options);
-    let synced = fs::metadata(log_of(&folder)).expect("a log").len();
+    let synced = fs::metadata(folder.log()).expect("a log").len();
     let id = |server: &Server, body: &str| {
         let answer = server.say(&anna, conversation, body).json();
         answer["message"]["id"].as_i64().expect("an id")
@@ -321,10 +320,10 @@ fn numbers_that_a_power_cut_has_taken_are_not_given_again() {
     let lost: Vec<i64> = (0..5).map(|number| id(&server, &format!("lost {number}"))).collect();
     let cursor = server.cursor(&ben);
     server.kill();
-    truncate(&log_of(&folder), synced);
+    truncate(&folder.log(), synced);
 
     let mut server = Server::start(&folder, &options);
-    let synced = fs::metadata(log_of(&folder)).expect("a log").len();
+    let synced = fs::metadata(folder.log()).expect("a log").len();
     assert_eq!(server.history(&ben, conversation), ["kept"], "the rest is lost");
     let next = id(&server, "next");
     assert!(next > lost[4], "{next} was given before");
@@ -332,7 +331,7 @@ fn numbers_that_a_power_cut_has_taken_are_not_given_again() {
     let answer = server.poll(&ben, &cursor, 60).answer();
     assert_eq!(answer.events(), ["reset", "message next"]);
     server.kill();
-    truncate(&log_of(&folder), synced);
+    truncate(&folder.log(), synced);
 
     // Once more, from the same place.
     let mut server = Server::start(&folder, &options);
@@ -344,7 +343,7 @@ fn numbers_that_a_power_cut_has_taken_are_not_given_again() {
     let mut quiet = server.poll(&ben, &answer.cursor(), 1);
     assert_eq!(quiet.answer().status, 200);
     let bytes = |file: PathBuf| fs::metadata(file).expect("a file").len();
-    assert!(bytes(database(&folder)) + bytes(log_of(&folder)) < 2_000_000);
+    assert!(bytes(folder.database()) + bytes(folder.log()) < 2_000_000);
     for (words, count) in [("kept", 1), ("again", 1), ("lost", 0)] {
         let found = server.get(&format!("/api/search?q={words}"), &ben).json();
         assert_eq!(found["messages"].as_array().map(Vec::len), Some(count), "{words}: {found}");

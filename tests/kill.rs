@@ -1,7 +1,7 @@
 //! Kills the real binary under load, again and again: what was acknowledged is there once, and clients
 //! see each message once.
 //!
-//! `LOVEJOY_KILLS=100 cargo test --test kill` does it as often as one likes.
+//! `cargo test --test kill -- --ignored` does it a hundred times, `LOVEJOY_KILLS=1000` as often as one likes.
 
 mod process;
 
@@ -80,21 +80,6 @@ fn catch_up(server: &Server, person: &Person, cursor: &mut String) -> Vec<(i64, 
     }
 }
 
-fn whole_history(server: &Server, person: &Person, path: &str) -> Vec<(i64, String)> {
-    let mut history = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = server.get(&format!("{path}?limit=200&after={after}"), person).json();
-        for message in page["messages"].as_array().expect("messages") {
-            after = message["id"].as_i64().expect("an id");
-            history.push((after, message["body"].as_str().expect("a body").to_owned()));
-        }
-        if page["more"] != true {
-            return history;
-        }
-    }
-}
-
 /// Reads along while the server runs, as far as it gets.
 fn read_until_killed(
     address: std::net::SocketAddr,
@@ -124,8 +109,17 @@ fn read_until_killed(
 
 #[test]
 fn what_was_acknowledged_survives_every_kill_once() {
+    kill(20);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn what_was_acknowledged_survives_a_hundred_kills_once() {
     let kills = std::env::var("LOVEJOY_KILLS").ok().and_then(|kills| kills.parse().ok());
-    let kills: usize = kills.unwrap_or(20);
+    kill(kills.unwrap_or(100));
+}
+
+fn kill(kills: usize) {
     let folder = Folder::new();
     // Small levels, so that the index is busy, too.
     let options = ["--index-batch", "64"];
@@ -167,7 +161,7 @@ fn what_was_acknowledged_survives_every_kill_once() {
         }
     }
     seen.extend(catch_up(&server, &ben, &mut cursor));
-    let history = whole_history(&server, &ben, &path);
+    let history = server.messages(&ben, conversation);
     assert!(history.is_sorted_by(|one, next| one.0 < next.0), "in order, each id once");
     assert_eq!(seen, history, "a client with its cursor sees each message once, in order");
     let stored: BTreeMap<&str, i64> =
@@ -191,4 +185,39 @@ fn what_was_acknowledged_survives_every_kill_once() {
     server.kill();
     operate(&folder, &["check"], "").printed();
     println!("{kills} kills, {} messages", history.len());
+}
+
+/// A mark that was set is there; one that only tells how far something has come may be gone for a moment.
+#[test]
+fn marks_survive_a_kill_or_come_again() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder, &[]);
+    let (anna, ben, conversation) = server.friends();
+    let old = server.cursor(&ben);
+    for body in ["one", "two", "three"] {
+        assert_eq!(server.say(&anna, conversation, body).status, 201);
+    }
+    let ids: Vec<i64> = server.messages(&ben, conversation).iter().map(|(id, _)| *id).collect();
+    let path = format!("/api/conversations/{conversation}/read");
+    let body = json!({ "message_id": ids[1] });
+    assert_eq!(server.call("PUT", &path, &ben.token, Some(&body)).status, 204);
+    let cursor = server.poll(&ben, &old, 0).answer().cursor();
+    server.poll(&ben, &cursor, 0).answer();
+    let marks = |server: &Server| {
+        let conversation =
+            server.get("/api/conversations", &ben).json()["conversations"][0].clone();
+        let members = conversation["members"].as_array().expect("members");
+        let own = members.iter().find(|member| member["user"]["id"] == ben.id).expect("Ben");
+        let mark = |name: &str| own[name].as_i64().expect("a mark");
+        let unread = conversation["unread"].as_i64().expect("a number");
+        (mark("last_read_id"), mark("last_delivered_id"), unread)
+    };
+    assert_eq!(marks(&server), (ids[1], ids[2], 1));
+    server.kill();
+    let server = Server::start(&folder, &[]);
+    let (read, delivered, unread) = marks(&server);
+    assert_eq!((read, unread), (ids[1], 1), "what was answered");
+    assert!(delivered >= ids[1], "at least that");
+    server.poll(&ben, &cursor, 0).answer();
+    assert_eq!(marks(&server), (ids[1], ids[2], 1));
 }

@@ -103,20 +103,7 @@ fn restarts_under_load_refuse_no_connection_and_lose_no_message() {
         let all = talkers.into_iter().flat_map(|talker| talker.join().expect("it talked"));
         all.collect::<Vec<String>>()
     });
-    let mut heard = Vec::new();
-    let mut before = i64::MAX;
-    loop {
-        let path = format!("{path}?before={before}&limit=200");
-        let page = server.get(&path, &ben).json();
-        let messages = page["messages"].as_array().expect("messages");
-        heard.extend(
-            messages.iter().map(|message| message["body"].as_str().expect("a body").to_owned()),
-        );
-        if page["more"] != true {
-            break;
-        }
-        before = messages[0]["id"].as_i64().expect("an id");
-    }
+    let mut heard = server.whole_history(&ben, room);
     let mut said = said;
     said.sort_unstable();
     heard.sort_unstable();

@@ -41,6 +41,16 @@ impl Folder {
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
+
+    /// The database of the servers on it.
+    pub fn database(&self) -> PathBuf {
+        self.path("data").join("lovejoy.db")
+    }
+
+    /// The log of that.
+    pub fn log(&self) -> PathBuf {
+        self.path("data").join("lovejoy.db-wal")
+    }
 }
 
 impl Drop for Folder {
@@ -326,7 +336,12 @@ impl Server {
 
     /// All messages of a conversation, in order, however many.
     pub fn whole_history(&self, person: &Person, conversation: i64) -> Vec<String> {
-        let mut bodies = Vec::new();
+        self.messages(person, conversation).into_iter().map(|(_, body)| body).collect()
+    }
+
+    /// The same, with their ids.
+    pub fn messages(&self, person: &Person, conversation: i64) -> Vec<(i64, String)> {
+        let mut messages = Vec::new();
         let mut after = 0;
         loop {
             let path =
@@ -334,10 +349,10 @@ impl Server {
             let page = self.get(&path, person).json();
             for message in page["messages"].as_array().expect("messages") {
                 after = message["id"].as_i64().expect("an id");
-                bodies.push(message["body"].as_str().expect("a body").to_owned());
+                messages.push((after, text(&message["body"])));
             }
             if page["more"] != true {
-                return bodies;
+                return messages;
             }
         }
     }
