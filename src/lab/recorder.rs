@@ -113,7 +113,8 @@ impl Recorder {
         let state = &mut *self.state.borrow_mut();
         self.settle(state, now);
         if are_first && self.is_armed() {
-            let exchange = Box::new(Exchange::new(now, connection));
+            let begun = Now { mono: self.now(now), ..now };
+            let exchange = Box::new(Exchange::new(begun, connection));
             state.open.put(connection.0, Open::Reading(exchange));
         }
         if let Some(Open::Reading(exchange)) = state.open.get_mut(connection.0) {

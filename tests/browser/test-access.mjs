@@ -1,23 +1,8 @@
 // Whether everybody can use it: axe-core finds nothing serious, in either theme, wide or narrow.
 
-import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { check } from "./axe.mjs";
 import { bubble, newContext, newWindow, openAs, pair, row, run, test } from "./page.mjs";
 import { account, BASE, befriend, call, say } from "./support.mjs";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** Fails with what axe-core holds against the page as it is now. */
-async function check(page, what) {
-  // What fades in or out is as it will be, or has gone on the way.
-  await page.evaluate(() => Promise.allSettled(document.getAnimations().map(({ finished }) => finished)));
-  await page.evaluate(axe);
-  const found = await page.evaluate(async () => (await window.axe.run()).violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`));
-  assert.deepEqual(found, [], what);
-}
 
 for (const [colorScheme, viewport] of [["light", { width: 1280, height: 800 }], ["dark", { width: 390, height: 780 }]]) {
   test(`axe-core finds nothing serious (${colorScheme}, ${viewport.width} px)`, async () => {

@@ -45,6 +45,8 @@ import { EN, ZH } from "./words.js";
 
 /** In the order in which they are listed. @type {[string, () => Promise<{section: Section}>][]} */
 const SECTIONS = [
+  ["race", () => import("./race.js")],
+  ["wire", () => import("./wire.js")],
   ["facade", () => import("./facade.js")],
   ["tour", () => import("./tour.js")],
 ];
