@@ -289,8 +289,11 @@ impl Store {
         (above, mut below): (MessageId, MessageId),
     ) -> Result<Option<MessageId>, StoreError> {
         let key = Key::messages(conversation);
+        // Mostly it is one of the first.
+        let mut limit = 2;
         loop {
-            let found = self.ids(key, (above, below), Order::NewestFirst, CHUNK)?;
+            let found = self.ids(key, (above, below), Order::NewestFirst, limit)?;
+            limit = CHUNK;
             let Some(&last) = found.last() else { return Ok(None) };
             below = last;
             for id in found {

@@ -62,6 +62,10 @@ use tail::{Entry, Tail};
 /// After the last message the store's upkeep waits for so long: perhaps another one comes at once.
 const QUIET: Duration = Duration::from_millis(50);
 
+/// A slice moves 256 entries, and a message has two, each of which is moved some eight times in all. So
+/// however much is said, and however long it goes on, what is put off stays within its bounds.
+const MESSAGES_PER_SLICE: usize = 16;
+
 /// After an error it waits for so long.
 const UPKEEP_RETRY: Duration = Duration::from_secs(10);
 
@@ -97,6 +101,8 @@ pub struct Logic {
     /// When the store's upkeep goes on, unless it presses; and when it does even then.
     quiet_at: Mono,
     upkeep_at: Mono,
+    /// How many slices of it there may be in this turn.
+    upkeep_slices: usize,
     /// When to look for what is to be forgotten.
     forget_at: Mono,
     /// What this turn has written, to be published once it is committed.
@@ -170,6 +176,7 @@ impl Logic {
             cache: Cache::new(config.cache_entries_max),
             quiet_at: now.mono,
             upkeep_at: now.mono,
+            upkeep_slices: 1,
             forget_at: now.mono,
             written: Vec::new(),
             tail_is_stale: false,
@@ -310,6 +317,7 @@ impl Logic {
             }
             self.tail.push(entry);
         }
+        self.upkeep_slices = 1 + messages / MESSAGES_PER_SLICE;
         if std::mem::take(&mut self.tail_is_stale) {
             self.tail.forget(self.newest_id);
         }
@@ -417,16 +425,19 @@ impl Logic {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Does a slice of what the store has put off, if nothing was written for a while, or if it presses.
+    /// Does a slice of what the store has put off, if nothing was written for a while, or if it presses:
+    /// then as many as this turn's messages make necessary.
     pub fn keep_up(&mut self, now: Now) {
         self.forget_old(now);
         let is_quiet = now.mono >= self.quiet_at;
-        if now.mono < self.upkeep_at || !self.store.upkeep_is_due(!is_quiet) {
-            return;
-        }
-        if let Err(error) = self.store.keep_up() {
-            log::error!("the upkeep of the store failed, and is tried again: {error}");
-            self.upkeep_at = now.mono.plus(UPKEEP_RETRY);
+        for _ in 0..self.upkeep_slices {
+            if now.mono < self.upkeep_at || !self.store.upkeep_is_due(!is_quiet) {
+                return;
+            }
+            if let Err(error) = self.store.keep_up() {
+                log::error!("the upkeep of the store failed, and is tried again: {error}");
+                self.upkeep_at = now.mono.plus(UPKEEP_RETRY);
+            }
         }
     }
 

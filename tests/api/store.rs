@@ -217,3 +217,30 @@ fn the_database_goes_on_when_its_log_has_grown_too_long() {
     let first = world.get(&path, &ben);
     assert_eq!(first.body["messages"].as_array().map(Vec::len), Some(200.min(count)));
 }
+
+/// The server never has a quiet moment, and much to do in each turn: what it puts off does not pile up.
+#[test]
+fn upkeep_keeps_pace_with_whatever_is_said() {
+    let mut world = World::with(|config| {
+        config.rate_limits = false;
+        config.index_batch = 32;
+    });
+    let (anna, ben, conversation) = world.friends();
+    let (mut said, mut pressing) = (0, 0);
+    for _ in 0..40 {
+        for person in [&anna, &ben] {
+            for _ in 0..150 {
+                world.say(person, conversation, "hello");
+                said += 1;
+            }
+        }
+        assert_eq!(world.turn().len(), 300, "all in one turn");
+        pressing += usize::from(world.chat().store().upkeep_is_due(true));
+    }
+    assert!(pressing < 10, "it presses behind {pressing} turns of 40");
+    let path = format!("/api/conversations/{conversation}/messages?limit=200&before=5000");
+    let page = world.get(&path, &ben);
+    let ids = page.body["messages"].as_array().expect("messages").iter().map(|m| m["id"].as_i64());
+    assert_eq!(ids.collect::<Vec<_>>(), (4800..5000).map(Some).collect::<Vec<_>>());
+    assert!(said > 5000);
+}
