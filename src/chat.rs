@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
-use crate::web::{self, Problem, Reach, Route};
+use crate::web::{self, Problem, Proof, Reach, Route};
 use facade::Facade;
 use release::DRAIN_RETRY;
 pub(crate) use release::reply;
@@ -189,8 +189,9 @@ impl Chat {
             _ => {}
         }
         let address = client_address(client.peer, request, &self.config.trusted_proxy);
-        let (token, recorded) = (web::bearer_token(request), Some((client.connection, request)));
-        let origin = self.admit(now, address, matched.route, token, recorded)?;
+        let proof = web::proof(request, client.is_operator);
+        let recorded = Some((client.connection, request));
+        let origin = self.admit(now, address, matched.route, proof, recorded)?;
         if let Some(response) = self.record(now, origin, matched.route, request)? {
             return Ok(Considered::Answer(response));
         }
@@ -255,12 +256,16 @@ impl Chat {
         now: Now,
         address: IpAddr,
         route: Route,
-        token: Result<&str, Problem>,
+        proof: Result<Proof<'_>, Problem>,
         recorded: Option<(ConnectionId, &Request<'_>)>,
     ) -> Result<Origin, Problem> {
+        let is_operator = matches!(proof, Ok(Proof::Operator(_)));
         let mut caller = None;
         if route.needs_token() {
-            let known = self.logic.authenticate(now, token?);
+            let known = match proof? {
+                Proof::Token(token) => self.logic.authenticate(now, token),
+                Proof::Operator(name) => self.logic.speak_for(name),
+            };
             let known = known.map_err(|refusal| self.refused(refusal))?;
             if let Some((connection, request)) = recorded
                 && self.recorder.is_armed()
@@ -272,7 +277,9 @@ impl Chat {
             caller = Some(known);
         }
         let origin = Origin { address, caller };
-        if let Some(limited) = route.limited() {
+        if let Some(limited) = route.limited()
+            && !is_operator
+        {
             let admitted = self.logic.admit(now, origin, limited);
             admitted.map_err(|refusal| self.refused(refusal))?;
         }

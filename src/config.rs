@@ -30,7 +30,7 @@ use crate::entity::UserName;
 use crate::http::{Limits, Network};
 
 pub use command_line::{Command, Settings, parse};
-pub use commands::Operation;
+pub use commands::{Operation, Since};
 pub use usage::UsageError;
 
 /// Everything that can be set about a server.

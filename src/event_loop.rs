@@ -18,6 +18,7 @@
 //! system call, and an edge that nobody waits for costs nothing.
 
 mod door;
+mod hangup;
 mod rest;
 
 use std::io::{self, ErrorKind, Read};
@@ -37,6 +38,7 @@ use crate::connection::Then;
 use crate::server::{Handler, Input, Output, Outputs, Server};
 use crate::system::{Clock, Mono, Now};
 use door::Door;
+pub use hangup::wait_for_hangup;
 use rest::{Progress, Rest, write_all};
 
 /// The loop, with all sockets of one server.

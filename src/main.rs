@@ -56,7 +56,7 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     let clock = Clock::new();
     let mut entropy = Entropy::system()?;
     let in_memory = config.is_in_memory();
-    let _lock = if in_memory { None } else { Some(DataLock::acquire(&config.data)?) };
+    let _lock = if in_memory { None } else { Some(DataLock::acquire_soon(&config.data)?) };
     let signals = system::signals()?;
 
     let database = u64::from_le_bytes(entropy.bytes());

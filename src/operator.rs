@@ -1,4 +1,5 @@
-//! Carries out the operator's commands: accounts, invitations, who may register, backups.
+//! Carries out the operator's commands: accounts, invitations, who may register, backups; and says and
+//! hears something as a user, for scripts.
 //!
 //! A command is a client like any other, but for the door it comes in by: it speaks HTTP with the
 //! server that holds the data folder, over the control socket there. Where no server runs, the command
@@ -9,6 +10,8 @@
 
 mod files;
 mod link;
+mod speaker;
+mod tail;
 mod terminal;
 
 use std::error::Error;
@@ -20,7 +23,7 @@ use serde_json::Value;
 use crate::config::{Config, Operation};
 use crate::entity::Timestamp;
 use crate::web::Said;
-use link::{Link, Need};
+use link::{Link, Need, granted};
 
 /// Does what was asked for, and prints what there is to say.
 pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>> {
@@ -39,6 +42,14 @@ pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>>
             let mut link = Link::open(config, Need::Database)?;
             link.call("POST", "/control/users/remove", &[("name", Said::Text(Some(name)))])?;
             format!("{name} is removed\n")
+        }
+        Operation::Befriend { name, other } => befriend(config, name, other)?,
+        Operation::Send { user, whom, text, nonce } => {
+            speaker::send(config, user, whom, text.as_deref(), nonce.as_deref())?;
+            String::new()
+        }
+        Operation::Tail { user, whom, since, json } => {
+            return tail::run(config, user, whom.as_deref(), since.as_ref(), *json);
         }
         Operation::Invite { lifetime } => {
             let body = [("lifetime_seconds", Said::Number(lifetime.as_secs()))];
@@ -88,6 +99,22 @@ fn set_password(config: &Config, name: &str) -> Result<String, Box<dyn Error>> {
     let body = [("name", Said::Text(Some(name))), ("password", Said::Text(Some(&password)))];
     link.call("POST", "/control/users/password", &body)?;
     Ok(format!("{name} has another password, and is signed in nowhere\n"))
+}
+
+/// The one asks, and the other agrees, as both could do themselves.
+fn befriend(config: &Config, name: &str, other: &str) -> Result<String, Box<dyn Error>> {
+    let mut link = Link::open(config, Need::Database)?;
+    let (status, me) = link.ask(name, "GET", "/api/me", &[])?;
+    let me = granted(status, me)?;
+    let asked = [("name", Said::Text(Some(other)))];
+    let (status, answer) = link.ask(name, "POST", "/api/friends", &asked)?;
+    if answer["code"] != "already_friends" {
+        granted(status, answer)?;
+        let path = format!("/api/friends/{}/accept", me["user"]["id"]);
+        let (status, answer) = link.ask(other, "POST", &path, &[])?;
+        granted(status, answer)?;
+    }
+    Ok(format!("{name} and {other} are friends\n"))
 }
 
 fn list_users(config: &Config) -> Result<String, Box<dyn Error>> {

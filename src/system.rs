@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use sha2::{Digest, Sha256};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
@@ -218,6 +218,20 @@ impl DataLock {
                 Err(DataLockError::InUse { folder: folder.to_owned() })
             }
             Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// The same, with patience: a command of the operator holds the folder for a moment where no server
+    /// runs.
+    pub fn acquire_soon(folder: &Path) -> Result<Self, DataLockError> {
+        let mut tries = 0..20;
+        loop {
+            match Self::acquire(folder) {
+                Err(DataLockError::InUse { .. }) if tries.next().is_some() => {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                decided => return decided,
+            }
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Holds the documents to the truth: `docs/http.md` and `docs/tour` speak of code and tests that are
-//! there, `docs/guide.md` of commands that work.
+//! there, `docs/guide.md` and `docs/operations.md` of commands that work.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use process::{Folder, Server};
-use serde_json::Value;
+use process::{Folder, Server, operate};
+use serde_json::{Value, json};
 
 mod process;
 
@@ -226,6 +226,45 @@ fn every_line_of_the_guide_works_and_is_answered_as_it_says() {
         }
     }
     assert!(compared > 10, "the answers are found");
+    server.kill();
+}
+
+/// The commands for scripts, one after the other in one shell, do what is said beside them.
+#[test]
+fn the_examples_for_scripts_work() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder, &[]);
+    let (anna, ben, _) = server.friends();
+    operate(&folder, &["user", "add", "backup"], "to be removed\n").printed();
+    operate(&folder, &["user", "remove", "backup"], "").printed();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/operations.md")).expect("the page");
+    let (_, section) = page.split_once("## From scripts\n").expect("the section");
+    let (_, block) = blocks(section).swap_remove(0);
+    let lines: Vec<&str> = block.lines().collect();
+    let [add, befriend, rest @ ..] = &lines[..] else { panic!("{block}") };
+    let run = |lines: &[&str]| {
+        let script = format!("set -eu -o pipefail\n{}\n", lines.join("\n"));
+        let lovejoy = "lovejoy() { \"$BINARY\" --data data --password-iterations 1000 \"$@\"; }\n";
+        let mut shell = Command::new("bash");
+        shell.arg("-c").arg(lovejoy.to_owned() + &script).current_dir(folder.path(""));
+        shell.env("BINARY", env!("CARGO_BIN_EXE_lovejoy"));
+        let done = shell.output().expect("bash runs");
+        assert!(done.status.success(), "{script}\n{}", text(&done.stderr));
+        text(&done.stdout).to_owned()
+    };
+    assert!(run(&[add, befriend]).ends_with("backup and anna are friends\n"));
+    let user = server.get("/api/users?q=backup", &anna).json()["users"][0]["id"].clone();
+    let group = json!({ "title": "Night shift", "member_ids": [user, ben.id] });
+    let group = server.call("POST", "/api/conversations", &anna.token, Some(&group)).json();
+    let printed = run(rest);
+    let (first, events) = printed.split_once('\n').expect("a line of tail");
+    assert!(first.contains("\tbackup\tbackup\tFilesystem"), "{printed}");
+    let said: Vec<_> = values(&events[events.find("{\"").expect("JSON")..]);
+    let said: Vec<_> = said.iter().map(|event| &event["message"]["body"]).collect();
+    assert_eq!(said[1..], ["The backup is done.", "The disk is nearly full."], "{printed}");
+    let night_shift = group["conversation"]["id"].as_i64().expect("an id");
+    assert_eq!(server.history(&ben, night_shift), ["The backup is done."]);
     server.kill();
 }
 

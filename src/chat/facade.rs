@@ -39,8 +39,8 @@ use crate::http::{Request, Response, client_address};
 use crate::logic::{Answer, Batch, Call, Caller, Manner, Origin, Refusal, Reply};
 use crate::server::{Answer as ToWrite, Client};
 use crate::system::Now;
-use crate::web::Problem;
 use crate::web::facade::{self, Action, Form};
+use crate::web::{Problem, Proof};
 
 /// What is kept for pages of 2013.
 #[derive(Debug, Default)]
@@ -122,7 +122,7 @@ impl Chat {
         } else {
             let token = form.credential().map(|(token, _)| token);
             // The token stands in the body, which the lab must not show.
-            origin = self.admit(now, address, action.route(), token, None)?;
+            origin = self.admit(now, address, action.route(), token.map(Proof::Token), None)?;
         }
         let call = match action {
             Action::Register => form.sign_up(request)?,

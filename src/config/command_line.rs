@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use lexopt::Arg;
 
-use super::commands::{self, Operation, SERVE};
+use super::commands::{self, OWN_OPTIONS, Operation, SERVE};
 use super::file::{self, Given};
 use super::settings::{Setting, VARIABLE_PREFIX};
 use super::usage::{UsageError, nearest};
@@ -68,6 +68,7 @@ pub fn parse(
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut options = Vec::new();
     let mut words = Vec::new();
+    let mut own = Vec::new();
     let mut file = None;
     while let Some(argument) = parser.next()? {
         match argument {
@@ -80,7 +81,12 @@ pub fn parse(
             Arg::Long(name) => {
                 let option = format!("--{name}");
                 let Some(setting) = Setting::by_option(&option) else {
-                    return Err(UsageError::unknown_option(option));
+                    let known = OWN_OPTIONS.iter().find(|(own, _)| *own == option);
+                    let &(name, has_value) =
+                        known.ok_or_else(|| UsageError::unknown_option(option))?;
+                    let value = if has_value { parser.value()? } else { OsString::new() };
+                    own.push((name, value));
+                    continue;
                 };
                 // What is turned on by its name may still be turned off.
                 let value = if setting.is_flag {
@@ -97,7 +103,12 @@ pub fn parse(
     }
     let shows = words.len() == 1 && words[0] == "config";
     let serves = words.iter().all(|word| word == SERVE);
-    let operation = if serves || shows { None } else { Some(commands::read(words)?) };
+    if let Some((name, _)) = own.first()
+        && (serves || shows)
+    {
+        return Err(UsageError::unknown_option((*name).to_owned()));
+    }
+    let operation = if serves || shows { None } else { Some(commands::read(words, own)?) };
 
     let (variables, file_variable) = read_environment(environment)?;
     let file = file.or(file_variable).map(PathBuf::from);
@@ -245,6 +256,7 @@ const FILE_VARIABLE: &str = "LOVEJOY_CONFIG";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Since;
 
     fn parsed(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Config, String> {
         let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
@@ -396,6 +408,15 @@ mod tests {
         );
         assert_eq!(operation(&["user", "--data=there", "list"]), Operation::ListUsers);
         let lifetime = std::time::Duration::from_secs(90);
+        let (user, whom) = ("anna".to_owned(), "ben".to_owned());
+        assert_eq!(
+            operation(&["send", "--as=anna", "ben", "--nonce", "n", "--data", "there"]),
+            Operation::Send { user: user.clone(), whom, text: None, nonce: Some("n".to_owned()) }
+        );
+        assert_eq!(
+            operation(&["tail", "--json", "--since", "90s", "--as", "anna", "--data", "there"]),
+            Operation::Tail { user, whom: None, since: Some(Since::Ago(lifetime)), json: true }
+        );
         assert_eq!(
             operation(&["invite", "90s", "--data", "there"]),
             Operation::Invite { lifetime }
@@ -407,6 +428,19 @@ mod tests {
             (&["serve", "now"], "unknown command serve now; did you mean serve?"),
             (&["user", "remove"], "user remove takes NAME"),
             (&["user", "list", "x"], "user list takes nothing more"),
+            (&["user", "list", "--json"], "user list takes nothing more"),
+            (&["send", "ben"], "send takes --as NAME [--nonce TEXT] WHOM [TEXT]"),
+            (
+                &["send", "--as", "anna", "--as", "carl", "ben"],
+                "send takes --as NAME [--nonce TEXT] WHOM [TEXT]",
+            ),
+            (&["send", "--as"], "--as takes a value"),
+            (&["serve", "--as", "anna"], "unknown option --as; --help-all lists what there is"),
+            (
+                &["tail", "--as", "anna", "--since", "soon"],
+                "--since takes a time from 0s to 36500d, in ms, s, m, h or d, such as 90s, \
+                 or a cursor, not \"soon\"",
+            ),
         ] {
             assert_eq!(refused(arguments), error);
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::values::Value;
 use super::{Registration, UsageError};
+use crate::entity::UserName;
 
 /// What the operator wants done to a server or its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,11 +52,49 @@ pub enum Operation {
         /// That of the data folder, where it is missing.
         file: Option<PathBuf>,
     },
+    /// Make two users friends of each other.
+    Befriend {
+        /// The one.
+        name: String,
+        /// The other.
+        other: String,
+    },
+    /// Say something as a user.
+    Send {
+        /// Who says it.
+        user: String,
+        /// To whom: a user, a group by its title, or a conversation by its number.
+        whom: String,
+        /// What; read from stdin where it is missing.
+        text: Option<String>,
+        /// The sender's own name for it; a random one, where it is missing.
+        nonce: Option<String>,
+    },
+    /// Print what a user is told, as it comes.
+    Tail {
+        /// Who listens.
+        user: String,
+        /// In which conversation, as in `Send`; in all of them, where it is missing.
+        whom: Option<String>,
+        /// From where on; from now on, where it is missing.
+        since: Option<Since>,
+        /// Everything, as lines of JSON; else messages, for people.
+        json: bool,
+    },
     /// Say or change who may make an account, for as long as the server runs.
     Registration {
         /// As it is, where it is missing.
         mode: Option<Registration>,
     },
+}
+
+/// Where [`Operation::Tail`] begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// With what was said so long ago.
+    Ago(Duration),
+    /// Behind a place that an earlier one has told.
+    Cursor(String),
 }
 
 /// One command.
@@ -116,6 +155,55 @@ name.",
         read: |arguments| Ok(Operation::RemoveUser { name: arguments.text()? }),
     },
     Verb {
+        words: "user befriend",
+        takes: "NAME NAME",
+        help: "make two users friends",
+        about: "\
+Makes two users friends of each other, who may write to each other, as if the
+one had asked and the other agreed.",
+        read: |arguments| {
+            Ok(Operation::Befriend { name: arguments.name()?, other: arguments.name()? })
+        },
+    },
+    Verb {
+        words: "send",
+        takes: "--as NAME [--nonce TEXT] WHOM [TEXT]",
+        help: "say something as a user",
+        about: "\
+Says TEXT, or what stdin has, to a friend by name, a group by its title, or
+id:NUMBER, a conversation; as the user NAME. It is silent when that is stored.
+While there is no answer it tries again, for half a minute, and says it once all
+the same; with --nonce so does another run. What is longer than 8,192 bytes, no
+UTF-8 or empty is refused. Works while no server runs, too.",
+        read: |arguments| {
+            Ok(Operation::Send {
+                user: arguments.user()?,
+                nonce: arguments.own_text("--nonce")?,
+                whom: arguments.text()?,
+                text: arguments.option()?,
+            })
+        },
+    },
+    Verb {
+        words: "tail",
+        takes: "--as NAME [--since TIME|CURSOR] [--json] [WHOM]",
+        help: "print what a user is told, as it comes",
+        about: "\
+Prints the messages that the user NAME is told, a line each with tabs between:
+time, conversation, sender, text; of all conversations, or of one, named as for
+`send`. --json prints all events of the web service, an object a line. Begins
+now, or --since a time ago, or behind the \"cursor\" of a line of JSON. Goes on
+over restarts of the server, until nobody reads it. NAME is online meanwhile.",
+        read: |arguments| {
+            Ok(Operation::Tail {
+                user: arguments.user()?,
+                since: arguments.since()?,
+                json: arguments.own("--json").is_some(),
+                whom: arguments.option()?,
+            })
+        },
+    },
+    Verb {
         words: "invite",
         takes: "[TIME]",
         help: "print a code for one new account, good for 7d",
@@ -170,8 +258,15 @@ A server must be running.",
     },
 ];
 
-/// Finds the command that words begin with, and reads the rest of them.
-pub(super) fn read(words: Vec<OsString>) -> Result<Operation, UsageError> {
+/// The options that some commands have for themselves, and whether a value follows.
+pub(super) const OWN_OPTIONS: [(&str, bool); 4] =
+    [("--as", true), ("--json", false), ("--nonce", true), ("--since", true)];
+
+/// Those that were given, with their values.
+pub(super) type OwnOptions = Vec<(&'static str, OsString)>;
+
+/// Finds the command that words begin with, and reads the rest of them, and its own options.
+pub(super) fn read(words: Vec<OsString>, own: OwnOptions) -> Result<Operation, UsageError> {
     let is_named = |verb: &&Verb| {
         verb.words
             .split(' ')
@@ -183,11 +278,11 @@ pub(super) fn read(words: Vec<OsString>) -> Result<Operation, UsageError> {
     };
     let mut rest = words.into_iter();
     rest.nth(verb.words.split(' ').count() - 1);
-    let mut arguments = Arguments { verb, rest };
+    let mut arguments = Arguments { verb, rest, own };
     let operation = (verb.read)(&mut arguments)?;
     match arguments.rest.next() {
-        None => Ok(operation),
-        Some(_) => Err(arguments.wrong()),
+        None if arguments.own.is_empty() => Ok(operation),
+        _ => Err(arguments.wrong()),
     }
 }
 
@@ -195,6 +290,7 @@ pub(super) fn read(words: Vec<OsString>) -> Result<Operation, UsageError> {
 struct Arguments {
     verb: &'static Verb,
     rest: std::vec::IntoIter<OsString>,
+    own: OwnOptions,
 }
 
 impl Arguments {
@@ -214,6 +310,45 @@ impl Arguments {
             Some(file) if !file.is_empty() => Ok(file.into()),
             _ => Err(self.wrong()),
         }
+    }
+
+    /// The value of an option, if it was given. One that is given twice is left, as one that the
+    /// command does not have.
+    fn own(&mut self, name: &str) -> Option<OsString> {
+        let index = self.own.iter().position(|(given, _)| *given == name)?;
+        Some(self.own.remove(index).1)
+    }
+
+    fn own_text(&mut self, name: &str) -> Result<Option<String>, UsageError> {
+        self.own(name).map(|value| value.into_string().map_err(|_| self.wrong())).transpose()
+    }
+
+    /// The user as whom something is done.
+    fn user(&mut self) -> Result<String, UsageError> {
+        let name = self.own_text("--as")?;
+        name.filter(|name| UserName::parse(name).is_ok()).ok_or_else(|| self.wrong())
+    }
+
+    /// What can be the name of a user.
+    fn name(&mut self) -> Result<String, UsageError> {
+        let name = self.text()?;
+        if UserName::parse(&name).is_ok() { Ok(name) } else { Err(self.wrong()) }
+    }
+
+    /// A time, or what looks like a cursor: no time has a hyphen in it.
+    fn since(&mut self) -> Result<Option<Since>, UsageError> {
+        let Some(given) = self.own_text("--since")? else { return Ok(None) };
+        let is_of_cursors = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        if given.contains('-') && given.bytes().all(is_of_cursors) {
+            return Ok(Some(Since::Cursor(given)));
+        }
+        let mut time = Duration::ZERO;
+        let range = 0..=36_500 * 86_400_000;
+        if time.set(given.as_ref(), &range) {
+            return Ok(Some(Since::Ago(time)));
+        }
+        let allowed = format!("{}, or a cursor", time.allowed(&range));
+        Err(UsageError::BadValue { name: "--since".to_owned(), value: given, allowed })
     }
 
     /// Takes over a value that may be there, in a range where it is a number or a time; and whether it

@@ -158,7 +158,7 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= WIDTH + 1), "{text}");
             assert_eq!(text.matches("lovejoy ").count(), 1, "{text}");
         }
-        assert_eq!(about("user").expect("help").matches("lovejoy user ").count(), 4);
+        assert_eq!(about("user").expect("help").matches("lovejoy user ").count(), 5);
         assert!(about("user add anna").expect("help").starts_with("lovejoy user add NAME"));
         assert_eq!((about("serve"), about("config").is_ok()), (Ok(short()), true));
         let unknown = about("usr add").unwrap_err().to_string();

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use super::Config;
-use super::commands::{SERVE, VERBS};
+use super::commands::{OWN_OPTIONS, SERVE, VERBS};
 use super::settings::Setting;
 
 /// What is wrong with the command line, the environment or the file, in one line.
@@ -58,7 +58,9 @@ pub enum UsageError {
 impl UsageError {
     /// There is no such option.
     pub(super) fn unknown_option(name: String) -> Self {
-        let known = ["--config", "--help", "--help-all", "--version"].map(str::to_owned);
+        let own = OWN_OPTIONS.iter().map(|(own, _)| *own).filter(|own| *own != name);
+        let known = ["--config", "--help", "--help-all", "--version"].into_iter().chain(own);
+        let known = known.map(str::to_owned);
         let suggestion = nearest(&name, Setting::all().map(Setting::option).chain(known));
         Self::Unknown { what: "option", name, suggestion }
     }
@@ -79,8 +81,9 @@ impl From<lexopt::Error> for UsageError {
         match error {
             lexopt::Error::MissingValue { option } => {
                 let name = option.unwrap_or_default();
+                let other = if name == "--config" { "a file" } else { "a value" };
                 let allowed = Setting::by_option(&name).map_or_else(
-                    || "a file".to_owned(),
+                    || other.to_owned(),
                     |setting| (setting.field)(&mut Config::default()).allowed(&setting.range),
                 );
                 Self::MissingValue { name, allowed }

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::call::SignUp;
+use super::call::{Caller, SignUp};
 use super::hashing::Task;
 use super::limits::Network;
 use super::passwords::Derivation;
 use super::{Answer, Logic, Refusal, Reply, Ticket};
 use crate::config::Registration;
 use crate::data::{Account, AccountRow, StoreError};
-use crate::entity::{LastSeen, Password, Timestamp, UserId, UserName};
+use crate::entity::{LastSeen, Password, SessionId, Timestamp, UserId, UserName};
 use crate::system::{Mono, Now};
 
 /// What the operator wants. All texts in it are good.
@@ -204,6 +204,13 @@ impl Logic {
         if self.copiers.is_empty() && count > 0 {
             self.store.let_go();
         }
+    }
+
+    /// The caller as whom the operator asks for something. There is no session behind it: nobody has
+    /// logged in.
+    pub fn speak_for(&self, name: &str) -> Result<Caller, Refusal> {
+        let user_id = self.account_of(name)?.user.id;
+        Ok(Caller { user_id, session_id: SessionId(0) })
     }
 
     fn account_of(&self, name: &str) -> Result<Account, Refusal> {

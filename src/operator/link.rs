@@ -87,6 +87,21 @@ impl Link {
         }
     }
 
+    /// A way to a server that runs now. Nothing is locked, not even for a moment, so this may be tried
+    /// again and again while another one starts.
+    pub(super) fn to_server(config: &Config) -> Result<Self, Unreachable> {
+        match UnixStream::connect(config.control_socket()) {
+            Ok(stream) => Ok(Self(Kind::Socket(stream))),
+            Err(error) => {
+                let lack = match error.kind() {
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused => Lack::Server,
+                    _ => Lack::Answer(error),
+                };
+                Err(Unreachable { folder: config.data.clone(), lack })
+            }
+        }
+    }
+
     /// Asks for something. What is refused is an error that says why.
     pub(super) fn call(
         &mut self,
@@ -94,21 +109,46 @@ impl Link {
         path: &str,
         body: &[(&str, Said<'_>)],
     ) -> Result<Value, Box<dyn Error>> {
+        let (status, body) = self.ask("", method, path, body)?;
+        Ok(granted(status, body)?)
+    }
+
+    /// Asks for something as a user, or with an empty name as the operator. What comes back is status
+    /// and body.
+    pub(super) fn ask(
+        &mut self,
+        user: &str,
+        method: &str,
+        path: &str,
+        body: &[(&str, Said<'_>)],
+    ) -> io::Result<(u16, Value)> {
         let body = web::order_body(body);
         let length = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: control\r\nContent-Length: {length}\r\n\r\n"
-        );
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: control\r\n");
+        if !user.is_empty() {
+            head += &format!("Authorization: User {user}\r\n");
+        }
+        head += &format!("Content-Length: {length}\r\n\r\n");
         let request = [head.into_bytes(), body].concat();
-        let (status, body) = match &mut self.0 {
-            Kind::Socket(stream) => exchange(stream, &request)?,
-            Kind::Here(here) => here.exchange(&request),
-        };
-        match status {
-            200..=299 => Ok(body),
-            _ => Err(Refused(body["detail"].as_str().unwrap_or_default().to_owned()).into()),
+        match &mut self.0 {
+            Kind::Socket(stream) => exchange(stream, &request),
+            Kind::Here(here) => Ok(here.exchange(&request)),
         }
     }
+}
+
+/// What is said where something was not refused.
+pub(super) fn granted(status: u16, body: Value) -> Result<Value, Refused> {
+    match status {
+        200..=299 => Ok(body),
+        _ => Err(Refused(body["detail"].as_str().unwrap_or_default().to_owned())),
+    }
+}
+
+/// Whether the way to a server may be there soon: it has been started, or is stopping.
+pub(super) fn may_come(error: &(dyn Error + 'static)) -> bool {
+    let unreachable = error.downcast_ref::<Unreachable>();
+    error.is::<io::Error>() || unreachable.is_some_and(|it| matches!(it.lack, Lack::Answer(_)))
 }
 
 /// A server that has just been started may not listen yet.
@@ -198,7 +238,7 @@ impl Drop for Here {
 
 /// The server has said no, and why.
 #[derive(Debug)]
-struct Refused(String);
+pub(super) struct Refused(String);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,7 +250,7 @@ impl Error for Refused {}
 
 /// There is nobody to ask.
 #[derive(Debug)]
-struct Unreachable {
+pub(super) struct Unreachable {
     folder: PathBuf,
     lack: Lack,
 }

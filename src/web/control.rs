@@ -2,6 +2,8 @@
 //!
 //! These paths exist only on connections that came in by the control socket. They are spoken between
 //! the program `lovejoy` and a server of the same version, and are no part of the public contract.
+//! Nor is that the operator may use all the others for any user, without a token: see
+//! [`Proof`](super::Proof).
 
 use std::time::Duration;
 

@@ -35,6 +35,6 @@ pub use metrics::{Gauges, metrics};
 pub use problem::Problem;
 pub use recording::{changes_after, lane, recording};
 pub use reply::{health, lab_door, respond};
-pub use request::{bearer_token, read_call};
+pub use request::{Proof, bearer_token, proof, read_call};
 pub use route::{Match, Reach, Route, check_page_method, options, route, routes};
 pub use stream::{begin_stream, end_stream, keep_alive, stream_events};

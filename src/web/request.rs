@@ -15,12 +15,31 @@ use crate::logic::{Call, Credentials, Manner, PasswordChange, SignUp, Typed};
 
 /// The token that a request carries (RFC 6750, section 2.1).
 pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
-    let value = request.field_text("authorization").ok_or_else(Problem::unauthorized)?;
-    let (scheme, token) = value.split_once(' ').ok_or_else(Problem::unauthorized)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::unauthorized());
+    credentials(request, "bearer").ok_or_else(Problem::unauthorized)
+}
+
+/// By what a request proves whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof<'a> {
+    /// Whoever has it is meant.
+    Token(&'a str),
+    /// The operator speaks for the user of this name: `Authorization: User NAME`. That means something
+    /// on the control socket alone, and is no part of the public contract.
+    Operator(&'a str),
+}
+
+/// What a request proves itself by.
+pub fn proof<'a>(request: &Request<'a>, is_operator: bool) -> Result<Proof<'a>, Problem> {
+    match credentials(request, "user") {
+        Some(name) if is_operator => Ok(Proof::Operator(name)),
+        _ => bearer_token(request).map(Proof::Token),
     }
-    Ok(token.trim_matches(' '))
+}
+
+/// What a request shows by a scheme of RFC 9110, section 11.4.
+fn credentials<'a>(request: &Request<'a>, scheme: &str) -> Option<&'a str> {
+    let (shown, credentials) = request.field_text("authorization")?.split_once(' ')?;
+    shown.eq_ignore_ascii_case(scheme).then(|| credentials.trim_matches(' '))
 }
 
 /// What the request wants of the logic.

@@ -96,7 +96,8 @@ pub fn lovejoy() -> Command {
     command
 }
 
-fn command(folder: &Folder, options: &[&str]) -> Command {
+/// The same with these options and words, on the data of a folder.
+pub fn command(folder: &Folder, options: &[&str]) -> Command {
     let mut command = lovejoy();
     let usual =
         ["--listen", "127.0.0.1:0", "--password-iterations", "1000", "--rate-limits", "off"];
@@ -115,11 +116,16 @@ pub struct Done {
 
 /// Runs a command of the operator on the data of a folder.
 pub fn operate(folder: &Folder, words: &[&str], stdin: &str) -> Done {
+    operate_bytes(folder, words, stdin.as_bytes())
+}
+
+/// The same, with bytes that need not be text.
+pub fn operate_bytes(folder: &Folder, words: &[&str], stdin: &[u8]) -> Done {
     let mut command = command(folder, words);
     command.stdin(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().expect("it runs");
     // A command that reads nothing may be gone already.
-    let _ = process.stdin.take().expect("piped").write_all(stdin.as_bytes());
+    let _ = process.stdin.take().expect("piped").write_all(stdin);
     let output = process.wait_with_output().expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Done { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
