@@ -124,11 +124,13 @@ impl Link {
     ) -> io::Result<(u16, Value)> {
         let body = web::order_body(body);
         let length = body.len();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: control\r\n");
-        if !user.is_empty() {
-            head += &format!("Authorization: User {user}\r\n");
-        }
-        head += &format!("Content-Length: {length}\r\n\r\n");
+        let credentials = match user {
+            "" => String::new(),
+            user => format!("Authorization: User {user}\r\n"),
+        };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: control\r\n{credentials}Content-Length: {length}\r\n\r\n"
+        );
         let request = [head.into_bytes(), body].concat();
         match &mut self.0 {
             Kind::Socket(stream) => exchange(stream, &request),
