@@ -71,6 +71,12 @@ pub struct Config {
     /// chat, and since forms can be sent by the pages of other sites; what they carry is checked all the
     /// same.
     pub seed_facade: bool,
+    /// The certificate by which to speak TLS, and those above it: a file in PEM. None is plain HTTP.
+    #[cfg(feature = "tls")]
+    pub tls_certificate: Option<PemFile>,
+    /// The key of the certificate, in PEM; it may be the same file.
+    #[cfg(feature = "tls")]
+    pub tls_key: Option<PemFile>,
     /// Serve the pages from this folder instead of from the binary, to work on them.
     pub www: Option<PathBuf>,
     /// Whether failed passwords, registrations and messages are limited in rate. Off is for
@@ -230,6 +236,15 @@ impl Config {
         self.data.join("control")
     }
 
+    /// What addresses of the server begin with.
+    pub fn scheme(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.tls_certificate.is_some() {
+            return "https";
+        }
+        "http"
+    }
+
     /// Lowers `connections_max` to what a limit on open descriptors leaves, where one is known:
     /// a peer too many is then told so, instead of left waiting because `accept` fails.
     pub fn fit_into(&mut self, descriptors_max: usize) {
@@ -268,6 +283,10 @@ impl Default for Config {
             lab: false,
             lab_admin: Vec::new(),
             seed_facade: false,
+            #[cfg(feature = "tls")]
+            tls_certificate: None,
+            #[cfg(feature = "tls")]
+            tls_key: None,
             www: None,
             log: LevelFilter::Info,
             log_format: LogFormat::Text,
@@ -330,6 +349,11 @@ impl Default for Config {
         }
     }
 }
+
+/// A file that is read by TLS.
+#[cfg(feature = "tls")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PemFile(pub PathBuf);
 
 /// Who may make an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,15 +20,20 @@
 mod door;
 mod hangup;
 mod rest;
+#[cfg(feature = "tls")]
+mod session;
+#[cfg(feature = "tls")]
+mod tls;
+mod wire;
 
 use std::io::{self, ErrorKind, Read};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream, UnixStream};
+use mio::net::{TcpListener, UnixStream};
 use mio::{Events as ReadinessList, Interest, Poll as Selector, Token, Waker};
 
 use crate::chunks::Slots;
@@ -40,6 +45,7 @@ use crate::system::{Clock, Mono, Now};
 use door::Door;
 pub use hangup::wait_for_hangup;
 use rest::{Progress, Rest, write_all};
+use wire::Wire;
 
 /// The loop, with all sockets of one server.
 #[derive(Debug)]
@@ -69,13 +75,15 @@ pub struct EventLoop<H> {
     /// One for all connections: what is read is looked at before the next read.
     buffer: Box<[u8]>,
     outputs: Outputs,
+    #[cfg(feature = "tls")]
+    tls: Option<tls::Tls>,
     config: Rc<Config>,
 }
 
 /// One connection's socket.
 #[derive(Debug)]
 struct Socket {
-    stream: TcpStream,
+    wire: Wire,
     /// What the socket would not take yet. A box, since most have none.
     rest: Option<Box<Rest>>,
     /// Nothing is to be read from it for now.
@@ -101,6 +109,8 @@ enum Accepting {
 const DOORS: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
 const WAKER: Token = Token(usize::MAX - 3);
+#[cfg(feature = "tls")]
+const RELOADS: Token = Token(usize::MAX - 4);
 
 /// The size of the read buffer: more than most requests, and a whole body at its limit.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -169,6 +179,8 @@ impl<H: Handler> EventLoop<H> {
             drained_by: None,
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             outputs: Outputs::default(),
+            #[cfg(feature = "tls")]
+            tls: tls::Tls::of(&config)?,
             config,
         })
     }
@@ -216,6 +228,8 @@ impl<H: Handler> EventLoop<H> {
         }
         self.gather(now)?;
         self.retry_full(now);
+        #[cfg(feature = "tls")]
+        self.give_up_handshakes(now);
         self.server.handle(now, Input::EndOfTurn, &mut self.outputs);
         self.carry_out(now);
         self.server.metrics().delivered();
@@ -252,6 +266,8 @@ impl<H: Handler> EventLoop<H> {
                 SIGNALS => self.signalled(now),
                 // The turn that it was to begin has begun.
                 WAKER => {}
+                #[cfg(feature = "tls")]
+                RELOADS => self.reload(),
                 Token(key) => {
                     let id = connection_id(key);
                     if ready.is_writable() {
@@ -277,7 +293,12 @@ impl<H: Handler> EventLoop<H> {
             Accepting::Idle | Accepting::Ready => None,
         };
         let deadlines = [self.server.next_deadline(), accept_at, self.drained_by];
-        let next = deadlines.into_iter().flatten().min()?;
+        let next = deadlines.into_iter().flatten().min();
+        #[cfg(feature = "tls")]
+        let handshakes = self.tls.as_ref().and_then(tls::Tls::next_deadline);
+        #[cfg(feature = "tls")]
+        let next = next.into_iter().chain(handshakes).min();
+        let next = next?;
         Some(next.since(self.clock.now().mono))
     }
 
@@ -315,8 +336,12 @@ impl<H: Handler> EventLoop<H> {
                         continue;
                     }
                     let connection = ConnectionId(number);
+                    #[cfg(feature = "tls")]
+                    let wire = self.wire(now, connection, stream, peer.is_some());
+                    #[cfg(not(feature = "tls"))]
+                    let wire = Wire::new(stream);
                     self.sockets.insert(Socket {
-                        stream,
+                        wire,
                         rest: None,
                         paused: false,
                         unread: false,
@@ -346,12 +371,20 @@ impl<H: Handler> EventLoop<H> {
     /// Reads what there is, but not for longer than the others would like to wait.
     /// `to_the_end`: a read that does not fill the buffer may not have been the last.
     fn read(&mut self, now: Now, id: ConnectionId, to_the_end: bool) {
+        #[cfg(feature = "tls")]
+        let was_shaking = self.shaking_until(id).is_some();
+        self.read_some(now, id, to_the_end);
+        #[cfg(feature = "tls")]
+        self.flush_opened(now, id, was_shaking);
+    }
+
+    fn read_some(&mut self, now: Now, id: ConnectionId, to_the_end: bool) {
         for _ in 0..self.config.reads_per_turn_max {
             let Some(socket) = self.sockets.get_mut(id.0) else { return };
             if socket.paused {
                 return;
             }
-            match socket.stream.read(&mut self.buffer) {
+            match socket.wire.read(&mut self.buffer) {
                 Ok(0) => {
                     let input = Input::Ended { connection: id };
                     return self.server.handle(now, input, &mut self.outputs);
@@ -365,7 +398,7 @@ impl<H: Handler> EventLoop<H> {
                         socket.paused = true;
                         return;
                     }
-                    if count < self.buffer.len() && !to_the_end {
+                    if socket.wire.is_emptied_by(count, self.buffer.len()) && !to_the_end {
                         return;
                     }
                 }
@@ -423,7 +456,7 @@ impl<H: Handler> EventLoop<H> {
             return self.server.handle(now, input, &mut self.outputs);
         }
         let mut sent = 0;
-        let progress = write_all(&mut socket.stream, bytes, tail, &mut sent);
+        let progress = write_all(&mut socket.wire, bytes, tail, &mut sent);
         if let Progress::Blocked { .. } = progress {
             let sent_tail = sent.saturating_sub(bytes.len());
             let bytes = bytes[sent.min(bytes.len())..].to_vec();
@@ -446,8 +479,12 @@ impl<H: Handler> EventLoop<H> {
     /// The socket may have room again.
     fn flush(&mut self, now: Now, id: ConnectionId) {
         let Some(socket) = self.sockets.get_mut(id.0) else { return };
-        let Some(rest) = &mut socket.rest else { return };
-        match write_all(&mut socket.stream, &rest.bytes, rest.tail, &mut rest.sent) {
+        let Some(rest) = &mut socket.rest else {
+            // What is wrong is told by the next read.
+            let _ = socket.wire.flush();
+            return;
+        };
+        match write_all(&mut socket.wire, &rest.bytes, rest.tail, &mut rest.sent) {
             Progress::Done => {
                 let then = rest.then;
                 socket.rest = None;
@@ -486,8 +523,8 @@ impl<H: Handler> EventLoop<H> {
         match then {
             Then::Keep => {}
             Then::Linger => {
-                if let Some(socket) = self.sockets.get(id.0)
-                    && let Err(error) = socket.stream.shutdown(Shutdown::Write)
+                if let Some(socket) = self.sockets.get_mut(id.0)
+                    && let Err(error) = socket.wire.shut_down()
                 {
                     log::debug!("a socket could not be shut down: {error}");
                 }

@@ -78,6 +78,8 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
         None => EventLoop::bind(server, clock, signals, Rc::clone(&config))
             .map_err(|error| cannot("listen on", config.listen, &error))?,
     };
+    #[cfg(feature = "tls")]
+    event_loop.reload_at(system::reloads()?)?;
     if !in_memory && let Err(error) = event_loop.open_control(config.control_socket()) {
         log::warn!("the operator's commands will not work: {error}");
     }
@@ -90,7 +92,7 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
 /// Tells whoever started the server where it is. For a program that reads it: the address is the
 /// last word of the first line.
 fn greet(config: &Config, address: SocketAddr) {
-    let mut text = format!("{} is listening on http://{address}\n", config.name);
+    let mut text = format!("{} is listening on {}://{address}\n", config.name, config.scheme());
     if config.demo {
         text.push_str("Demo accounts, friends of each other, to be tried in two tabs:\n");
         for account in DEMO_ACCOUNTS {

@@ -174,6 +174,14 @@ pub fn stop_at_signals(sender: UnixStream) -> io::Result<()> {
     Ok(())
 }
 
+/// A stream on which a byte arrives for every SIGHUP from now on, ready for the loop's selector.
+#[cfg(feature = "tls")]
+pub fn reloads() -> io::Result<UnixStream> {
+    let (receiver, sender) = stop_stream()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGHUP, sender)?;
+    Ok(receiver)
+}
+
 /// Raises the limit on open descriptors as far as the system lets it, and returns it.
 ///
 /// Every connection is one. The usual soft limit of 1024 is for programs that use `select`; the hard

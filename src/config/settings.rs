@@ -100,6 +100,10 @@ const MORE: &[Setting] = &[
     setting!(lab, flag, "serve the lab, where one sees how it works"),
     setting!(lab_admin, "who sees all connections there"),
     setting!(seed_facade, flag, "answer the chat page of 2013, too"),
+    #[cfg(feature = "tls")]
+    setting!(tls_certificate, "speak TLS by this certificate and its chain"),
+    #[cfg(feature = "tls")]
+    setting!(tls_key, "the certificate's key"),
     setting!(www, "serve the pages from this folder"),
     setting!(rate_limits, "off for a trusted network or a load test"),
     setting!(password_iterations, 1_000..=10_000_000, "rounds of PBKDF2 for new passwords"),

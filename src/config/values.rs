@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+#[cfg(feature = "tls")]
+use super::PemFile;
 use super::{Durability, LogFormat, Registration};
 use crate::entity::{Title, UserName};
 use crate::http::Network;
@@ -81,6 +83,25 @@ impl Value for PathBuf {
 
     fn shown(&self) -> Option<String> {
         Some(self.display().to_string())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Value for Option<PemFile> {
+    fn placeholder(&self) -> String {
+        "FILE".to_owned()
+    }
+
+    fn allowed(&self, _: &RangeInclusive<u64>) -> String {
+        "a file".to_owned()
+    }
+
+    fn set(&mut self, text: &OsStr, _: &RangeInclusive<u64>) -> bool {
+        replace(self, (!text.is_empty()).then(|| Some(PemFile(text.into()))))
+    }
+
+    fn shown(&self) -> Option<String> {
+        self.as_ref().map(|file| file.0.display().to_string())
     }
 }
 

@@ -1,9 +1,8 @@
 //! Writes to a socket as much as it takes, and keeps the rest for when it takes more.
 
-use std::io::{ErrorKind, IoSlice, Write};
+use std::io::ErrorKind;
 
-use mio::net::TcpStream;
-
+use super::wire::Wire;
 use crate::connection::Then;
 
 /// What is still to be written.
@@ -34,25 +33,15 @@ impl Rest {
 }
 
 /// Writes what comes after the first `sent` bytes of `bytes` and `tail` together.
-pub(super) fn write_all(
-    stream: &mut TcpStream,
-    bytes: &[u8],
-    tail: &[u8],
-    sent: &mut usize,
-) -> Progress {
+pub(super) fn write_all(wire: &mut Wire, bytes: &[u8], tail: &[u8], sent: &mut usize) -> Progress {
     let before = *sent;
     loop {
         let in_bytes = (*sent).min(bytes.len());
         let (bytes, tail) = (&bytes[in_bytes..], &tail[*sent - in_bytes..]);
-        if bytes.is_empty() && tail.is_empty() {
-            return Progress::Done;
-        }
-        let written = if tail.is_empty() {
-            stream.write(bytes)
-        } else {
-            stream.write_vectored(&[IoSlice::new(bytes), IoSlice::new(tail)])
-        };
+        let is_last = bytes.is_empty() && tail.is_empty();
+        let written = if is_last { wire.flush().map(|()| 0) } else { wire.write(bytes, tail) };
         match written {
+            Ok(_) if is_last => return Progress::Done,
             Ok(0) => return Progress::Broken,
             Ok(count) => *sent += count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {

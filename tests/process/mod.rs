@@ -181,7 +181,7 @@ impl Server {
         let mut stdout = BufReader::new(process.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line on stdout");
-        let address = line.trim_end().rsplit_once("http://").map(|(_, address)| address.parse());
+        let address = line.trim_end().rsplit_once("://").map(|(_, address)| address.parse());
         let Some(Ok(address)) = address else {
             let _ = process.kill();
             let _ = process.wait();
