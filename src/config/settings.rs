@@ -171,7 +171,8 @@ const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 const MIB: u64 = 1024 * 1024;
 
-#[cfg(test)]
+// The page tells what everybody has.
+#[cfg(all(test, not(feature = "tls")))]
 mod page;
 
 #[cfg(test)]

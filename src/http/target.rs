@@ -121,14 +121,10 @@ const fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\\')
 }
 
-/// What follows `http://`, the only scheme that this server is an origin of; or `https://`, if it can
-/// be.
+/// What follows `http://`, the only scheme that this server is an origin of.
 fn after_scheme(text: &str) -> Option<&str> {
-    let schemes = if cfg!(feature = "tls") { &["http://", "https://"][..] } else { &["http://"] };
-    schemes.iter().find_map(|scheme| {
-        let (given, rest) = text.split_at_checked(scheme.len())?;
-        given.eq_ignore_ascii_case(scheme).then_some(rest)
-    })
+    let (scheme, rest) = text.split_at_checked("http://".len())?;
+    scheme.eq_ignore_ascii_case("http://").then_some(rest)
 }
 
 fn authority_end(text: &str) -> usize {
@@ -225,7 +221,7 @@ mod tests {
             ("*", Target),
             ("a", Target),
             ("host:80", Target),
-            (if cfg!(feature = "tls") { "httpx://h/" } else { "https://h/" }, Target),
+            ("https://h/", Target),
             ("/a#b", Target),
             ("/ä", Target),
             ("/a\\b", Target),
