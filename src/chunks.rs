@@ -180,6 +180,14 @@ impl<T> Slots<T> {
     }
 }
 
+/// Puts something into a queue that may get long: it grows by an eighth, and not to the double.
+pub fn push<T>(queue: &mut VecDeque<T>, thing: T) {
+    if queue.len() == queue.capacity() {
+        queue.reserve_exact(queue.len() / 8 + 32);
+    }
+    queue.push_back(thing);
+}
+
 /// Gives back the memory of a queue that was long and is not any more.
 pub fn give_back<T>(queue: &mut VecDeque<T>) {
     if queue.capacity() > 4 * queue.len() + 256 {
@@ -237,8 +245,13 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_was_long_is_small_again() {
-        let mut queue: VecDeque<u64> = (0..10_000).collect();
+    fn a_queue_is_not_much_larger_than_what_is_in_it_and_small_again_after_that() {
+        let mut queue = VecDeque::new();
+        for number in 0..10_000_u64 {
+            push(&mut queue, number);
+            assert!(queue.capacity() <= queue.len() + queue.len() / 8 + 32);
+        }
+        assert!(queue.iter().copied().eq(0..10_000), "and in order");
         while queue.pop_front().is_some() {
             give_back(&mut queue);
             assert!(queue.capacity() <= 4 * queue.len() + 256);

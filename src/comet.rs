@@ -83,7 +83,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::chunks::{Slots, give_back};
+use crate::chunks::{self, Slots, give_back};
 use crate::entity::{Place, UserId};
 use crate::logic::{Caller, Manner};
 use crate::map::Map;
@@ -309,7 +309,7 @@ impl Comet {
     /// Puts a poll in line to be asked for.
     pub fn wake(&mut self, id: HoldId) {
         if self.get(id).is_some() && !std::mem::replace(&mut self.entry_mut(id.slot).woken, true) {
-            self.woken.push_back(id);
+            chunks::push(&mut self.woken, id);
         }
     }
 

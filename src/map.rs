@@ -23,7 +23,7 @@ pub trait Key: Copy + Eq {
 }
 
 /// What is random already, as the hash of a secret, needs no mixing.
-impl Key for [u8; 32] {
+impl Key for [u8; 16] {
     fn hash(&self) -> u64 {
         let (first, _) = self.as_chunks::<8>();
         u64::from_le_bytes(first[0])

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::chunks::give_back;
+use crate::chunks::{self, give_back};
 use crate::entity::{Timestamp, UserId};
 use crate::map::Map;
 use crate::system::{Mono, Now};
@@ -21,7 +21,7 @@ use crate::system::{Mono, Now};
 pub struct Presence {
     grace: Duration,
     here: Map<UserId, Here>,
-    leaving: VecDeque<Leaving>,
+    leaving: VecDeque<(Mono, UserId)>,
 }
 
 /// One who is online.
@@ -29,20 +29,17 @@ pub struct Presence {
 struct Here {
     /// How many of their polls are held.
     polls: u32,
-    /// How many times the last of them has ended.
-    ends: u32,
+    /// With no poll held: offline from then on. That much of the time is enough to tell apart the ends of an
+    /// hour, and no grace time is longer.
+    until_micros: u32,
     /// When a poll of theirs last came or ended.
     seen_at: Timestamp,
 }
 
-/// One whose last poll has ended.
-#[derive(Clone, Copy, Debug)]
-struct Leaving {
-    user: UserId,
-    /// Which time that was.
-    end: u32,
-    /// With no poll held: offline from then on.
-    until: Mono,
+/// The end of a time, which is what of it changes.
+#[expect(clippy::cast_possible_truncation, reason = "that is what is wanted")]
+fn micros_of(time: Mono) -> u32 {
+    time.0 as u32
 }
 
 impl Presence {
@@ -56,7 +53,7 @@ impl Presence {
         let mut came = false;
         let here = self.here.get_or_insert_with(user, || {
             came = true;
-            Here { polls: 0, ends: 0, seen_at: now.wall }
+            Here { polls: 0, until_micros: 0, seen_at: now.wall }
         });
         here.polls += 1;
         here.seen_at = now.wall;
@@ -70,17 +67,18 @@ impl Presence {
         here.polls = here.polls.checked_sub(1).expect("a poll ends once");
         here.seen_at = now.wall;
         if here.polls == 0 {
-            here.ends = here.ends.wrapping_add(1);
             let until = now.mono.plus(self.grace);
-            self.leaving.push_back(Leaving { user, end: here.ends, until });
+            here.until_micros = micros_of(until);
+            chunks::push(&mut self.leaving, (until, user));
         }
     }
 
     /// Takes out one of those whose grace time is over, with the time they were last seen.
     pub fn next_gone(&mut self, now: Mono) -> Option<(UserId, Timestamp)> {
-        while let Some(&Leaving { user, end, until }) = self.leaving.front() {
+        while let Some(&(until, user)) = self.leaving.front() {
             let here = self.here.get(&user);
-            let counts = here.is_some_and(|here| here.polls == 0 && here.ends == end);
+            let is_last = |here: &Here| here.polls == 0 && here.until_micros == micros_of(until);
+            let counts = here.is_some_and(is_last);
             if counts && until > now {
                 return None;
             }
@@ -96,7 +94,7 @@ impl Presence {
 
     /// When to look for those who are gone.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.leaving.front().map(|leaving| leaving.until)
+        self.leaving.front().map(|&(until, _)| until)
     }
 
     /// How many are online.

@@ -48,7 +48,7 @@ impl Logic {
             return self.use_session(now, session);
         }
         let session = self.store.session_by_token(&hash)?.ok_or(Refusal::Unauthorized)?;
-        self.cache.keep_session(hash, session);
+        self.cache.keep_session(&hash, session);
         self.use_session(now, session)
     }
 

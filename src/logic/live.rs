@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Notice, Ticket};
-use crate::chunks::give_back;
+use crate::chunks::{self, give_back};
 use crate::entity::{ConversationId, Event, MessageId, Subject, UserId};
 use crate::map::Map;
 use crate::system::Mono;
@@ -42,25 +42,42 @@ pub(super) struct Live {
 
 #[derive(Debug)]
 struct Inbox {
-    /// Everything that came after this number is here.
-    floor: u64,
-    /// A box, since most of those who wait have nothing in it.
-    more: Option<Box<More>>,
+    floor: Floor,
+    /// Oldest first; at most one for each subject. A box, since most of those who wait have none.
+    #[expect(clippy::box_collection, reason = "8 bytes instead of 32 where there are none")]
+    events: Option<Box<VecDeque<Entry>>>,
     /// Nothing newer than this is stored for the user; there may be less.
     stored: MessageId,
     /// Everything up to this number is known to have reached the user.
     arrived: MessageId,
 }
 
-/// What few inboxes have while their users wait.
-#[derive(Debug, Default)]
-struct More {
-    /// Oldest first; at most one for each subject.
-    events: VecDeque<Entry>,
+/// Everything that came after this number is in the inbox. The number has two bits to spare, for two flags
+/// of the inbox that would cost eight bytes by themselves; and there are as many of them as users.
+#[derive(Clone, Copy, Debug)]
+struct Floor(u64);
+
+impl Floor {
     /// Somebody will look after it: it is in `retiring`.
-    watched: bool,
+    const WATCHED: u64 = 1 << 63;
     /// Its user was away when it was last looked after, and did not come back since.
-    away: bool,
+    const AWAY: u64 = 1 << 62;
+    const FLAGS: u64 = Self::WATCHED | Self::AWAY;
+
+    fn number(self) -> u64 {
+        self.0 & !Self::FLAGS
+    }
+
+    fn raise(&mut self, number: u64) {
+        self.0 = self.0 & Self::FLAGS | number;
+    }
+
+    /// Returns whether the flag was set.
+    fn set(&mut self, flag: u64, on: bool) -> bool {
+        let before = self.0;
+        self.0 = if on { before | flag } else { before & !flag };
+        before & flag != 0
+    }
 }
 
 /// What waits for a user.
@@ -110,21 +127,19 @@ impl Live {
     /// From now on the user's events are remembered. `stored` is the newest number in the store. Who is
     /// not online when they are, or later is no more, is to be watched.
     pub(super) fn open(&mut self, user: UserId, stored: MessageId) {
-        let (floor, arrived) = (self.newest, MessageId(0));
-        let new = || Inbox { floor, more: None, stored, arrived };
+        let (floor, arrived) = (Floor(self.newest), MessageId(0));
+        let new = || Inbox { floor, events: None, stored, arrived };
         let inbox = self.inboxes.get_or_insert_with(user, new);
         // Away before and away again is not away all the time.
-        if let Some(more) = &mut inbox.more {
-            more.away = false;
-        }
+        inbox.floor.set(Floor::AWAY, false);
     }
 
     /// The user is not online, and may never come back.
     pub(super) fn watch(&mut self, user: UserId, now: Mono) {
         if let Some(inbox) = self.inboxes.get_mut(&user)
-            && !std::mem::replace(&mut inbox.more.get_or_insert_default().watched, true)
+            && !inbox.floor.set(Floor::WATCHED, true)
         {
-            self.retiring.push_back((now.plus(KEPT), user));
+            chunks::push(&mut self.retiring, (now.plus(KEPT), user));
         }
     }
 
@@ -133,7 +148,7 @@ impl Live {
         let Notice { news, except } = notice;
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
-        let More { events, .. } = &mut **inbox.more.get_or_insert_default();
+        let events = inbox.events.get_or_insert_default();
         events.retain(|older| !news.replaces(&older.news) && now <= older.until);
         let until = match news {
             News::Event(Event::Typing { .. }) => now.plus(TYPING),
@@ -143,7 +158,7 @@ impl Live {
         if events.len() > self.events_max
             && let Some(dropped) = events.pop_front()
         {
-            inbox.floor = dropped.number;
+            inbox.floor.raise(dropped.number);
         }
     }
 
@@ -157,12 +172,10 @@ impl Live {
     /// What came for the user after a number of this epoch, and was not caused by the asker.
     pub(super) fn since(&self, user: UserId, live: u64, asker: Option<Ticket>, now: Mono) -> Since {
         let Some(inbox) = self.inboxes.get(&user) else { return Since::Missed };
-        if live < inbox.floor || live > self.newest {
+        if live < inbox.floor.number() || live > self.newest {
             return Since::Missed;
         }
-        let Some(More { events, .. }) = inbox.more.as_deref() else {
-            return Since::News(Vec::new());
-        };
+        let Some(events) = &inbox.events else { return Since::News(Vec::new()) };
         let newer = events.iter().rev().take_while(|entry| entry.number > live).count();
         let events = events.iter().skip(events.len() - newer);
         let told = events
@@ -196,16 +209,12 @@ impl Live {
             self.retiring.pop_front();
             give_back(&mut self.retiring);
             let Some(inbox) = self.inboxes.get_mut(&user) else { continue };
-            let more = inbox.more.get_or_insert_default();
             if is_online(user) {
-                more.watched = false;
-                if more.events.is_empty() {
-                    inbox.more = None;
-                }
-            } else if std::mem::replace(&mut more.away, true) {
+                inbox.floor.set(Floor::WATCHED, false);
+            } else if inbox.floor.set(Floor::AWAY, true) {
                 self.inboxes.remove(&user);
             } else {
-                self.retiring.push_back((now.plus(KEPT), user));
+                chunks::push(&mut self.retiring, (now.plus(KEPT), user));
             }
         }
     }
@@ -328,11 +337,7 @@ mod tests {
         let rest = Since::News(vec![(2, presence(3, true))]);
         assert_eq!(live.since(ANNA, 0, None, later), rest);
         live.publish(ANNA, told(typing(4)), later);
-        assert_eq!(
-            live.inboxes.get(&ANNA).unwrap().more.as_ref().unwrap().events.len(),
-            2,
-            "it left"
-        );
+        assert_eq!(live.inboxes.get(&ANNA).unwrap().events.as_ref().unwrap().len(), 2, "it left");
     }
 
     #[test]
