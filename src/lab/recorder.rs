@@ -242,6 +242,7 @@ mod tests {
     use super::super::tape::{Lane, Track};
     use super::*;
     use crate::entity::{SessionId, Timestamp, UserId};
+    use crate::system::Entropy;
 
     const ANNA: Caller = Caller { user_id: UserId(1), session_id: SessionId(1) };
     const PHONE: Caller = Caller { user_id: UserId(1), session_id: SessionId(2) };
@@ -350,5 +351,67 @@ mod tests {
         assert!(recorder.arm(later, caller(99)));
         recorder.read(Now { mono: later.mono.plus(2 * IDLE_MAX), ..at(0) }, LINE, ASKED, true);
         assert!(!recorder.is_armed());
+    }
+
+    /// Everything that can happen, in any order, beside a plain count of what has to be on the tapes.
+    #[test]
+    fn whatever_happens_it_stays_bounded_and_counts_every_request() {
+        let mut entropy = Entropy::seeded(1);
+        let recorder = Recorder::default();
+        let callers = [ANNA, PHONE, Caller { user_id: UserId(2), session_id: SessionId(3) }];
+        let lines = [0, 1, 64, 129].map(ConnectionId);
+        let (mut reading, mut counted) = ([false; 4], [None; 3]);
+        for step in 0..20_000 {
+            let [what, line, who, more] = entropy.bytes();
+            let (line, who) = (usize::from(line % 4), usize::from(who % 3));
+            let (id, caller, now) = (lines[line], callers[who], at(step));
+            let is_armed = recorder.is_armed();
+            match what % 32 {
+                0 => {
+                    counted[who] = None;
+                    if counted == [None; 3] {
+                        // What began before there was any tape is on none.
+                        reading = [false; 4];
+                    }
+                    counted[who] = recorder.arm(now, caller).then_some(0);
+                }
+                1 => {
+                    recorder.disarm(now, caller);
+                    counted[who] = None;
+                }
+                2..8 => {
+                    recorder.read(now, id, ASKED, true);
+                    reading[line] = is_armed;
+                }
+                8..10 => recorder.read(now, id, ASKED, false),
+                10..16 => {
+                    recorder.claim(id, caller, "1", more % 5 == 0);
+                    if std::mem::take(&mut reading[line]) {
+                        counted[who] = counted[who].map(|count| count + 1);
+                    }
+                }
+                16..18 => {
+                    recorder.decided(id);
+                    reading[line] &= !is_armed;
+                }
+                18..24 => recorder.sent(now, id, whole(ASKED, usize::from(more))),
+                24 => recorder.sent_interim(now, id, ASKED),
+                25 => recorder.empty(id),
+                26 => recorder.woken(id),
+                _ => {
+                    recorder.ended(now, id, Ended::Cut);
+                    reading[line] &= !is_armed;
+                }
+            }
+            if !recorder.is_armed() {
+                reading = [false; 4];
+            }
+            assert!(recorder.state.borrow().open.len() <= 4);
+            for (caller, expected) in callers.iter().zip(counted) {
+                let requests = |tape: &Tape| tape.lanes().iter().map(|lane| lane.requests).sum();
+                let told: Option<usize> = recorder.look(now, *caller, requests);
+                assert_eq!(told, expected, "step {step}");
+            }
+        }
     }
 }

@@ -23,12 +23,12 @@ function read(track) {
 const begun = (exchanges) => exchanges.filter(({ response }) => response.pieces.length);
 
 /** https://w3c.github.io/web-performance/specs/HAR/Overview.html
- * @param {Exchange[]} exchanges @param {string} origin @param {string} version */
-export function toHar(exchanges, origin, version) {
+ * @param {Exchange[]} exchanges @param {string} base as below @param {string} version */
+export function toHar(exchanges, base, version) {
   const entries = begun(exchanges).map((exchange) => {
     const [request, response] = [read(exchange.request), read(exchange.response)];
     const [[method, target], [, status, ...reason]] = [request.words, response.words];
-    const url = new URL(target, origin);
+    const url = new URL(base + target);
     const spent = timings(exchange);
     return {
       startedDateTime: new Date(exchange.begun_at).toISOString(),

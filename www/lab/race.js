@@ -6,7 +6,7 @@ import { explain } from "../i18n.js";
 import { RUNNERS } from "./lanes.js";
 import { createLines, createStrip } from "./race-chart.js";
 import { startRace } from "./race-run.js";
-import { words } from "./race-words.js";
+import { words } from "./words-race.js";
 
 const DURATION_MS = 30_000;
 

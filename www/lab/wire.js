@@ -6,7 +6,7 @@ import { explain } from "../i18n.js";
 import { message, parts, timeOf, timings, toText } from "./exchange.js";
 import { toHar, toScript } from "./export.js";
 import { pause } from "./lanes.js";
-import { words } from "./wire-words.js";
+import { words } from "./words-wire.js";
 
 const LOOK_MS = 1000;
 /** As many as the server keeps. */
@@ -45,9 +45,9 @@ function mount(root, lab) {
   } } });
   const base = lab.url("").replace(/\/$/, "");
   const har = button("secondary", t("har"), () => save("lovejoy.har", "application/json",
-    JSON.stringify(toHar(kept(), new URL(base).origin, lab.server?.version ?? ""), null, 1)));
+    JSON.stringify(toHar(kept(), base, lab.server?.version ?? ""), null, 1)));
   const script = button("secondary", t("curl"), () =>
-    save("lovejoy.sh", "text/x-shellscript", toScript(kept(), new URL(base).origin)));
+    save("lovejoy.sh", "text/x-shellscript", toScript(kept(), base)));
 
   /** @param {number} ms */
   const duration = (ms) => (ms < 1000 ? t("ms", { value: number(Number(ms.toFixed(ms < 10 ? 2 : 0))) })
