@@ -221,6 +221,21 @@ fn without_a_cursor_a_poll_begins_now() {
 }
 
 #[test]
+fn an_empty_first_answer_has_a_cursor_behind_which_nothing_is_missed() {
+    let mut world = World::new();
+    let (anna, ben, conversation) = world.friends();
+    let poll = world.ask("GET", "/api/events?wait=2", &ben.token, None);
+    let answers = world.pass(3 * SECOND);
+    assert_eq!(told(&answers), [(poll, 200, vec![])]);
+    // Ben drops off, and comes back later.
+    world.hang_up(poll);
+    world.say(&anna, conversation, "meanwhile");
+    world.turn();
+    let poll = world.poll(&ben, &answers[0].cursor(), 25);
+    assert_eq!(told(&world.turn()), [(poll, 200, strings([r#"message "meanwhile""#]))]);
+}
+
+#[test]
 fn a_client_that_hangs_up_frees_its_place_and_nobody_else_notices() {
     let mut world = World::new();
     let (anna, ben, conversation) = world.friends();

@@ -253,3 +253,17 @@ fn the_description_of_the_web_service_is_there_whatever_the_folder() {
         assert_ne!(gzip.field("ETag"), plain.field("ETag"));
     }
 }
+
+#[test]
+fn the_tour_is_there_whatever_the_folder() {
+    let folder = Folder::new("tour");
+    for pages in [Pages::embedded(), folder.pages()] {
+        for path in ["/lab/docs/comet.md", "/lab/docs/2013.md"] {
+            let page = ask(&pages, &format!("GET {path}"), "");
+            let media_type = Some("text/markdown; charset=utf-8");
+            assert_eq!((page.status, page.field("Content-Type")), (200, media_type));
+            assert!(page.body.starts_with(b"# "));
+        }
+        assert_eq!(status(&pages, "/lab/docs/nothing.md"), 404);
+    }
+}

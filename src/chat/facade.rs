@@ -115,15 +115,15 @@ impl Chat {
         }
         let action = form.action()?;
         let address = client_address(client.peer, request, &self.config.trusted_proxy);
-        let mut origin = Origin { address, caller: None };
-        if action == Action::Online {
-            let token = form.credential().map(|(token, _)| token);
-            origin.caller = token.ok().and_then(|it| self.logic.authenticate(now, it).ok());
+        let token = form.credential().map(|(token, _)| token);
+        let origin = if action == Action::Online {
+            // Perhaps it is a password, and perhaps one that looks like a token.
+            let caller = token.ok().and_then(|token| self.logic.authenticate(now, token).ok());
+            Origin { address, caller }
         } else {
-            let token = form.credential().map(|(token, _)| token);
-            // The token stands in the body, which the lab must not show.
-            origin = self.admit(now, address, action.route(), token.map(Proof::Token), None)?;
-        }
+            // The token stands in the body, which the lab must not show: nothing is recorded.
+            self.admit(now, address, action.route(), token.map(Proof::Token), None)?
+        };
         let call = match action {
             Action::Register => form.sign_up(request)?,
             Action::Online if origin.caller.is_some() => {

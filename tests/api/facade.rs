@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use lovejoy::server::Input;
 use serde_json::{Value, json};
 
 use super::support::{Answer, Line, World};
@@ -389,6 +390,20 @@ fn what_is_wrong_is_said_with_its_status() {
         let answer = world.exchange(HERE, request("POST", path, &line, &all).as_bytes());
         assert_eq!(answer.status, status, "{site}");
     }
+}
+
+#[test]
+fn a_server_that_stops_answers_a_keepline_and_lets_no_other_in() {
+    let mut world = world();
+    world.friends();
+    let ben = online(&mut world, "ben");
+    let line = keepline(&mut world, &ben);
+    world.settle();
+    world.input(Input::Drain);
+    let answers = world.settle();
+    let answer = answers.iter().find(|answer| answer.line == line).expect("an answer");
+    assert_eq!(answer.body, json!({ "ResponseStatus": 0, "ResponseData": null }));
+    refused(&post(&mut world, &[("Action", "Keepline"), ("PassWord", &ben)]), 503, "unavailable");
 }
 
 #[test]

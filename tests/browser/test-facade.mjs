@@ -1,6 +1,7 @@
 // The page of 2013 in the lab: its loop, as it was, chats with today's app.
 
 import assert from "node:assert/strict";
+import { check } from "./axe.mjs";
 import { newContext, openAs, pair, test, until, write, bubble } from "./page.mjs";
 import { BASE, DEMO_PASSWORD } from "./support.mjs";
 
@@ -46,6 +47,7 @@ test("the loop of 2013 and today's app write to each other", async () => {
   await asked.getByText(/^Keepline/).first().waitFor();
   assert.doesNotMatch(await asked.textContent(), /[0-9a-f]{20}/, "no token is shown");
   assert.match(await page.locator(".seed ~ pre").textContent(), /\$\.post\("comet_broadcast\.asyn", params,\s+success, "json"\)/);
+  await check(page, "the page of 2013");
   await old.getByRole("button", { name: "Offline" }).click();
   await old.getByRole("button", { name: "Online", exact: true }).waitFor();
 });

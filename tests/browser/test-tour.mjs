@@ -1,6 +1,7 @@
 // The tour in the lab: its pages are there, lead to each other, and are shown as text.
 
 import assert from "node:assert/strict";
+import { check } from "./axe.mjs";
 import { newContext, pair, test } from "./page.mjs";
 import { BASE } from "./support.mjs";
 
@@ -66,3 +67,14 @@ test("what stands in a document is text, whatever it looks like", async () => {
   assert.match(found.blocks, /<td><em>e<\/em><\/td>/);
   assert.equal(found.open, "<p>a * b * c, <code>x</code>y** and [z] (w)</p><pre class=\"code\" tabindex=\"0\"><code>never closed</code></pre>");
 });
+
+for (const [colorScheme, viewport] of [["light", { width: 1280, height: 800 }], ["dark", { width: 390, height: 780 }]]) {
+  test(`axe-core finds nothing serious in the tour (${colorScheme}, ${viewport.width} px)`, async () => {
+    const page = await openTour(await newContext({ colorScheme, viewport }), "/pitfalls");
+    await check(page, "the pitfalls");
+    assert.equal(await page.locator("main").evaluate((it) => it.scrollWidth <= it.clientWidth), true, "nothing scrolls sideways but tables");
+    await page.goto(`${BASE}/lab/#/tour/exercises`);
+    await page.getByText("The answer", { exact: true }).first().click();
+    await check(page, "the exercises");
+  });
+}
