@@ -1,8 +1,8 @@
-//! Puts a real nginx before the real binary, configured by the very sample in `docs/proxies.md`, and
-//! sees that pages, polls and hang-ups come through it.
+//! Puts a real nginx and a real Caddy before the real binary, configured by the very samples in
+//! `docs/proxies.md`, and sees that pages, polls and hang-ups come through them.
 //!
-//! Where nginx is missing the test is skipped, loudly; with `CI=true` that is a failure. Whatever is
-//! waited for is an answer or a closed connection, never a time.
+//! Where one of them is missing its test is skipped, loudly; with `CI=true` that is a failure. Whatever
+//! is waited for is an answer or a closed connection, never a time.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -23,8 +23,19 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_real_nginx_passes_everything_on() {
-    let Some(nginx) = nginx() else { return skip("nginx was not found") };
-    let site = Site::start(&nginx);
+    passes_everything_on(&NGINX);
+}
+
+#[test]
+fn a_real_caddy_passes_everything_on() {
+    passes_everything_on(&CADDY);
+}
+
+fn passes_everything_on(proxy: &Proxy) {
+    let Some(program) = program(proxy.name) else {
+        return skip(&format!("{} was not found", proxy.name));
+    };
+    let site = Site::start(&program, proxy);
     pages_load(&site);
     requests_in_a_row_are_answered_in_order(&site);
     let people = ["liger_zql", "漠然"].map(|name| log_in(&site, name));
@@ -108,11 +119,11 @@ fn a_message_answers_a_held_poll(site: &Site, people: &[Person; 2]) {
     ben.wait_until_friend_is(site, true);
 
     let path = format!("/api/conversations/{}/messages", anna.conversation);
-    let body = json!({ "body": "through nginx" }).to_string();
+    let body = json!({ "body": "through the proxy" }).to_string();
     assert_eq!(site.connect().ask("POST", &path, &ben.field, &body).status, 201);
     // A read fails long before the poll would have ended by itself.
     let answer = line.answer("GET").json();
-    assert_eq!(answer["events"][0]["message"]["body"], "through nginx", "{answer}");
+    assert_eq!(answer["events"][0]["message"]["body"], "through the proxy", "{answer}");
 }
 
 fn a_stream_is_not_held_back(site: &Site, people: &[Person; 2]) {
@@ -154,7 +165,7 @@ fn nobody_chooses_their_own_address(site: &Site) {
         |line: &mut Line, number| line.ask("POST", "/api/sessions", &claim(number), &body).status;
     let statuses: Vec<u16> = (1..=11).map(|number| fail(&mut site.connect(), number)).collect();
     assert_eq!((statuses[0], statuses[10]), (401, 429), "{statuses:?}");
-    // Past nginx the claims are those of a trusted proxy, and each is another client.
+    // Past the proxy the claims are those of a trusted proxy, and each is another client.
     let statuses: Vec<u16> =
         (1..=11).map(|number| fail(&mut Line::to(&site.lovejoy_address), number)).collect();
     assert_eq!(statuses, [401; 11]);
@@ -192,7 +203,7 @@ impl Person {
         state["cursor"].as_str().expect("a cursor").to_owned()
     }
 
-    /// Looks, past nginx, until the friend is online or offline. Not by a poll, which would be news
+    /// Looks, past the proxy, until the friend is online or offline. Not by a poll, which would be news
     /// to the friend's own poll and end it.
     fn wait_until_friend_is(&self, site: &Site, online: bool) {
         let mut line = Line::to(&site.lovejoy_address);
@@ -207,33 +218,60 @@ impl Person {
     }
 }
 
-/// A server with nginx before it, in a folder that goes with them.
+/// What stands before the server.
+struct Proxy {
+    name: &'static str,
+    /// Its configuration, for a folder, the address to listen at, and that of the server.
+    configure: fn(&Path, &str, &str) -> String,
+    /// How it is run with it, in the folder.
+    arguments: &'static [&'static str],
+    /// What it says on stderr when it listens.
+    listens: &'static str,
+}
+
+const NGINX: Proxy = Proxy {
+    name: "nginx",
+    configure: configure_nginx,
+    arguments: &["-e", "stderr", "-p", ".", "-c", "proxy.conf"],
+    // It says how it waits for events when it listens already.
+    listens: "event method",
+};
+
+const CADDY: Proxy = Proxy {
+    name: "caddy",
+    configure: configure_caddy,
+    arguments: &["run", "--adapter", "caddyfile", "--config", "proxy.conf"],
+    listens: "serving initial configuration",
+};
+
+/// A server with a proxy before it, in a folder that goes with them.
 struct Site {
     lovejoy: Child,
     lovejoy_address: String,
-    nginx: Child,
+    proxy: Child,
     address: String,
     folder: PathBuf,
 }
 
 impl Site {
-    fn start(program: &Path) -> Self {
-        let folder = env::temp_dir().join(format!("lovejoy-proxy-{}", std::process::id()));
+    fn start(program: &Path, proxy: &Proxy) -> Self {
+        let name = format!("lovejoy-{}-{}", proxy.name, std::process::id());
+        let folder = env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("a folder");
         let (lovejoy, lovejoy_address) = lovejoy(&folder);
-        // The first port that nginx gets: another program may be quicker now and then.
+        // The first port that the proxy gets: another program may be quicker now and then.
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let address = free.local_addr().expect("bound").to_string();
             drop(free);
-            let config = configuration(&folder, &address, &lovejoy_address);
-            fs::write(folder.join("nginx.conf"), config).expect("a file");
-            if let Some(nginx) = start_nginx(program, &folder) {
-                return Self { lovejoy, lovejoy_address, nginx, address, folder };
+            let config = (proxy.configure)(&folder, &address, &lovejoy_address);
+            fs::write(folder.join("proxy.conf"), config).expect("a file");
+            if let Some(proxy) = start_proxy(program, proxy, &folder) {
+                return Self { lovejoy, lovejoy_address, proxy, address, folder };
             }
         }
-        panic!("nginx does not start: {:?}", fs::read_to_string(folder.join("nginx.conf")));
+        panic!("it does not start: {:?}", fs::read_to_string(folder.join("proxy.conf")));
     }
 
     fn connect(&self) -> Line {
@@ -243,7 +281,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        for child in [&mut self.nginx, &mut self.lovejoy] {
+        for child in [&mut self.proxy, &mut self.lovejoy] {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -272,13 +310,9 @@ fn lovejoy(folder: &Path) -> (Child, String) {
 
 /// The sample from the page, with nothing changed but both addresses, and around it what every
 /// `nginx.conf` has.
-fn configuration(folder: &Path, address: &str, lovejoy: &str) -> String {
-    let place = |sample: String, from: &str, to: &str| {
-        assert_eq!(sample.matches(from).count(), 1, "{from}");
-        sample.replace(from, to)
-    };
-    let sample = place(sample("nginx"), "listen 80;", &format!("listen {address};"));
-    let sample = place(sample, "server 127.0.0.1:8080;", &format!("server {lovejoy};"));
+fn configure_nginx(folder: &Path, address: &str, lovejoy: &str) -> String {
+    let sample = place(&sample("nginx"), "listen 80;", &format!("listen {address};"));
+    let sample = place(&sample, "server 127.0.0.1:8080;", &format!("server {lovejoy};"));
     let folder = folder.display();
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
@@ -290,23 +324,38 @@ fn configuration(folder: &Path, address: &str, lovejoy: &str) -> String {
     )
 }
 
-/// Starts nginx, and waits until it listens, which it does before it says how it waits for events.
-fn start_nginx(program: &Path, folder: &Path) -> Option<Child> {
+/// The same for Caddy, which would get a certificate for the name of the sample, and keep it at home.
+fn configure_caddy(_: &Path, address: &str, lovejoy: &str) -> String {
+    let (ip, port) = address.rsplit_once(':').expect("a port");
+    let here = format!("http://:{port} {{\n\tbind {ip}");
+    let sample = place(&sample("caddyfile"), "chat.example.org {", &here);
+    let sample = place(&sample, "127.0.0.1:8080", lovejoy);
+    format!("{{\n\tadmin off\n\tauto_https off\n}}\n\n{sample}")
+}
+
+fn place(sample: &str, from: &str, to: &str) -> String {
+    assert_eq!(sample.matches(from).count(), 1, "{from}");
+    sample.replace(from, to)
+}
+
+/// Starts the proxy, and waits until it listens.
+fn start_proxy(program: &Path, proxy: &Proxy, folder: &Path) -> Option<Child> {
     let mut child = Command::new(program)
-        .args(["-e", "stderr", "-p"])
-        .arg(folder)
-        .arg("-c")
-        .arg(folder.join("nginx.conf"))
+        .args(proxy.arguments)
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env("XDG_DATA_HOME", folder)
         .stdin(Stdio::null())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("nginx runs");
+        .expect("it runs");
     let mut output = BufReader::new(child.stderr.take().expect("piped")).lines();
     let listens = output.by_ref().map_while(Result::ok).any(|line| {
-        if line.contains("[emerg]") || line.contains("[error]") {
+        if line.contains("[emerg]") || line.contains("[error]") || line.contains("Error:") {
             let _ = writeln!(io::stderr(), "{line}");
         }
-        line.contains("event method")
+        line.contains(proxy.listens)
     });
     if !listens {
         let _ = child.wait();
@@ -398,10 +447,10 @@ fn request(method: &str, path: &str, fields: &str, body: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: chat.example.org\r\n{fields}{length}\r\n{body}")
 }
 
-fn nginx() -> Option<PathBuf> {
+fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join("nginx")).find(|program| program.is_file())
+    folders.map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 /// Not by `eprintln!`: the test harness would swallow it.
