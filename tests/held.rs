@@ -19,7 +19,7 @@ use lovejoy::data::NewAccount;
 use lovejoy::metrics::{Counter, Metrics};
 use lovejoy::server::Input;
 use sha2::{Digest, Sha256};
-use support::{Line, Person, World, request};
+use support::{Answer, Line, Person, World, request};
 
 /// How many where nobody says.
 const POLLS: u32 = 20_000;
@@ -161,4 +161,34 @@ fn very_many_polls_cost_little_memory_and_no_work() {
     }
     world.turn();
     assert!(world.server().connections() < 100, "nobody is forgotten");
+}
+
+/// How many wait when the server is told to stop.
+const DRAINED: u32 = 5_000;
+
+/// No time passes meanwhile: that is what the two seconds are for which sockets have to take it all.
+#[test]
+fn a_server_that_stops_answers_very_many_in_turns_without_a_pause() {
+    let mut world = World::with(|config| {
+        config.connections_max = usize::MAX;
+        config.rate_limits = false;
+    });
+    make_accounts(&mut world, DRAINED);
+    hold(&mut world, DRAINED);
+    assert_eq!(world.chat().held(), DRAINED as usize);
+    let begun = Instant::now();
+    let (now, before) = (world.now().mono, world.server().metrics().turns.get());
+    world.input(Input::Drain);
+    let mut answered = 0;
+    while world.chat().held() > 0 {
+        let answers = world.turn();
+        assert!(!answers.is_empty(), "{answered} are answered, and no more");
+        let told = |answer: &Answer| answer.status == 200 && answer.body["retry_ms"].is_u64();
+        assert!(answers.iter().all(told), "each with a time to come back");
+        answered += answers.len();
+    }
+    let turns = world.server().metrics().turns.get() - before;
+    println!("{answered} were answered in {turns} turns: {:?}", begun.elapsed());
+    assert_eq!((answered, world.now().mono), (DRAINED as usize, now));
+    assert!(turns <= u64::from(DRAINED) / 256 + 2, "{turns} turns");
 }
