@@ -12,6 +12,8 @@
 //! formats anything.
 
 mod facade;
+mod faults;
+mod lab;
 mod release;
 
 use std::net::IpAddr;
@@ -23,13 +25,14 @@ use crate::data::{Store, StoreError};
 use crate::entity::UserId;
 use crate::http::{Pages, Request, Response, client_address};
 use crate::lab::recorder::Recorder;
-use crate::logic::{self, Logic, Manner, Origin, Published, Refusal, Ticket, Wait};
+use crate::logic::{self, Logic, Manner, Origin, Published, Refusal, Reply, Ticket, Wait};
 use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
 use crate::web::{self, Problem, Proof, Reach, Route};
 use facade::Facade;
+use lab::Lab;
 use release::DRAIN_RETRY;
 pub(crate) use release::reply;
 
@@ -53,6 +56,8 @@ pub struct Chat {
     leaving: Option<(u32, u32)>,
     /// For pages of 2013, where those are let in.
     facade: Option<Box<Facade>>,
+    /// Where the lab is on.
+    lab: Option<Box<Lab>>,
     turn: Turn,
 }
 
@@ -101,6 +106,7 @@ impl Chat {
         let metrics = Rc::default();
         let facade = config.seed_facade.then(Box::default);
         Ok(Self {
+            lab: config.has_lab().then(Box::default),
             config,
             logic,
             pages,
@@ -143,6 +149,9 @@ impl Chat {
         let published = published.unwrap_or_else(|| self.logic.commit(now).unwrap_or_default());
         self.release(now, &published, answers);
         self.logic.keep_up(now);
+        if self.lab.is_some() {
+            self.let_pass(now, answers);
+        }
         for pending in self.turn.answers.drain(..) {
             answers.push((pending.connection, pending.answer));
         }
@@ -161,7 +170,7 @@ impl Chat {
         if self.facade.is_some() && request.target.path() == web::facade::PATH {
             return self.consider_2013(now, client, request).map_err(Problem::in_2013);
         }
-        let reach = Reach { operator: client.is_operator, lab: self.config.has_lab() };
+        let reach = Reach { operator: client.is_operator, lab: self.lab.is_some() };
         let matched = web::route(request, reach)?;
         let mut page = None;
         if matched.route == Route::Page {
@@ -176,7 +185,6 @@ impl Chat {
         }
         match matched.route {
             Route::Health => return self.health().map(Considered::Answer),
-            Route::LabDoor => return Ok(Considered::Answer(web::lab_door())),
             Route::Metrics => return Ok(Considered::Answer(self.count())),
             Route::Options => {
                 return Ok(Considered::Answer(web::options(request, reach)));
@@ -195,6 +203,12 @@ impl Chat {
         if let Some(response) = self.record(now, origin, matched.route, request)? {
             return Ok(Considered::Answer(response));
         }
+        if let Some(replay) = self.aim(client.connection, matched.route, request, origin.caller) {
+            return Ok(Considered::Answer(replay));
+        }
+        if let Route::Lab(route) = matched.route {
+            return self.consider_lab(now, client.connection, route, request, origin.caller);
+        }
         let call = web::read_call(matched, request, &self.config)?;
         let answer = self.logic.decide(now, origin, call, ticket(client.connection));
         self.considered(now, client.connection, answer)
@@ -208,7 +222,14 @@ impl Chat {
         answer: Result<logic::Answer, Refusal>,
     ) -> Result<Considered, Problem> {
         match answer {
-            Ok(logic::Answer::Now(reply)) => Ok(Considered::Answer(web::respond(&reply))),
+            Ok(logic::Answer::Now(reply)) => {
+                if let Reply::Message { message, created: true } = &reply
+                    && self.lab.is_some()
+                {
+                    self.note_sent(now, message);
+                }
+                Ok(Considered::Answer(web::respond(&reply)))
+            }
             Ok(logic::Answer::Later) => Ok(Considered::Later),
             Ok(logic::Answer::Wait(wait)) => {
                 Ok(Considered::Held(self.hold(now, connection, &wait)))
@@ -315,7 +336,7 @@ impl Chat {
     /// end of the turn.
     fn hold(&mut self, now: Now, connection: ConnectionId, wait: &Wait) -> HoldId {
         let time = match wait.manner {
-            Manner::Poll | Manner::Keepline => wait.wait,
+            Manner::Poll | Manner::Keepline | Manner::Watch => wait.wait,
             Manner::EventStream | Manner::Lines => {
                 let (head, first) = web::begin_stream(wait.manner);
                 self.send(connection, Answer::Begin(head, first));
@@ -332,8 +353,14 @@ impl Chat {
             wait_ms: u32::try_from(wait.wait.as_millis()).unwrap_or(u32::MAX),
         };
         let id = self.comet.hold(hold, now.mono.plus(time));
-        self.logic.poll_came(wait.caller.user_id, now);
+        // Who watches the lab is no nearer to a chat for that.
+        if wait.manner != Manner::Watch {
+            self.logic.poll_came(wait.caller.user_id, now);
+        }
         self.comet.wake(id);
+        if self.lab.is_some() {
+            self.note_held(now, &hold);
+        }
         id
     }
 
@@ -384,10 +411,14 @@ impl Chat {
     fn commit(&mut self, now: Now) -> Option<Published> {
         if std::mem::take(&mut self.turn.failed) {
             self.logic.roll_back();
+            self.note_commit(now, false);
         } else {
             let is_writing = self.logic.is_writing();
             let begun = if is_writing { self.metrics.begin() } else { None };
             let committed = self.logic.commit(now);
+            if self.lab.as_ref().is_some_and(|lab| lab.observer.awaits_commit()) {
+                self.note_commit(now, committed.is_ok());
+            }
             if is_writing || committed.is_err() {
                 self.metrics.committed(begun, committed.is_ok());
             }
@@ -451,6 +482,9 @@ impl Handler for Chat {
     }
 
     fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>) {
+        if let Some(lab) = &mut self.lab {
+            lab.faults.forget(connection);
+        }
         if let Some(hold) = hold {
             self.hang_up(now, hold);
         } else {
@@ -486,7 +520,8 @@ impl Handler for Chat {
         if pending || going_on || self.logic.has_work() {
             return Some(Mono(0));
         }
-        let deadlines = [self.comet.next_deadline(), self.logic.next_deadline()];
+        let lab = self.lab.as_ref().and_then(|lab| lab.next_deadline());
+        let deadlines = [self.comet.next_deadline(), self.logic.next_deadline(), lab];
         deadlines.into_iter().flatten().min()
     }
 

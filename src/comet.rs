@@ -370,6 +370,12 @@ impl Comet {
         Some(Duration::from_millis(hold.wait_ms.into()).saturating_sub(left))
     }
 
+    /// How long a poll may still wait, or a stream be silent.
+    pub fn remaining(&self, id: HoldId, now: Mono) -> Option<Duration> {
+        self.get(id)?;
+        self.deadlines.get(id.slot).map(|until| until.since(now))
+    }
+
     /// How many of them are streams.
     pub fn streams(&self) -> usize {
         self.streams

@@ -106,6 +106,9 @@ pub struct Metrics {
     pub delivery_time: Histogram,
     /// News that are on their way: how many, and since when.
     delivering: Cell<(usize, Mono)>,
+    /// Somebody wants to know when what leaves with this turn is with the sockets; and when it was.
+    marked: Cell<bool>,
+    written_at: Cell<Option<Mono>>,
 }
 
 impl Default for Metrics {
@@ -131,6 +134,8 @@ impl Default for Metrics {
             hold_time: Histogram::new(&LONG),
             delivery_time: Histogram::new(&SHORT),
             delivering: Cell::default(),
+            marked: Cell::default(),
+            written_at: Cell::default(),
         }
     }
 }
@@ -175,11 +180,24 @@ impl Metrics {
     /// What left with this turn is with the sockets.
     pub fn delivered(&self) {
         let (count, since) = self.delivering.take();
-        if count > 0
+        if (count > 0 || self.marked.get())
             && let Some(end) = self.begin()
         {
             self.delivery_time.add(end.since(since), count);
+            if self.marked.take() {
+                self.written_at.set(Some(end));
+            }
         }
+    }
+
+    /// When what leaves with this turn is with the sockets is to be known.
+    pub fn mark(&self) {
+        self.marked.set(true);
+    }
+
+    /// When it was, told once.
+    pub fn written_at(&self) -> Option<Mono> {
+        self.written_at.take()
     }
 }
 

@@ -412,6 +412,18 @@ impl<H: Handler> Server<H> {
                 outputs.write(id, start, &[], then);
                 self.answered(now, id, then, outputs);
             }
+            (Answer::Cut(response, missing), State::Deciding | State::Held(_)) => {
+                connection.framing.keep_alive = false;
+                let missing = if framing.head_only { 0 } else { missing };
+                let payload = response.payload().len() - missing;
+                response.encode(&framing, &mut outputs.bytes);
+                outputs.bytes.truncate(outputs.bytes.len() - missing);
+                let bytes = [&outputs.bytes[start..], &[]];
+                self.recorder.sent(now, id, Sent { bytes, has_head: true, payload });
+                let then = connection.then();
+                outputs.write(id, start, &[], then);
+                self.answered(now, id, then, outputs);
+            }
             (Answer::Close, _) => self.close(now, id, outputs),
             // The client did not wait for it: the connection went on, or is another by now.
             _ => {}

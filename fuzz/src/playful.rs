@@ -99,7 +99,7 @@ impl Handler for Playful {
         while let Some(id) = self.comet.next_overdue(now.mono) {
             let hold = self.comet.release(id, Left::Expired).expect("it is held");
             let answer = match hold.manner {
-                Manner::Poll | Manner::Keepline => {
+                Manner::Poll | Manner::Keepline | Manner::Watch => {
                     Answer::Whole(Response::new(200).json(b"[]".to_vec()))
                 }
                 Manner::Lines | Manner::EventStream => Answer::End(b"last\n".to_vec()),

@@ -37,12 +37,16 @@ impl Chat {
             }
         }
         published.ended.iter().for_each(|caller| self.recorder.disarm(now, *caller));
+        if let Some(lab) = &mut self.lab {
+            published.ended.iter().for_each(|caller| lab.faults.clear(caller.session_id));
+        }
         for id in std::mem::take(&mut self.unfinished) {
             self.comet.wake(id);
         }
         if !self.comet.has_woken() {
             self.line_since = now.mono;
         }
+        self.publish(now);
         for &user in &published.woken {
             self.metrics.wake_ups.add(self.comet.wake_user(user));
             if self.recorder.is_armed() {
@@ -101,15 +105,21 @@ impl Chat {
         if hold.blocked {
             return;
         }
+        if hold.manner == Manner::Watch {
+            return self.ask_lab(now, id, &hold);
+        }
         match self.logic.ask(now, hold.caller.user_id, hold.place, ticket(hold.connection)) {
             Ok(Some(batch)) if hold.manner == Manner::Poll => {
+                if self.lab.is_some() {
+                    self.note_given(now, &hold, &batch);
+                }
                 let response = web::respond(&reply(&hold, batch, None, false));
                 self.leave(now, id, Left::News, Answer::Whole(response));
             }
             Ok(Some(batch)) if hold.manner == Manner::Keepline => {
                 self.ask_line(now, id, &hold, &batch);
             }
-            Ok(Some(batch)) => self.stream(id, &hold, &batch),
+            Ok(Some(batch)) => self.stream(now, id, &hold, &batch),
             Ok(None) if hold.wait_ms == 0 && !hold.manner.is_stream() => self.expire(now, id),
             Ok(None) => self.make_room(now, hold.caller.user_id),
             Err(error) => {
@@ -121,9 +131,12 @@ impl Chat {
     }
 
     /// Writes news to a stream, and moves its place on.
-    fn stream(&mut self, id: HoldId, hold: &Hold, batch: &Batch) {
+    fn stream(&mut self, now: Now, id: HoldId, hold: &Hold, batch: &Batch) {
         self.send(hold.connection, Answer::Piece(web::stream_events(hold.manner, batch)));
         self.metrics.deliver(self.line_since);
+        if self.lab.is_some() {
+            self.note_given(now, hold, batch);
+        }
         self.comet.advance(id, batch.behind.place());
         if batch.more {
             self.unfinished.push(id);
@@ -148,7 +161,7 @@ impl Chat {
     }
 
     /// A user who holds too many polls loses the oldest.
-    fn make_room(&mut self, now: Now, user: UserId) {
+    pub(super) fn make_room(&mut self, now: Now, user: UserId) {
         if self.comet.len_of_user(user) <= self.config.polls_per_user_max {
             return;
         }
@@ -162,7 +175,7 @@ impl Chat {
     fn log_out(&mut self, now: Now, id: HoldId) {
         let Some(hold) = self.comet.get(id) else { return };
         let answer = match hold.manner {
-            Manner::Poll => Answer::Whole(Problem::unauthorized().respond()),
+            Manner::Poll | Manner::Watch => Answer::Whole(Problem::unauthorized().respond()),
             Manner::Keepline => Answer::Whole(Problem::unauthorized().in_2013().respond()),
             stream => Answer::End(web::end_stream(stream, "unauthorized")),
         };
@@ -179,7 +192,9 @@ impl Chat {
     ) {
         let Some(hold) = self.comet.get(id) else { return };
         let released = left == Left::Released;
-        let answer = if hold.manner == Manner::Poll {
+        let answer = if hold.manner == Manner::Watch {
+            self.lab_answer(now, id, &hold, retry)
+        } else if hold.manner == Manner::Poll {
             let user = hold.caller.user_id;
             let batch = self.logic.ask_last(now, user, hold.place, ticket(hold.connection));
             if batch.events.is_empty() {
@@ -217,7 +232,10 @@ impl Chat {
         }
         let hold = self.comet.release(id, left)?;
         self.metrics.left(left);
-        self.logic.poll_ended(hold.caller.user_id, now);
+        if hold.manner != Manner::Watch {
+            self.logic.poll_ended(hold.caller.user_id, now);
+        }
+        self.note_left(now, id, &hold, left);
         Some(hold)
     }
 }

@@ -1,4 +1,7 @@
 //! What the lab shows of the server's inside, for those who study it; see `docs/lab.md`.
 
+pub mod fault;
+pub mod observer;
 pub mod recorder;
 pub mod tape;
+mod timeline;

@@ -222,7 +222,8 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    pub(super) fn user(&self, id: UserId) -> Result<User, Refusal> {
+    /// An account, also one that is deleted.
+    pub fn user(&self, id: UserId) -> Result<User, Refusal> {
         self.store.user(id)?.ok_or(Refusal::NotFound)
     }
 

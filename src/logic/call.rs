@@ -282,6 +282,8 @@ pub enum Manner {
     Lines,
     /// Once, and one message alone: as pages of 2013 were, by the facade.
     Keepline,
+    /// Once, and not of events but of what the lab has seen.
+    Watch,
 }
 
 impl Manner {

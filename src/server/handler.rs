@@ -104,6 +104,9 @@ pub enum Answer {
     Piece(Vec<u8>),
     /// The last piece.
     End(Vec<u8>),
+    /// A response of whose body, which is no page, the last so many bytes are missing, and then the
+    /// connection closes: a fault that was asked for.
+    Cut(Response, usize),
     /// Nothing: the client waits for no answer. The connection closes.
     Close,
 }

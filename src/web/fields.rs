@@ -50,6 +50,14 @@ impl Members {
         }
     }
 
+    /// A whole number that may be missing, or null.
+    pub(super) fn optional_integer(&self, name: &'static str) -> Result<Option<i64>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => self.integer(name).map(Some),
+        }
+    }
+
     /// Whole numbers, perhaps none, that must be there.
     pub(super) fn integers(&self, name: &'static str) -> Result<Vec<i64>, Problem> {
         let array = self.0.get(name).and_then(Value::as_array);

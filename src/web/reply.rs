@@ -96,11 +96,6 @@ pub fn health() -> Response {
         .body("text/plain; charset=utf-8", Payload::Static(b"ok\n"))
 }
 
-/// The way into the lab, whose pages find each other by relative paths.
-pub fn lab_door() -> Response {
-    Response::new(308).cache_control("no-store").with("Location", "lab/")
-}
-
 fn events(object: &mut Object<'_>, batch: &Batch) {
     object.array("events", &batch.events, |out, (event, _)| json::event(out, event));
     object.text("cursor", &batch.behind.display(batch.tag).to_string());

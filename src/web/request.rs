@@ -76,7 +76,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         Route::FindUsers => find_users(request, config)?,
         Route::Friends => Call::Friends,
         Route::Health
-        | Route::LabDoor
+        | Route::Lab(_)
         | Route::Metrics
         | Route::Options
         | Route::Order(_)
@@ -225,27 +225,39 @@ pub(super) fn page_limit(
 ///     the same as a stream that goes on; Last-Event-ID wins over cursor
 /// ```
 fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
-    let offers = ["application/json", "text/event-stream", "application/x-ndjson"];
-    let manner = match request.prefers(&offers).ok_or_else(Problem::not_acceptable)? {
+    let manner = match request.prefers(&OFFERS).ok_or_else(Problem::not_acceptable)? {
         // The head of a stream says nothing that its body would go on with.
         _ if request.method == Method::Head => Manner::Poll,
         0 => Manner::Poll,
         1 => Manner::EventStream,
         _ => Manner::Lines,
     };
+    let wait = wait(request, config)?;
+    let last_event_id = request.field_text("last-event-id").filter(|_| manner.is_stream());
+    let cursor = match last_event_id {
+        Some(id) if !id.is_empty() => Some(id.to_owned()),
+        _ => parameter(request, "cursor"),
+    };
+    Ok(Call::Events { cursor, wait, manner })
+}
+
+/// What events can be had as.
+const OFFERS: [&str; 3] = ["application/json", "text/event-stream", "application/x-ndjson"];
+
+/// Whether a request for events is a poll.
+pub fn wants_json(request: &Request<'_>) -> bool {
+    request.prefers(&OFFERS) == Some(0)
+}
+
+/// How long a poll may wait.
+pub(super) fn wait(request: &Request<'_>, config: &Config) -> Result<Duration, Problem> {
     let wait = match number(request, "wait")? {
         Some(seconds) => Duration::from_secs(seconds.max(0).cast_unsigned()),
         None => config.wait_default,
     };
     // Nobody waits for the head of an answer.
     let wait_max = if request.method == Method::Head { Duration::ZERO } else { config.wait_max };
-    let wait = wait.min(wait_max);
-    let last_event_id = request.field_text("last-event-id").filter(|_| manner != Manner::Poll);
-    let cursor = match last_event_id {
-        Some(id) if !id.is_empty() => Some(id.to_owned()),
-        _ => parameter(request, "cursor"),
-    };
-    Ok(Call::Events { cursor, wait, manner })
+    Ok(wait.min(wait_max))
 }
 
 pub(super) fn user_agent(request: &Request<'_>) -> String {

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use super::control::{CONTROL_ROUTES, OrderRoute};
+use super::lab::{LAB_ROUTES, LabRoute};
 use crate::http::{Method, Request, Response};
 use crate::logic::Limited;
 
@@ -26,7 +27,7 @@ pub enum Route {
     Friends,
     Health,
     History,
-    LabDoor,
+    Lab(LabRoute),
     LogIn,
     LogOut,
     MarkRead,
@@ -94,15 +95,6 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/api/events/ack", &[(Post, Route::Acknowledge)]),
     ("/healthz", &[(Get, Route::Health)]),
     ("/metrics", &[(Get, Route::Metrics)]),
-];
-
-/// What there is besides, where the lab is.
-const LAB_ROUTES: &[(&str, Methods)] = &[
-    ("/lab", &[(Get, Route::LabDoor)]),
-    (
-        "/api/lab/recording",
-        &[(Get, Route::Recording), (Put, Route::Record), (Delete, Route::StopRecording)],
-    ),
 ];
 
 /// What every page can be asked for.
@@ -203,7 +195,7 @@ impl Route {
     pub fn needs_token(self) -> bool {
         match self {
             Self::Health
-            | Self::LabDoor
+            | Self::Lab(LabRoute::Door)
             | Self::Metrics
             | Self::LogIn
             | Self::Options
@@ -227,6 +219,7 @@ impl Route {
             | Self::FindUsers
             | Self::Friends
             | Self::History
+            | Self::Lab(_)
             | Self::LogOut
             | Self::MarkRead
             | Self::Me

@@ -15,7 +15,7 @@ use crate::logic::{Batch, Manner};
 pub fn begin_stream(manner: Manner) -> (Response, Vec<u8>) {
     let media_type = match manner {
         Manner::EventStream => "text/event-stream",
-        Manner::Lines | Manner::Poll | Manner::Keepline => "application/x-ndjson",
+        Manner::Lines | Manner::Poll | Manner::Keepline | Manner::Watch => "application/x-ndjson",
     };
     let head = Response::new(200)
         .body(media_type, crate::http::Payload::Empty)
@@ -38,7 +38,7 @@ pub fn stream_events(manner: Manner, batch: &Batch) -> Vec<u8> {
                 event(&mut out, news);
                 out.extend_from_slice(b"\n\n");
             }
-            Manner::Lines | Manner::Poll | Manner::Keepline => {
+            Manner::Lines | Manner::Poll | Manner::Keepline | Manner::Watch => {
                 let mut object = Object::begin(&mut out);
                 event_members(&mut object, news);
                 object.text("cursor", &cursor.to_string());
@@ -54,7 +54,7 @@ pub fn stream_events(manner: Manner, batch: &Batch) -> Vec<u8> {
 pub fn keep_alive(manner: Manner) -> Vec<u8> {
     match manner {
         Manner::EventStream => b": keep-alive\n\n".to_vec(),
-        Manner::Lines | Manner::Poll | Manner::Keepline => b"\n".to_vec(),
+        Manner::Lines | Manner::Poll | Manner::Keepline | Manner::Watch => b"\n".to_vec(),
     }
 }
 

@@ -11,6 +11,7 @@ mod deletion;
 mod description;
 mod events;
 mod facade;
+mod faults;
 mod friends;
 mod groups;
 mod lab;

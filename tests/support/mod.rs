@@ -444,22 +444,29 @@ fn answers(line: Line, (bytes, then): &(Vec<u8>, Then)) -> Vec<Answer> {
 }
 
 /// How much of what comes behind a head is its body: all, unless the head says less. The answer to
-/// HEAD says more than there is.
+/// HEAD says more than there is, and so does one that is cut.
 fn body_length(head: &str, behind: &str) -> usize {
-    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-    match length.map(|length| length.parse::<usize>().expect("a length")) {
-        Some(length) if length <= behind.len() => length,
-        Some(_) => 0,
+    match content_length(head) {
+        Some(length) if length > behind.len() && behind.starts_with("HTTP/1.1 ") => 0,
+        Some(length) => length.min(behind.len()),
         None if behind.starts_with("HTTP/1.1 ") => 0,
         None => behind.len(),
     }
+}
+
+fn content_length(head: &str) -> Option<usize> {
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    length.map(|length| length.parse().expect("a length"))
 }
 
 fn answer(line: Line, head: &str, body: &str, then: Then) -> Answer {
     let status = if head.is_empty() { 0 } else { head[9..12].parse().expect("a status") };
     let body = if head.is_empty() || head.contains("Transfer-Encoding: chunked") {
         Value::String(dechunk(body))
-    } else if (head.contains("/json") || head.contains("+json")) && !body.is_empty() {
+    } else if (head.contains("/json") || head.contains("+json"))
+        && !body.is_empty()
+        && content_length(head) == Some(body.len())
+    {
         serde_json::from_str(body).expect("a body in JSON")
     } else {
         Value::String(body.to_owned())

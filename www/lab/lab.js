@@ -45,8 +45,12 @@ import { EN, ZH } from "./words.js";
 
 /** In the order in which they are listed. @type {[string, () => Promise<{section: Section}>][]} */
 const SECTIONS = [
+  ["live", () => import("./live.js")],
+  ["message", () => import("./message.js")],
   ["race", () => import("./race.js")],
   ["wire", () => import("./wire.js")],
+  ["break", () => import("./break.js")],
+  ["2013", () => import("./2013.js")],
   ["facade", () => import("./facade.js")],
   ["tour", () => import("./tour.js")],
 ];
@@ -156,9 +160,12 @@ async function show(lab, onLogOut) {
     addWords(section.words);
     unmount = section.mount(root, lab);
   } catch (error) {
-    if (!gone) root.append(h("p", { class: "error", role: "alert", text: explain(/** @type {any} */ (error)) }));
+    if (!gone) root.append(h("p", { class: "error", role: "alert", text: told(error) }));
   }
 }
+
+/** What a failure says: one of the server's in the reader's words, any other as it is. @param {any} error */
+const told = (error) => error.code ? explain(error) : String(error);
 
 /** What there is. */
 const home = () => h("ul", { class: "lab-cards", role: "list" }, ...SECTIONS.map(([id]) =>
@@ -174,4 +181,4 @@ place.replaceChildren(createSplash());
 server = await createApi().server().catch(() => null);
 const token = loadToken();
 if (!token) signIn("");
-else await enter(token).catch((error) => error.status === 401 || signIn(explain(error)));
+else await enter(token).catch((error) => error.status === 401 || signIn(told(error)));

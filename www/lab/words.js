@@ -20,6 +20,7 @@ export const EN = {
   lab_facade_hint: "The loop of the old page, as it was, chats with today's app, and loses nothing.",
   lab_tour: "The tour",
   lab_tour_hint: "How it is made and why, to be read, and to be tried.",
+  lab_room: "Lab",
   to_chat: "To the chat",
 };
 
@@ -44,5 +45,6 @@ export const ZH = {
   lab_facade_hint: "老页面的循环原封不动，与今天的应用聊天，一条消息也不丢。",
   lab_tour: "导览",
   lab_tour_hint: "它是怎样做成的，为什么这样做：可以读，也可以动手试。",
+  lab_room: "实验",
   to_chat: "去聊天",
 };
