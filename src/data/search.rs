@@ -28,9 +28,9 @@ const BLOCK: i64 = 128;
 /// With what SQLite adds, a signature fills a page.
 const SIGNATURE_BYTES: usize = 1984;
 
-/// What a slice of a search may cost: a millisecond or two. A message counts one and one more for each
+/// What a slice of a search may cost: half a millisecond or less. A message counts one and one more for each
 /// so many bytes, a signature as many messages.
-const COST_OF_SLICE: usize = 2048;
+const COST_OF_SLICE: usize = 256;
 const BYTES_PER_COST: usize = 256;
 const COST_OF_SIGNATURE: usize = 4;
 
