@@ -238,6 +238,7 @@ impl<H: Handler> EventLoop<H> {
             return Ok(false);
         }
         self.accept(now);
+        self.server.metrics().turned(now.mono);
         Ok(true)
     }
 

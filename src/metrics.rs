@@ -86,6 +86,7 @@ impl Histogram {
 pub struct Metrics {
     clock: OnceCell<Clock>,
     pub turns: Counter,
+    pub turn_time: Histogram,
     pub connections_accepted: Counter,
     pub connections_refused: Counter,
     pub connections_closed: Counter,
@@ -116,6 +117,7 @@ impl Default for Metrics {
         Self {
             clock: OnceCell::new(),
             turns: Counter::default(),
+            turn_time: Histogram::new(&SHORT),
             connections_accepted: Counter::default(),
             connections_refused: Counter::default(),
             connections_closed: Counter::default(),
@@ -150,6 +152,13 @@ impl Metrics {
     /// The moment at which something begins that is to be measured.
     pub fn begin(&self) -> Option<Mono> {
         self.clock.get().map(|clock| clock.now().mono)
+    }
+
+    /// A turn is over.
+    pub fn turned(&self, begun: Mono) {
+        if let Some(end) = self.begin() {
+            self.turn_time.add(end.since(begun), 1);
+        }
     }
 
     /// A turn was committed, or not.

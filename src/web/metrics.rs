@@ -34,6 +34,7 @@ pub fn metrics(counted: &Metrics, gauges: &Gauges) -> Response {
     page.gauge("conversations_cached", "Conversations in memory.", gauges.conversations_cached);
 
     page.counter("turns_total", "Turns of the loop.", counted.turns.get());
+    page.histogram("turn_seconds", "How long a turn took.", &counted.turn_time);
     let (accepted, refused) = (&counted.connections_accepted, &counted.connections_refused);
     page.counter("connections_accepted_total", "Connections that came.", accepted.get());
     page.counter("connections_refused_total", "Of them, one too many.", refused.get());
