@@ -1,6 +1,6 @@
 //! Measures what a flood costs those who have no part in it: how long a message takes to the poll
-//! that waits for it, while one user or one address does as much as it can, and while nobody does.
-//! The release binary with its default limits, in turns within one run.
+//! that waits for it, and a small question to its answer, while one user or one address does as much as
+//! it can, and while nobody does. The release binary with its default limits, in turns within one run.
 //!
 //! ```text
 //! cargo bench --bench flood                  every flood
@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The flood is a process of its own, of low priority, so that it does not take the processor from
-//! the one who measures; both share one, and the server has the other. A flood that is refused costs
-//! the server the refusals: the table says how many it had to write.
+//! the one who measures; both share one, and the server has the other. What the machine does besides
+//! is in the latencies. In the last column it is not: how much processor time the server spends in a
+//! turn, on average, which is what somebody who has just come has to wait for.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -26,22 +27,43 @@ use support::Server;
 #[path = "support/mod.rs"]
 mod support;
 
-/// What one can do too much of.
-const FLOODS: [(&str, &str); 4] = [
-    ("messages", "one user sends messages"),
-    ("passwords", "one address guesses passwords"),
-    ("strangers", "one address asks without a token"),
-    ("connections", "one address connects and goes"),
+/// Something that one can do too much of.
+#[derive(Clone, Copy)]
+struct Flood {
+    name: &'static str,
+    what: &'static str,
+    /// On so many connections.
+    lines: usize,
+    /// So many requests on each, without waiting for the answer to the first.
+    at_a_time: usize,
+}
+
+const FLOODS: [Flood; 9] = [
+    flood("messages", "one user sends messages", 64, 8),
+    flood("passwords", "one address guesses passwords", 64, 8),
+    flood("strangers", "one address asks without a token", 64, 8),
+    flood("pipeline", "the same by one connection", 1, 200),
+    flood("many", "the same by 512 connections", 512, 1),
+    flood("history", "one user loads pages of history", 64, 8),
+    flood("search", "one user searches", 64, 8),
+    flood("pages", "one address loads the pages", 64, 8),
+    flood("connections", "one address connects and goes", 64, 1),
 ];
+
+const fn flood(name: &'static str, what: &'static str, lines: usize, at_a_time: usize) -> Flood {
+    Flood { name, what, lines, at_a_time }
+}
 
 /// Others, in pairs; so many that none of them says too much.
 const PAIRS: usize = 40;
 const MESSAGES_EACH: usize = 10;
 const ROUNDS: usize = 3;
 
-/// Connections of a flood, and requests on each at a time.
-const LINES: usize = 64;
-const AT_A_TIME: usize = 8;
+/// Threads of a flood, at most.
+const THREADS: usize = 64;
+
+/// Messages of the user who floods: some pages of history.
+const MESSAGES: usize = 500;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -50,10 +72,11 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 fn main() -> io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
-    if let [word, kind, address, token] = &words[..]
+    if let [word, name, address, token] = &words[..]
         && word == "flooder"
     {
-        return flood(kind, address, token);
+        let flood = FLOODS.iter().find(|flood| flood.name == name);
+        return do_too_much(*flood.ok_or(ErrorKind::InvalidInput)?, address, token);
     }
     // Not in /tmp, which is often in memory.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("flood");
@@ -65,34 +88,79 @@ fn main() -> io::Result<()> {
     pin(std::process::id(), "1")?;
     let mut pairs = people.chunks(2).map(|two| Pair::new(&server.address, two));
     let mut pairs = pairs.by_ref().collect::<io::Result<Vec<_>>>()?;
-    let quiet: Vec<_> = FLOODS
-        .iter()
-        .filter(|flood| words.is_empty() || words.iter().any(|word| word == flood.0))
-        .collect();
+    let mut turns = Turns { line: Line::new(&server.address)?, server: &server };
     println!(
-        "| others hear a message after | refusals a second | p50 | p99 | to nothing: p50 | p99 |"
+        "| others, while | answers a second | a message: p50 | p99 | to nothing: p50 | p99 \
+         | a question: p50 | p99 | to nothing: p50 | p99 | a turn, processor time |"
     );
-    println!("|---|---|---|---|---|---|");
-    for (kind, what) in quiet {
-        let (mut alone, mut beside, mut answers) = (Vec::new(), Vec::new(), 0);
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    let is_wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
+    for Flood { name, what, .. } in FLOODS.into_iter().filter(|flood| is_wanted(flood.name)) {
+        let (mut alone, mut beside) = (Latencies::default(), Latencies::default());
+        let (mut answers, mut spent) = (0, (0.0, 0));
         for _ in 0..ROUNDS {
-            alone.extend(latencies(&mut pairs)?);
-            let flood = Flooder::start(kind, &server.address, &flooder)?;
-            beside.extend(latencies(&mut pairs)?);
+            alone.measure(&mut pairs)?;
+            let flood = Flooder::start(name, &server.address, &flooder)?;
+            let before = turns.count()?;
+            beside.measure(&mut pairs)?;
+            let after = turns.count()?;
+            spent = (spent.0 + after.0 - before.0, spent.1 + after.1 - before.1);
             answers += flood.end()?;
         }
-        let [alone, beside] = [alone, beside].map(Quantiles::of);
+        let [message, question] =
+            [(&alone.messages, &beside.messages), (&alone.questions, &beside.questions)]
+                .map(|(alone, beside)| compare(alone, beside));
         let rate = answers / ROUNDS as u64;
-        println!(
-            "| while {what} | {rate} | {:.0} us | {:.0} us | {:.2} | {:.2} |",
-            beside.p50,
-            beside.p99,
-            beside.p50 / alone.p50,
-            beside.p99 / alone.p99
-        );
+        let turn = spent.0 * 1e6 / f64::from(spent.1.max(1));
+        println!("| {what} | {rate} | {message} | {question} | {turn:.0} us |");
     }
     drop(server);
     fs::remove_dir_all(&folder)
+}
+
+/// Counts the server's turns, and what they cost.
+struct Turns<'a> {
+    line: Line,
+    server: &'a Server,
+}
+
+impl Turns<'_> {
+    /// Until now: seconds of processor time, and turns.
+    fn count(&mut self) -> io::Result<(f64, u32)> {
+        let page = self.line.ask(&request("GET", "/metrics", "", ""))?;
+        let turns = page.lines().find_map(|line| line.strip_prefix("lovejoy_turns_total "));
+        let turns = turns.and_then(|turns| turns.parse().ok()).ok_or(ErrorKind::InvalidData)?;
+        Ok((self.server.processor_time()?.as_secs_f64(), turns))
+    }
+}
+
+/// How long others had to wait.
+#[derive(Default)]
+struct Latencies {
+    messages: Vec<Duration>,
+    questions: Vec<Duration>,
+}
+
+impl Latencies {
+    /// Everybody says so many things, one after the other, and asks as many questions.
+    fn measure(&mut self, pairs: &mut [Pair]) -> io::Result<()> {
+        for _ in 0..MESSAGES_EACH {
+            for pair in pairs.iter_mut() {
+                thread::sleep(PAUSE);
+                self.messages.push(pair.say()?);
+                thread::sleep(PAUSE);
+                self.questions.push(pair.ask()?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Beside a flood, and how many times as long as alone.
+fn compare(alone: &[Duration], beside: &[Duration]) -> String {
+    let [alone, beside] = [alone, beside].map(Quantiles::of);
+    let ratios = (beside.p50 / alone.p50, beside.p99 / alone.p99);
+    format!("{:.0} us | {:.0} us | {:.2} | {:.2}", beside.p50, beside.p99, ratios.0, ratios.1)
 }
 
 /// In microseconds.
@@ -102,23 +170,12 @@ struct Quantiles {
 }
 
 impl Quantiles {
-    fn of(mut times: Vec<Duration>) -> Self {
+    fn of(times: &[Duration]) -> Self {
+        let mut times = times.to_vec();
         times.sort_unstable();
         let at = |rank: usize| times[times.len() * rank / 100].as_secs_f64() * 1e6;
         Self { p50: at(50), p99: at(99) }
     }
-}
-
-/// Everybody says so many things, one after the other. How long each took.
-fn latencies(pairs: &mut [Pair]) -> io::Result<Vec<Duration>> {
-    let mut times = Vec::new();
-    for _ in 0..MESSAGES_EACH {
-        for pair in pairs.iter_mut() {
-            thread::sleep(PAUSE);
-            times.push(pair.say()?);
-        }
-    }
-    Ok(times)
 }
 
 // The others.
@@ -128,6 +185,7 @@ struct Pair {
     sender: Line,
     receiver: Line,
     message: Vec<u8>,
+    question: Vec<u8>,
     token: String,
 }
 
@@ -143,8 +201,9 @@ impl Pair {
         let path = format!("/api/conversations/{}/messages", sender.conversation);
         let message = request("POST", &path, &sender.token, r#"{"body":"hello"}"#);
         let token = receiver.token.clone();
-        let mut pair =
-            Self { sender: Line::new(address)?, receiver: Line::new(address)?, message, token };
+        let question = request("GET", "/api/me", &sender.token, "");
+        let [sender, receiver] = [Line::new(address)?, Line::new(address)?];
+        let mut pair = Self { sender, receiver, message, question, token };
         let state = request("GET", "/api/state", &pair.token, "");
         let answer = pair.receiver.ask(&state)?;
         pair.poll(&answer)?;
@@ -170,6 +229,13 @@ impl Pair {
                 return Ok(elapsed);
             }
         }
+    }
+
+    /// A small question.
+    fn ask(&mut self) -> io::Result<Duration> {
+        let begin = Instant::now();
+        self.sender.ask(&self.question)?;
+        Ok(begin.elapsed())
     }
 }
 
@@ -198,8 +264,18 @@ fn register(folder: &Path) -> io::Result<(Vec<Person>, String)> {
         people.push(Person { token, conversation: conversation.clone() });
         people.push(Person { token: receiver, conversation });
     }
-    let flooder = account(&mut line, "flooder")?.1;
-    Ok((people, flooder))
+    // The flooder talks to the first of them.
+    let (flooder, token) = account(&mut line, "flooder")?;
+    line.ask(&request("POST", "/api/friends", &token, r#"{"name":"sender0"}"#))?;
+    let accept = format!("/api/friends/{flooder}/accept");
+    let answer = line.ask(&request("POST", &accept, &people[0].token, ""))?;
+    let conversation = member(&answer, "conversation_id").ok_or(ErrorKind::InvalidData)?;
+    let path = format!("/api/conversations/{conversation}/messages");
+    let body = format!(r#"{{"body":"{}"}}"#, "Something was said. ".repeat(5));
+    for _ in 0..MESSAGES {
+        line.ask(&request("POST", &path, &token, &body))?;
+    }
+    Ok((people, token))
 }
 
 // The flood.
@@ -211,11 +287,11 @@ struct Flooder {
 }
 
 impl Flooder {
-    fn start(kind: &str, address: &str, token: &str) -> io::Result<Self> {
+    fn start(name: &str, address: &str, token: &str) -> io::Result<Self> {
         let mut process = Command::new("nice")
             .args(["-n", "19"])
             .arg(std::env::current_exe()?)
-            .args(["flooder", kind, address, token])
+            .args(["flooder", name, address, token])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -242,14 +318,16 @@ impl Flooder {
 }
 
 /// Asks the same on many connections, as fast as it is answered, until nobody listens.
-fn flood(kind: &str, address: &str, token: &str) -> io::Result<()> {
+fn do_too_much(flood: Flood, address: &str, token: &str) -> io::Result<()> {
     let answers = AtomicU32::new(0);
     let (told, first) = mpsc::channel();
+    let threads = flood.lines.min(THREADS);
     thread::scope(|scope| {
-        for line in 0..LINES {
+        for number in 0..threads {
             let (answers, told) = (&answers, told.clone());
+            let part = Flood { lines: flood.lines / threads, ..flood };
             scope.spawn(move || {
-                let error = keep_asking(kind, address, token, line, || {
+                let error = keep_asking(part, address, token, number, || {
                     answers.fetch_add(1, Ordering::Relaxed);
                     // Who has ended has heard enough.
                     let _ = told.send(());
@@ -269,44 +347,55 @@ fn flood(kind: &str, address: &str, token: &str) -> io::Result<()> {
     })
 }
 
-/// What one connection of a flood does, until it fails.
+/// What one thread of a flood does, until it fails.
 fn keep_asking(
-    kind: &str,
+    flood: Flood,
     address: &str,
     token: &str,
-    line: usize,
+    thread: usize,
     mut answered: impl FnMut(),
 ) -> io::Result<()> {
-    let mut connection = Line::new(address)?;
-    for round in 0.. {
-        if kind == "connections" {
+    let connect = || (0..flood.lines).map(|_| Line::new(address)).collect::<io::Result<Vec<_>>>();
+    let mut lines = connect()?;
+    let mut number = thread * 1_000_000_000;
+    loop {
+        if flood.name == "connections" {
             // A port that was used comes back slowly.
             thread::sleep(10 * PAUSE);
-            connection = Line::new(address)?;
-            answered();
+            lines = connect()?;
+            for _ in &lines {
+                answered();
+            }
             continue;
         }
-        let number = |place: usize| (line * 1_000_000 + round) * AT_A_TIME + place;
-        let requests = (0..AT_A_TIME).flat_map(|place| flood_request(kind, token, number(place)));
-        connection.send(&requests.collect::<Vec<u8>>())?;
-        for _ in 0..AT_A_TIME {
-            connection.receive()?;
-            answered();
+        for line in &mut lines {
+            let numbers = number..number + flood.at_a_time;
+            number = numbers.end;
+            let requests = numbers.flat_map(|number| flood_request(flood.name, token, number));
+            line.send(&requests.collect::<Vec<u8>>())?;
+        }
+        for line in &mut lines {
+            for _ in 0..flood.at_a_time {
+                line.receive()?;
+                answered();
+            }
         }
     }
-    Ok(())
 }
 
-fn flood_request(kind: &str, token: &str, number: usize) -> Vec<u8> {
-    match kind {
-        "messages" => {
-            request("POST", "/api/conversations/1/messages", token, r#"{"body":"flood"}"#)
-        }
+fn flood_request(name: &str, token: &str, number: usize) -> Vec<u8> {
+    let conversation = PAIRS + 1;
+    let path = format!("/api/conversations/{conversation}/messages");
+    match name {
+        "messages" => request("POST", &path, token, r#"{"body":"flood"}"#),
         "passwords" => {
             // Always another name: else the eleventh guess would cost nothing.
             let body = format!(r#"{{"name":"name{number}","password":"guess"}}"#);
             request("POST", "/api/sessions", "", &body)
         }
+        "history" => request("GET", &format!("{path}?limit=200"), token, ""),
+        "search" => request("GET", "/api/search?q=nowhere", token, ""),
+        "pages" => request("GET", "/style.css", "", ""),
         _ => request("GET", "/api/state", "nonsense", ""),
     }
 }
