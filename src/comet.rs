@@ -94,7 +94,8 @@ use crate::timers::Wheel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(pub u32);
 
-/// Names a held poll; once it is released, nothing.
+/// Names a held poll; once it is released, nothing. Packed: what holds one beside a byte takes 9, not 12.
+#[repr(Rust, packed)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HoldId {
     slot: u32,

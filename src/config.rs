@@ -206,6 +206,9 @@ pub struct Config {
     /// into the database then. Past it the backup fails: what has gathered has to be brought in at once,
     /// and everybody waits for that.
     pub backup_log_bytes_max: usize,
+    /// Requests read in a turn, before those who are not known to ask much have theirs: at some ten
+    /// microseconds each, half a millisecond.
+    pub requests_per_turn_max: usize,
     /// Polls asked for in a turn, before the others are served: at some microseconds each, a
     /// millisecond.
     pub polls_per_turn_max: usize,
@@ -343,6 +346,7 @@ impl Default for Config {
             notes_max: 8192,
             index_batch: 4096,
             backup_log_bytes_max: 64 * 1024 * 1024,
+            requests_per_turn_max: 64,
             polls_per_turn_max: 256,
             reads_per_turn_max: 16,
             accepts_per_turn_max: 64,

@@ -23,7 +23,8 @@
 //! ```
 //!
 //! A stream is a held request whose answer has begun: `[Held] --> [Streaming]`, and from there as
-//! from Held.
+//! from Held. Where something has come that others are served before, `[Reading] --> [Queued]`, and
+//! back when its turn has come.
 //!
 //! Bytes that arrive while a request is being answered wait, unparsed: answers leave in
 //! the order of requests because the next request is not even looked at before. A connection that
@@ -51,6 +52,8 @@ pub struct Connection {
     pub ended: bool,
     /// The event loop was asked to read nothing more.
     pub paused: bool,
+    /// What it has used of its share, where it is a flow of its own.
+    pub share: Share,
 }
 
 /// What has come and is not dealt with yet. Both at once where the socket did not take an answer, and a
@@ -67,6 +70,11 @@ struct Inbound {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerId(pub u32);
 
+/// Up to which moment somebody has used their share of the server: the end of a number that grows as
+/// it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(pub u32);
+
 impl PeerId {
     /// The operator, who comes in by the control socket and has no address.
     pub const OPERATOR: Self = Self(u32::MAX);
@@ -77,6 +85,8 @@ impl PeerId {
 pub enum State {
     /// Waits for a request, or for the rest of one.
     Reading,
+    /// Something has come, and waits until it may be looked at.
+    Queued,
     /// Its request is with the handler, or it is about to be refused.
     Deciding,
     /// Its request is a poll that waits.
@@ -146,7 +156,7 @@ impl Framing {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(peer: PeerId) -> Self {
+    pub fn new(peer: PeerId, share: Share) -> Self {
         Self {
             peer,
             state: State::Reading,
@@ -156,6 +166,7 @@ impl Connection {
             timer: Timer::Off,
             ended: false,
             paused: false,
+            share,
         }
     }
 

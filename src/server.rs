@@ -16,12 +16,18 @@
 //! The first and the last are done here, for any [`Handler`]; those between are the handler's. That
 //! of the chat is [`Chat`](crate::chat::Chat).
 //!
+//! A turn reads so many requests and no more: what else has come waits in the `queue`, whose head says
+//! who is next. First come those who are not in it. Where both are there, those are answered by a
+//! turn of their own, so that they do not wait for what the queue costs; but the queue has every
+//! other turn at least.
+//!
 //! Knows connections and their deadlines (see [`crate::connection`] for their states). Does not know
 //! what is asked, nor why an answer has to wait.
 
 mod handler;
 mod io;
 mod peers;
+mod queue;
 
 pub use handler::{Answer, Answers, Client, Decision, Handler, Refused};
 pub use io::{Input, Output, Outputs};
@@ -41,6 +47,7 @@ use crate::metrics::Metrics;
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
 use peers::Peers;
+use queue::Queue;
 
 /// The whole server without its sockets and its clock.
 #[derive(Debug)]
@@ -59,8 +66,12 @@ pub struct Server<H> {
     draining: bool,
     /// Connections that were refused in this turn.
     refused: Vec<(ConnectionId, Refused)>,
-    /// Connections whose early bytes may be looked at in the next turn.
-    ready: Vec<ConnectionId>,
+    /// Connections with bytes that may be looked at when it is their turn.
+    queue: Queue,
+    /// How much more of what has just come may be read before the end of this turn.
+    room: usize,
+    /// The last turn left the queue to this one.
+    put_off: bool,
     answers: Answers,
 }
 
@@ -87,7 +98,9 @@ impl<H: Handler> Server<H> {
             date: DateCache::new(),
             draining: false,
             refused: Vec::new(),
-            ready: Vec::new(),
+            queue: Queue::default(),
+            room: config.requests_per_turn_max,
+            put_off: false,
             answers: Answers::new(),
             config,
         }
@@ -113,7 +126,7 @@ impl<H: Handler> Server<H> {
 
     /// When to call [`Server::handle`] with the end of a turn, even if nothing happens before.
     pub fn next_deadline(&self) -> Option<Mono> {
-        if !self.ready.is_empty() || !self.refused.is_empty() {
+        if !self.queue.is_empty() || !self.refused.is_empty() {
             return Some(Mono(0));
         }
         match (self.handler.next_deadline(), self.deadlines.next_deadline()) {
@@ -142,6 +155,11 @@ impl<H: Handler> Server<H> {
         self.connections.len()
     }
 
+    /// Where a connection stands.
+    pub fn state(&self, id: ConnectionId) -> Option<State> {
+        Some(self.connections.get(id.0)?.state)
+    }
+
     /// The last thing to be called.
     pub fn finish(&mut self, now: Now) {
         self.handler.finish(now);
@@ -150,11 +168,12 @@ impl<H: Handler> Server<H> {
     // Read.
 
     fn accept(&mut self, now: Now, id: ConnectionId, peer: IpAddr) {
-        let (peer_id, of_address) = self.peers.enter(peer);
+        let speaks_for_others = self.config.speaks_for_others(peer);
+        let share = (!speaks_for_others).then(|| self.queue.new_share());
+        let (peer_id, of_address) = self.peers.enter(peer, share);
         self.add(id, peer_id);
         if self.connections.len() > self.config.connections_max
-            || (of_address > self.config.connections_per_address_max
-                && !self.config.speaks_for_others(peer))
+            || (of_address > self.config.connections_per_address_max && !speaks_for_others)
         {
             log::debug!("too many connections; one from {peer} is sent away");
             self.metrics.connections_refused.add(1);
@@ -170,18 +189,31 @@ impl<H: Handler> Server<H> {
     }
 
     fn add(&mut self, id: ConnectionId, peer: PeerId) {
-        let before = self.connections.put(id.0, Connection::new(peer));
+        let before = self.connections.put(id.0, Connection::new(peer, self.queue.new_share()));
         assert!(before.is_none(), "the number of a new connection is free");
         self.metrics.connections_accepted.add(1);
     }
 
     fn receive(&mut self, now: Now, id: ConnectionId, bytes: &[u8], outputs: &mut Outputs) {
         self.metrics.bytes_received.add(bytes.len());
-        let Some(connection) = self.connection(id) else { return };
+        // Not `self.connection`: the queue is beside it.
+        let Some(connection) = self.connections.get_mut(id.0) else { return };
         match connection.state {
-            State::Reading if connection.early().is_empty() => self.read(now, id, bytes, outputs),
+            State::Reading => {
+                // The rest of a request was paid for with its beginning.
+                let new = usize::from(!connection.is_within_request());
+                let share = self.peers.share(connection);
+                if self.room > 0 && (new == 0 || self.queue.is_free(*share)) {
+                    self.queue.charge(share, new);
+                    self.room = self.room.saturating_sub(self.queue.usual_cost());
+                    return self.read(now, id, bytes, outputs);
+                }
+                connection.push_early(bytes);
+                self.enqueue(id);
+                self.bound_early(now, id, outputs);
+            }
             State::Lingering => {}
-            State::Reading
+            State::Queued
             | State::Deciding
             | State::Held(_)
             | State::Streaming(_)
@@ -270,12 +302,32 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// Looks at the bytes that came while the request before them was being answered.
+    /// What has come there waits until it is its turn.
+    fn enqueue(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id.0) else { return };
+        connection.state = State::Queued;
+        let share = self.peers.share(connection);
+        self.queue.enter(share, id);
+    }
+
+    /// Reads what has waited, so many requests of it. How many more it might have been.
+    fn read_queued(&mut self, now: Now, mut room: usize, outputs: &mut Outputs) -> usize {
+        while room > 0 {
+            let Some(id) = self.queue.next() else { break };
+            // It may be gone, and another may have its number.
+            let Some(connection) = self.connections.get_mut(id.0) else { continue };
+            if connection.state == State::Queued {
+                room = room.saturating_sub(self.queue.usual_cost());
+                connection.state = State::Reading;
+                self.read_early(now, id, outputs);
+            }
+        }
+        room
+    }
+
+    /// Looks at the bytes that came before it was their turn.
     fn read_early(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let Some(connection) = self.connection(id) else { return };
-        if connection.state != State::Reading || connection.early().is_empty() {
-            return;
-        }
         let early = connection.take_early();
         self.read(now, id, &early, outputs);
         let early_max = self.config.pipelined_bytes_max;
@@ -294,10 +346,9 @@ impl<H: Handler> Server<H> {
         let Some(connection) = self.connection(id) else { return };
         connection.ended = true;
         match connection.state {
-            State::Reading if connection.early().is_empty() => self.close(now, id, outputs),
-            State::Lingering => self.close(now, id, outputs),
+            State::Reading | State::Lingering => self.close(now, id, outputs),
             State::Held(hold) | State::Streaming(hold) => self.handler.half_closed(now, hold),
-            State::Reading | State::Deciding | State::Writing(_) => {}
+            State::Queued | State::Deciding | State::Writing(_) => {}
         }
     }
 
@@ -315,20 +366,28 @@ impl<H: Handler> Server<H> {
     fn end_turn(&mut self, now: Now, outputs: &mut Outputs) {
         self.metrics.turns.add(1);
         self.time_out(now, outputs);
-        self.finish_turn(now, outputs);
-        // Requests that were pipelined are waiting; a few of them need not wait for the loop.
-        for _ in 1..ROUNDS_MAX {
-            if self.ready.is_empty() {
+        let portion = self.config.requests_per_turn_max;
+        let mut room = std::mem::replace(&mut self.room, portion);
+        self.put_off = room < portion && !self.queue.is_empty() && !self.put_off;
+        if self.put_off {
+            return self.finish_turn(now, outputs);
+        }
+        room = room.max(portion.div_ceil(2));
+        for _ in 0..ROUNDS_MAX {
+            room = self.read_queued(now, room, outputs);
+            self.finish_turn(now, outputs);
+            // Requests that were pipelined are waiting; a few of them need not wait for the loop,
+            // unless something else does.
+            if self.queue.is_empty() || room == 0 || self.handler.next_deadline() == Some(Mono(0)) {
                 break;
             }
-            self.finish_turn(now, outputs);
+        }
+        if self.queue.is_empty() && room > portion / 2 {
+            self.queue.forgive();
         }
     }
 
     fn finish_turn(&mut self, now: Now, outputs: &mut Outputs) {
-        for id in std::mem::take(&mut self.ready) {
-            self.read_early(now, id, outputs);
-        }
         let mut answers = std::mem::take(&mut self.answers);
         self.handler.end_turn(now, &mut answers);
         for (id, why) in std::mem::take(&mut self.refused) {
@@ -384,6 +443,8 @@ impl<H: Handler> Server<H> {
                 let bytes = [&outputs.bytes[start..], tail];
                 self.recorder.sent(now, id, Sent { bytes, has_head: true, payload });
                 let then = connection.then();
+                let share = self.peers.share(connection);
+                self.queue.charge_answer(share, outputs.bytes.len() - start);
                 outputs.write(id, start, tail, then);
                 self.answered(now, id, then, outputs);
             }
@@ -436,11 +497,11 @@ impl<H: Handler> Server<H> {
         let Some(connection) = self.connection(id) else { return };
         let timer = if then == Then::Keep { connection.reading_timer() } else { Timer::Linger };
         self.set_timer(now, id, timer);
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id.0) else { return };
         if then == Then::Keep {
             connection.state = State::Reading;
             if !connection.early().is_empty() {
-                self.ready.push(id);
+                self.enqueue(id);
             }
         } else {
             connection.state = State::Lingering;
@@ -454,7 +515,7 @@ impl<H: Handler> Server<H> {
     fn blocked(&mut self, now: Now, id: ConnectionId) {
         let Some(connection) = self.connection(id) else { return };
         match connection.state {
-            State::Reading => connection.state = State::Writing(Then::Keep),
+            State::Reading | State::Queued => connection.state = State::Writing(Then::Keep),
             State::Lingering => connection.state = State::Writing(Then::Linger),
             State::Streaming(hold) => self.handler.blocked(hold, true),
             // It took a little, so it has time again. Or what it did not take came before its present
@@ -479,7 +540,7 @@ impl<H: Handler> Server<H> {
                 self.handler.blocked(hold, false);
             }
             State::Deciding | State::Held(_) => self.set_timer(now, id, Timer::Off),
-            State::Reading | State::Lingering => {}
+            State::Reading | State::Queued | State::Lingering => {}
         }
     }
 
@@ -527,7 +588,7 @@ impl<H: Handler> Server<H> {
             State::Deciding => self.handler.gone(now, id, None),
             // What an operator asks for may last as long as they stay.
             _ if connection.peer == PeerId::OPERATOR => self.handler.gone(now, id, None),
-            State::Reading | State::Writing(_) | State::Lingering => {}
+            State::Reading | State::Queued | State::Writing(_) | State::Lingering => {}
         }
     }
 

@@ -160,6 +160,7 @@ const LIMITS: &[Setting] = &[
     setting!(notes_max, 0..=10_000_000, "notes that wait for a write"),
     setting!(index_batch, 1..=1_000_000, "messages indexed on the disk together"),
     setting!(backup_log_bytes_max, 0..=1 << 40, "of the log while a backup is made"),
+    setting!(requests_per_turn_max, 1..=MILLION, "requests read in a turn"),
     setting!(polls_per_turn_max, 1..=MILLION, "polls asked for in a turn"),
     setting!(reads_per_turn_max, 1..=1_000, "reads from a connection in a turn"),
     setting!(accepts_per_turn_max, 1..=10_000, "connections accepted in a turn"),

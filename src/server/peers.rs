@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::chunks::Slots;
-use crate::connection::PeerId;
+use crate::connection::{Connection, PeerId, Share};
 
 /// The addresses from which there are connections.
 #[derive(Debug)]
@@ -17,7 +17,9 @@ pub(super) struct Peers {
 #[derive(Debug)]
 struct Peer {
     address: IpAddr,
-    connections: usize,
+    connections: u32,
+    /// Of the server, where it is not each connection that has one.
+    share: Option<Share>,
 }
 
 impl Peers {
@@ -25,14 +27,21 @@ impl Peers {
         Self { peers: Slots::default(), numbers: BTreeMap::new() }
     }
 
-    /// A connection from this address. How many there are from there now, too.
-    pub(super) fn enter(&mut self, address: IpAddr) -> (PeerId, usize) {
+    /// A connection from this address. How many there are from there now, too. The share is for all of
+    /// them, if they have one together and this is the first.
+    pub(super) fn enter(&mut self, address: IpAddr, share: Option<Share>) -> (PeerId, usize) {
         let Self { peers, numbers } = self;
-        let new = || peers.insert(Peer { address, connections: 0 });
+        let new = || peers.insert(Peer { address, connections: 0, share });
         let number = *numbers.entry(address).or_insert_with(new);
         let peer = self.peer_mut(PeerId(number));
         peer.connections += 1;
-        (PeerId(number), peer.connections)
+        (PeerId(number), peer.connections as usize)
+    }
+
+    /// The share that a connection takes part in: its address's, or its own.
+    pub(super) fn share<'a>(&'a mut self, connection: &'a mut Connection) -> &'a mut Share {
+        let peer = self.peers.get_mut(connection.peer.0);
+        peer.and_then(|peer| peer.share.as_mut()).unwrap_or(&mut connection.share)
     }
 
     /// One of its connections is no more.
@@ -70,14 +79,21 @@ mod tests {
     fn an_address_is_kept_while_somebody_is_connected_from_there() {
         let mut peers = Peers::new();
         let [one, other] = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().unwrap());
-        let (id, count) = peers.enter(one);
-        assert_eq!((peers.enter(one), count), ((id, 2), 1));
-        assert_eq!(peers.enter(other).1, 1);
+        let (id, count) = peers.enter(one, None);
+        assert_eq!((peers.enter(one, None), count), ((id, 2), 1));
+        let (other_id, count) = peers.enter(other, Some(Share(7)));
+        assert_eq!(count, 1);
+        for (connection, share) in [(other_id, 7), (PeerId::OPERATOR, 9)] {
+            let mut connection = Connection::new(connection, Share(9));
+            assert_eq!(peers.share(&mut connection), &Share(share));
+        }
         peers.leave(id);
-        assert_eq!((peers.address(id), peers.enter(one)), (one, (id, 2)));
+        assert_eq!((peers.address(id), peers.enter(one, None)), (one, (id, 2)));
+        let mut connection = Connection::new(id, Share(3));
+        assert_eq!(peers.share(&mut connection), &Share(3), "its own");
         peers.leave(id);
         peers.leave(id);
         assert_eq!((peers.peers.len(), peers.numbers.len()), (1, 1));
-        assert_eq!(peers.enter(one).1, 1);
+        assert_eq!(peers.enter(one, None).1, 1);
     }
 }

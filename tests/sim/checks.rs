@@ -137,11 +137,15 @@ impl Checks {
         }
     }
 
-    /// A request is the server's to answer from now on.
-    pub fn given(&mut self, request: &Request, turn: u64) {
+    /// A request may be read in this turn, and was not there before if it is new.
+    pub fn given(&mut self, request: &Request, turn: u64, is_new: bool) {
         match &request.what {
-            What::Send { body, .. } => self.sayings.entry(body.clone()).or_default().given += 1,
-            What::LogOut => drop(self.ending.entry(Rc::clone(&request.token)).or_insert(turn)),
+            What::Send { body, .. } => {
+                self.sayings.entry(body.clone()).or_default().given += usize::from(is_new);
+            }
+            What::LogOut if is_new => {
+                self.ending.entry(Rc::clone(&request.token)).or_insert(turn);
+            }
             What::Accept { user } => self.friendship_given(request, Some(*user), false),
             What::AskFriend { name } => {
                 let other = NAMES.iter().position(|known| known == name).expect("a person");

@@ -44,8 +44,6 @@ pub struct Link {
     pub then: Then,
     /// The server sends nothing more.
     pub shut: bool,
-    /// In which turn the server has last answered here.
-    pub answered_in: u64,
     /// The socket takes nothing before that time.
     pub stalled_until: u64,
     /// What the server has to answer, in order.
@@ -137,7 +135,6 @@ impl Network {
             read: 0,
             then: Then::Keep,
             shut: false,
-            answered_in: 0,
             stalled_until: 0,
             unanswered: VecDeque::new(),
             waits_for: VecDeque::new(),

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use lovejoy::comet::ConnectionId;
-use lovejoy::connection::Then;
+use lovejoy::connection::{State, Then};
 use lovejoy::server::{Input, Output};
 
 use super::World;
@@ -111,17 +111,19 @@ impl World {
             if link.number.is_none() || link.shut {
                 continue;
             }
-            let (told, is_free) = (link.told, link.taken == link.written);
+            let state = link.number.and_then(|number| self.server.state(number));
+            let (told, is_queued) = (link.told, state == Some(State::Queued));
             for (place, next) in link.unanswered.iter_mut().enumerate() {
                 if told < next.end {
                     break;
                 }
-                if !next.has_come {
+                // While it is queued, each turn may be the one in which it is read.
+                if !next.has_come || is_queued {
+                    self.checks.given(&next.request, self.turn, !next.has_come);
                     next.has_come = true;
-                    self.checks.given(&next.request, self.turn);
                 }
-                self.exact &= place == 0;
-                if place == 0 && is_free && next.given.is_none() {
+                self.exact &= place == 0 && !is_queued;
+                if place == 0 && is_being_answered(state) && next.given.is_none() {
                     next.given = Some(given);
                 }
                 // Behind others it may be held and gone again within the turn.
@@ -138,10 +140,7 @@ impl World {
         let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
         for &id in &self.network.alive.clone() {
             let link = self.network.link(id);
-            // Within a turn the next one is read before the socket is known to be full.
-            let is_free = link.taken == link.written || link.answered_in == given.turn;
-            if is_free
-                && link.number.is_some()
+            if is_being_answered(link.number.and_then(|number| self.server.state(number)))
                 && !link.shut
                 && let Some(first) = link.unanswered.front_mut()
                 && first.end <= link.told
@@ -217,7 +216,6 @@ impl World {
         let given = asked.given.unwrap_or(late);
         assert_eq!(response.closes, link_closes(response, then, link.ended), "{response} {then:?}");
         link.then = then;
-        link.answered_in = late.turn;
         link.write(response.clone(), len);
         if then != Then::Keep {
             // What is still behind it will not be answered.
@@ -279,6 +277,11 @@ impl World {
         self.free.push(connection.0);
         self.network.close(id, &mut self.random);
     }
+}
+
+/// Whether the server has read a request, and answers no other one before it.
+fn is_being_answered(state: Option<State>) -> bool {
+    matches!(state, Some(State::Deciding | State::Held(_) | State::Streaming(_)))
 }
 
 /// An answer says that it is the last one, unless the client has said so before.

@@ -1,5 +1,7 @@
 //! Compares the server with what it should be, at the end of each turn.
 
+use lovejoy::connection::State;
+
 use super::World;
 use crate::checks::{Circumstances, GRACE};
 use crate::people::NAMES;
@@ -81,7 +83,13 @@ impl World {
                 assert!(is_busy, "#{id} is read again when there is nothing to answer");
             }
             let Some(first) = first else { continue };
-            let Some(given) = first.given else { continue };
+            let Some(given) = first.given else {
+                let may_be_read = first.has_come && link.taken == link.written && !link.shut;
+                let state = link.number.and_then(|number| self.server.state(number));
+                let is_queued = state == Some(State::Queued);
+                assert!(is_queued || !may_be_read, "{} is forgotten", first.request);
+                continue;
+            };
             let Some(poll) = first.request.poll() else {
                 let took = self.turn - given.turn;
                 let may_take = if first.request.is_slow() { 500 } else { 0 };
