@@ -224,6 +224,7 @@ fn upkeep_keeps_pace_with_whatever_is_said() {
     let mut world = World::with(|config| {
         config.rate_limits = false;
         config.index_batch = 32;
+        config.requests_per_turn_max = 300;
     });
     let (anna, ben, conversation) = world.friends();
     let (mut said, mut pressing) = (0, 0);
