@@ -66,6 +66,8 @@ pub struct Chat {
 struct Turn {
     /// What will be answered, in order.
     answers: Vec<Pending>,
+    /// Of all of them.
+    bytes: usize,
     /// The polls whose clients have closed their side.
     half_closed: Vec<HoldId>,
     /// Something may be half written: nothing of this turn is committed.
@@ -152,6 +154,7 @@ impl Chat {
         if self.lab.is_some() {
             self.let_pass(now, answers);
         }
+        self.turn.bytes = 0;
         for pending in self.turn.answers.drain(..) {
             answers.push((pending.connection, pending.answer));
         }
@@ -380,12 +383,18 @@ impl Chat {
     /// Notes an answer for the end of the turn.
     fn answer(&mut self, connection: ConnectionId, response: Response) {
         let depends_on_commit = self.logic.is_writing();
+        self.turn.bytes += response.made_bytes();
         let answer = Answer::Whole(response);
         self.turn.answers.push(Pending { connection, answer, depends_on_commit });
     }
 
     /// Notes what tells of nothing that could still fail.
     fn send(&mut self, connection: ConnectionId, answer: Answer) {
+        self.turn.bytes += match &answer {
+            Answer::Whole(response) | Answer::Cut(response, _) => response.made_bytes(),
+            Answer::Begin(_, bytes) | Answer::Piece(bytes) | Answer::End(bytes) => bytes.len(),
+            Answer::Close => 0,
+        };
         self.turn.answers.push(Pending { connection, answer, depends_on_commit: false });
     }
 
@@ -512,6 +521,10 @@ impl Handler for Chat {
 
     fn is_writing(&self) -> bool {
         self.logic.is_writing()
+    }
+
+    fn pending_bytes(&self) -> usize {
+        self.turn.bytes
     }
 
     fn next_deadline(&self) -> Option<Mono> {

@@ -11,6 +11,7 @@
 //!    much memory or time the server spends; its size follows from who must not be hindered.
 //! 3. Nothing secret is a setting: a command line and an environment are readable by others.
 
+mod ceiling;
 mod command_line;
 mod commands;
 mod file;
@@ -29,6 +30,7 @@ use log::LevelFilter;
 use crate::entity::UserName;
 use crate::http::{Limits, Network};
 
+pub use ceiling::{Ceiling, TooLittle};
 pub use command_line::{Command, Settings, parse};
 pub use commands::{Operation, Since};
 pub use usage::UsageError;
@@ -55,6 +57,9 @@ pub struct Config {
     pub durability: Durability,
     /// How old messages get before they are forgotten; nought is for ever, as people expect of a chat.
     pub retention: Duration,
+    /// The most memory that the server may ever use; nought is no bound but that of the limits. Where these
+    /// allow more, they are made smaller: fewer connections, smaller caches.
+    pub memory_max: Bytes,
     /// Whether to make two accounts to try the server with.
     pub demo: bool,
     /// How much to say on stderr.
@@ -132,12 +137,21 @@ pub struct Config {
     /// Events kept in memory for one user between two polls (presence, typing). What is stored does
     /// not count; past the limit, the user's next poll says `reset`.
     pub live_events_per_user_max: usize,
+    /// The same for all users together; past it, whoever would get one more loses the oldest. At some
+    /// hundred bytes each.
+    pub live_events_max: usize,
+    /// Users who are remembered while they are here and some minutes longer, so that they find what they
+    /// have missed: at some 200 bytes each. Past it, whoever is away for longest is told `reset`. More than
+    /// there are connections.
+    pub users_remembered_max: usize,
     /// Password hashes in progress; past it logging in is 503. At a tenth of a second each, who is
     /// the last of 64 waits some seconds.
     pub hashing_max: usize,
     /// Of them for one address, so that none takes all places. Who speaks for others, a proxy on this
     /// machine say, has no such bound.
     pub hashing_per_address_max: usize,
+    /// Searches in progress; past it searching is 503. Each keeps what it has found so far.
+    pub searches_max: usize,
     /// Wrong passwords for one account from one address in five minutes. A person has tried all
     /// they know by then; who guesses gets through less than three thousand a day.
     pub failed_passwords_max: u32,
@@ -170,6 +184,11 @@ pub struct Config {
     pub chunk_extension_bytes_max: usize,
     /// Bytes of the fields behind a chunked body, which are read and thrown away.
     pub trailer_bytes_max: usize,
+    /// Bytes that are kept for all connections together: of requests that have begun, and of answers that
+    /// a socket did not take yet. A quarter of a connection's bound for each of many would be gigabytes;
+    /// but most have none. Past it, a request that does not come in one piece is refused (503), and who
+    /// reads too slowly is cut off.
+    pub buffers_bytes_max: usize,
     /// Bytes that may follow a request that is held or not yet answered, kept unread otherwise.
     pub pipelined_bytes_max: usize,
     /// Members of a group: each message is pushed to all of them within one turn.
@@ -188,13 +207,16 @@ pub struct Config {
     pub history_page_max: usize,
     /// Messages in one answer to a poll; the rest follows in the next.
     pub events_page_max: usize,
-    /// Bytes of messages in one answer to a poll, or one piece of a stream: what a slow reader may
-    /// make the server keep for it. One message always fits.
+    /// Bytes of messages in one answer to a poll, one piece of a stream or a page of history: what a slow
+    /// reader may make the server keep for it. One message always fits.
     pub events_page_bytes_max: usize,
     /// The newest messages that are kept in memory, for polls that are not far behind; the longest
     /// have 8 KiB, most less than 100 bytes.
     pub tail_messages_max: usize,
-    /// Tokens, and conversations, that are remembered between requests: some hundred bytes each.
+    /// Bytes of them, and of what is known of those whom they concern.
+    pub tail_bytes_max: usize,
+    /// Tokens, and conversations, that are remembered between requests: some hundred bytes each. Every
+    /// four members of a conversation count as another one.
     pub cache_entries_max: usize,
     /// Things that are worth a note but no write of their own, and wait for one (who was last seen
     /// when, how far a message has come): at some 50 bytes each 400 KiB. Past it they are written.
@@ -209,6 +231,9 @@ pub struct Config {
     /// Requests read in a turn, before those who are not known to ask much have theirs: at some ten
     /// microseconds each, half a millisecond.
     pub requests_per_turn_max: usize,
+    /// Bytes that are to be written in a turn, before further requests and polls wait for the next: what
+    /// many answers at once may take. One answer always fits.
+    pub turn_bytes_max: usize,
     /// Polls asked for in a turn, before the others are served: at some microseconds each, a
     /// millisecond.
     pub polls_per_turn_max: usize,
@@ -282,6 +307,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             data: PathBuf::from("lovejoy-data"),
             trusted_proxy: Vec::new(),
+            memory_max: Bytes(0),
             demo: false,
             lab: false,
             lab_admin: Vec::new(),
@@ -315,8 +341,11 @@ impl Default for Config {
             connections_per_address_max: 512,
             polls_per_user_max: 16,
             live_events_per_user_max: 1024,
+            live_events_max: 64 * 1024,
+            users_remembered_max: 200_000,
             hashing_max: 64,
             hashing_per_address_max: 16,
+            searches_max: 64,
             failed_passwords_max: 10,
             registrations_max: 20,
             friend_requests_max: 30,
@@ -331,6 +360,7 @@ impl Default for Config {
             chunk_line_bytes_max: 256,
             chunk_extension_bytes_max: 4 * 1024,
             trailer_bytes_max: 4 * 1024,
+            buffers_bytes_max: 64 * 1024 * 1024,
             pipelined_bytes_max: 16 * 1024,
             group_members_max: 256,
             users_page_default: 20,
@@ -342,11 +372,13 @@ impl Default for Config {
             events_page_max: 200,
             events_page_bytes_max: 256 * 1024,
             tail_messages_max: 1024,
+            tail_bytes_max: 4 * 1024 * 1024,
             cache_entries_max: 4096,
             notes_max: 8192,
             index_batch: 4096,
             backup_log_bytes_max: 64 * 1024 * 1024,
             requests_per_turn_max: 64,
+            turn_bytes_max: 4 * 1024 * 1024,
             polls_per_turn_max: 256,
             reads_per_turn_max: 16,
             accepts_per_turn_max: 64,
@@ -358,6 +390,10 @@ impl Default for Config {
 #[cfg(feature = "tls")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PemFile(pub PathBuf);
+
+/// A number of bytes; in settings with K, M or G behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub usize);
 
 /// Who may make an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

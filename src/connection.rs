@@ -30,8 +30,11 @@
 //! the order of requests because the next request is not even looked at before. A connection that
 //! waits, idle or held, owns no buffer.
 
+use std::rc::Rc;
+
 use crate::comet::HoldId;
 use crate::http::{Method, Phase, Reader, Request, Stream, Version};
+use crate::pool::{Part, Pool};
 
 /// One connection, as the server sees it.
 #[derive(Debug)]
@@ -58,12 +61,25 @@ pub struct Connection {
 
 /// What has come and is not dealt with yet. Both at once where the socket did not take an answer, and a
 /// part of the next request had come by then.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inbound {
     /// The beginning of a request.
     begun: Reader,
     /// Bytes behind that, to be looked at later.
     early: Vec<u8>,
+    /// Of the pool, for both.
+    part: Part,
+}
+
+impl Inbound {
+    fn new(pool: &Rc<Pool>) -> Self {
+        Self { begun: Reader::new(), early: Vec::new(), part: Part::new(pool) }
+    }
+
+    /// Tells the pool how much it is now.
+    fn count(&mut self) {
+        self.part.set(size_of::<Self>() + self.begun.buffered() + self.early.capacity());
+    }
 }
 
 /// Names an address while somebody is connected from there: it is kept once for all who are.
@@ -186,10 +202,12 @@ impl Connection {
         self.inbound.as_ref().map_or(&[], |inbound| &inbound.early)
     }
 
-    /// Puts bytes behind those.
-    pub fn push_early(&mut self, bytes: &[u8]) {
+    /// Puts bytes behind those, at the cost of the pool.
+    pub fn push_early(&mut self, bytes: &[u8], pool: &Rc<Pool>) {
         if !bytes.is_empty() {
-            self.inbound.get_or_insert_default().early.extend_from_slice(bytes);
+            let inbound = self.inbound.get_or_insert_with(|| Box::new(Inbound::new(pool)));
+            inbound.early.extend_from_slice(bytes);
+            inbound.count();
         }
     }
 
@@ -207,15 +225,20 @@ impl Connection {
         begun.unwrap_or_default()
     }
 
-    /// Keeps it for when more of the request comes.
-    pub fn keep_reader(&mut self, reader: Reader) {
+    /// Keeps it for when more of the request comes, at the cost of the pool.
+    pub fn keep_reader(&mut self, reader: Reader, pool: &Rc<Pool>) {
         if !reader.is_fresh() {
-            self.inbound.get_or_insert_default().begun = reader;
+            let inbound = self.inbound.get_or_insert_with(|| Box::new(Inbound::new(pool)));
+            inbound.begun = reader;
+            inbound.count();
         }
     }
 
     fn drop_what_is_empty(&mut self) {
         self.inbound.take_if(|inbound| inbound.begun.is_fresh() && inbound.early.is_empty());
+        if let Some(inbound) = &mut self.inbound {
+            inbound.count();
+        }
     }
 
     fn phase(&self) -> Phase {

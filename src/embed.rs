@@ -125,6 +125,7 @@ impl Builder {
         }
         // The limit itself is the program's to raise.
         config.fit_into(system::descriptors_max()?);
+        config.fit_memory().map_err(io::Error::other)?;
         let config = Rc::new(config);
         let clock = Clock::new();
         let mut entropy = Entropy::system()?;

@@ -40,6 +40,7 @@ use crate::chunks::Slots;
 use crate::comet::ConnectionId;
 use crate::config::Config;
 use crate::connection::Then;
+use crate::pool::Part;
 use crate::server::{Handler, Input, Output, Outputs, Server};
 use crate::system::{Clock, Mono, Now};
 use door::Door;
@@ -452,7 +453,9 @@ impl<H: Handler> EventLoop<H> {
     fn write(&mut self, now: Now, id: ConnectionId, bytes: &[u8], tail: &'static [u8], then: Then) {
         let Some(socket) = self.sockets.get_mut(id.0) else { return };
         if let Some(rest) = &mut socket.rest {
-            rest.append(bytes, tail, then);
+            if rest.append(bytes, tail, then) {
+                return self.gone(now, id);
+            }
             let input = Input::Blocked { connection: id };
             return self.server.handle(now, input, &mut self.outputs);
         }
@@ -462,7 +465,13 @@ impl<H: Handler> EventLoop<H> {
             let sent_tail = sent.saturating_sub(bytes.len());
             let bytes = bytes[sent.min(bytes.len())..].to_vec();
             let tail = &tail[sent_tail..];
-            socket.rest = Some(Box::new(Rest { bytes, sent: 0, tail, then }));
+            let part = Part::new(self.server.pool());
+            let mut rest = Box::new(Rest { bytes, sent: 0, tail, then, part });
+            if rest.count() {
+                log::debug!("there is no room for the rest of an answer");
+                return self.gone(now, id);
+            }
+            socket.rest = Some(rest);
             if !std::mem::replace(&mut socket.full, true) {
                 self.full.push(id);
             }

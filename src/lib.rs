@@ -27,7 +27,7 @@
 //! | [`entity`] | ids, texts, messages, events, cursors | everything else |
 //! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
 //! | [`operator`] | the operator's commands, for a server that runs or none | how they are done |
-//! | [`system`], [`service`], [`timers`], [`config`], [`logger`] | clock, entropy, signals; service managers; deadlines; settings; log | |
+//! | [`system`], [`service`], [`timers`], [`pool`], [`config`], [`logger`] | clock, entropy, signals; service managers; deadlines; bytes kept for peers; settings; log | |
 //! | [`lab`] | what the lab shows of the inside: the bytes of one's own session | what they mean |
 //! | [`metrics`] | counts what is done, for `/metrics` | how it is written |
 //! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
@@ -117,6 +117,7 @@ pub mod logic;
 pub mod map;
 pub mod metrics;
 pub mod operator;
+pub mod pool;
 pub mod presence;
 pub mod server;
 pub mod service;

@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use log::LevelFilter;
 use lovejoy::chat::Chat;
-use lovejoy::config::{self, Command, Config, LogFormat};
+use lovejoy::config::{self, Ceiling, Command, Config, LogFormat};
 use lovejoy::data::Store;
 use lovejoy::event_loop::EventLoop;
 use lovejoy::http::Pages;
@@ -52,6 +52,7 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
         Ok(max) => config.fit_into(max),
         Err(error) => log::warn!("how many descriptors there may be is not known: {error}"),
     }
+    config.fit_memory()?;
     let config = Rc::new(config);
     let clock = Clock::new();
     let mut entropy = Entropy::system()?;
@@ -84,7 +85,8 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
         log::warn!("the operator's commands will not work: {error}");
     }
     greet(&config, event_loop.local_address()?);
-    log::info!("at most {} connections at a time", config.connections_max);
+    let ceiling = Ceiling::of(&config);
+    log::info!("at most {} connections at a time, and {ceiling} of memory", config.connections_max);
     service::notify("READY=1");
     Ok(event_loop.run()?)
 }

@@ -20,6 +20,8 @@ use crate::system::{Mono, Now};
 #[derive(Debug)]
 pub struct Presence {
     grace: Duration,
+    /// Past so many, those who hold no poll have no grace.
+    here_max: usize,
     here: Map<UserId, Here>,
     leaving: VecDeque<(Mono, UserId)>,
 }
@@ -36,16 +38,26 @@ struct Here {
     seen_at: Timestamp,
 }
 
+impl Here {
+    /// Whether no poll is held, and the last of them ended so that this is its grace time's end.
+    fn is_last_end(&self, until: Mono) -> bool {
+        self.polls == 0 && self.until_micros == micros_of(until)
+    }
+}
+
 /// The end of a time, which is what of it changes.
 #[expect(clippy::cast_possible_truncation, reason = "that is what is wanted")]
 fn micros_of(time: Mono) -> u32 {
     time.0 as u32
 }
 
+/// So many entries are no matter.
+const SPARE: usize = 64;
+
 impl Presence {
     /// Nobody is online yet.
-    pub fn new(grace: Duration) -> Self {
-        Self { grace, here: Map::default(), leaving: VecDeque::new() }
+    pub fn new(grace: Duration, here_max: usize) -> Self {
+        Self { grace, here_max, here: Map::default(), leaving: VecDeque::new() }
     }
 
     /// A poll of the user came. Returns whether that brought them online.
@@ -70,6 +82,18 @@ impl Presence {
             let until = now.mono.plus(self.grace);
             here.until_micros = micros_of(until);
             chunks::push(&mut self.leaving, (until, user));
+            self.forget_the_settled();
+        }
+    }
+
+    /// Whoever comes and goes again and again leaves entries behind that count no more: never more of
+    /// them than twice those who are here.
+    fn forget_the_settled(&mut self) {
+        if self.leaving.len() > 2 * self.here.len() + SPARE {
+            let here = &self.here;
+            self.leaving.retain(|&(until, user)| {
+                here.get(&user).is_some_and(|here| here.is_last_end(until))
+            });
         }
     }
 
@@ -77,9 +101,8 @@ impl Presence {
     pub fn next_gone(&mut self, now: Mono) -> Option<(UserId, Timestamp)> {
         while let Some(&(until, user)) = self.leaving.front() {
             let here = self.here.get(&user);
-            let is_last = |here: &Here| here.polls == 0 && here.until_micros == micros_of(until);
-            let counts = here.is_some_and(is_last);
-            if counts && until > now {
+            let counts = here.is_some_and(|here| here.is_last_end(until));
+            if counts && until > now && self.here.len() <= self.here_max {
                 return None;
             }
             // What no longer counts must not stay in front: the server would wake up for nothing.
@@ -94,7 +117,8 @@ impl Presence {
 
     /// When to look for those who are gone.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.leaving.front().map(|&(until, _)| until)
+        let is_full = self.here.len() > self.here_max;
+        self.leaving.front().map(|&(until, _)| if is_full { Mono(0) } else { until })
     }
 
     /// How many are online.
@@ -125,7 +149,7 @@ mod tests {
     }
 
     fn presence() -> Presence {
-        Presence::new(Duration::from_secs(10))
+        Presence::new(Duration::from_secs(10), 3)
     }
 
     #[test]
@@ -149,6 +173,32 @@ mod tests {
         assert_eq!(presence.next_gone(at(69).mono), Some((ANNA, Timestamp(59_000))));
         assert_eq!(presence.next_gone(at(69).mono), None, "told once");
         assert!(presence.hold(ANNA, at(70)), "came back from being offline");
+    }
+
+    #[test]
+    fn where_too_many_are_here_those_without_a_poll_leave_at_once() {
+        let mut presence = presence();
+        for user in 1..=4 {
+            presence.hold(UserId(user), at(0));
+        }
+        presence.release(UserId(2), at(1));
+        presence.release(UserId(3), at(2));
+        assert_eq!(presence.next_deadline(), Some(at(0).mono));
+        assert_eq!(presence.next_gone(at(2).mono), Some((UserId(2), Timestamp(1_000))));
+        assert_eq!(presence.next_gone(at(2).mono), None, "three are not too many");
+    }
+
+    #[test]
+    fn who_comes_and_goes_leaves_no_trail() {
+        let mut presence = presence();
+        for _ in 0..1_000 {
+            presence.hold(ANNA, at(0));
+            presence.release(ANNA, at(0));
+        }
+        presence.hold(ANNA, at(1));
+        presence.release(ANNA, at(1));
+        assert!(presence.leaving.len() <= SPARE + 3, "{}", presence.leaving.len());
+        assert_eq!(presence.next_gone(at(11).mono), Some((ANNA, Timestamp(1_000))));
     }
 
     #[test]

@@ -44,6 +44,7 @@ use crate::http::{self, CONTINUE, DateCache, Limits, Reader, Request, Step};
 use crate::lab::recorder::Recorder;
 use crate::lab::tape::{Ended, Sent};
 use crate::metrics::Metrics;
+use crate::pool::Pool;
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
 use peers::Peers;
@@ -57,6 +58,7 @@ pub struct Server<H> {
     handler: H,
     config: Rc<Config>,
     limits: Limits,
+    pool: Rc<Pool>,
     /// By number.
     connections: Sparse<Connection>,
     peers: Peers,
@@ -92,6 +94,7 @@ impl<H: Handler> Server<H> {
             recorder: handler.recorder(),
             handler,
             limits: config.http_limits(),
+            pool: Pool::new(config.buffers_bytes_max),
             connections: Sparse::default(),
             peers: Peers::new(),
             deadlines: Wheel::new(TICK, TICKS),
@@ -150,6 +153,11 @@ impl<H: Handler> Server<H> {
         &self.metrics
     }
 
+    /// What all connections keep together; what is still to be written belongs there, too.
+    pub fn pool(&self) -> &Rc<Pool> {
+        &self.pool
+    }
+
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.connections.len()
@@ -196,6 +204,7 @@ impl<H: Handler> Server<H> {
 
     fn receive(&mut self, now: Now, id: ConnectionId, bytes: &[u8], outputs: &mut Outputs) {
         self.metrics.bytes_received.add(bytes.len());
+        let is_full = self.is_full(outputs);
         // Not `self.connection`: the queue is beside it.
         let Some(connection) = self.connections.get_mut(id.0) else { return };
         match connection.state {
@@ -203,12 +212,13 @@ impl<H: Handler> Server<H> {
                 // The rest of a request was paid for with its beginning.
                 let new = usize::from(!connection.is_within_request());
                 let share = self.peers.share(connection);
-                if self.room > 0 && (new == 0 || self.queue.is_free(*share)) {
+                let has_room = self.room > 0 && !is_full;
+                if has_room && (new == 0 || self.queue.is_free(*share)) {
                     self.queue.charge(share, new);
                     self.room = self.room.saturating_sub(self.queue.usual_cost());
                     return self.read(now, id, bytes, outputs);
                 }
-                connection.push_early(bytes);
+                connection.push_early(bytes, &self.pool);
                 self.enqueue(id);
                 self.bound_early(now, id, outputs);
             }
@@ -218,22 +228,28 @@ impl<H: Handler> Server<H> {
             | State::Held(_)
             | State::Streaming(_)
             | State::Writing(_) => {
-                connection.push_early(bytes);
+                connection.push_early(bytes, &self.pool);
                 self.bound_early(now, id, outputs);
             }
         }
     }
 
+    /// Whether this turn has so much to write already that what comes waits for the next.
+    fn is_full(&self, outputs: &Outputs) -> bool {
+        self.handler.pending_bytes() + outputs.bytes.len() > self.config.turn_bytes_max
+    }
+
     /// What comes early is bounded: past the limit a connection is read no further until its answer
     /// has left. A poll's socket has to be read, or nobody would see it hang up; so its client is
-    /// sent away.
+    /// sent away. So is anybody's where the pool has no room for it: what stays would be too much.
     fn bound_early(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let early_max = self.config.pipelined_bytes_max;
+        let is_over = self.pool.is_over();
         let Some(connection) = self.connection(id) else { return };
-        if connection.early().len() <= early_max {
+        if connection.early().is_empty() || (connection.early().len() <= early_max && !is_over) {
             return;
         }
-        if let State::Held(_) | State::Streaming(_) = connection.state {
+        if is_over || matches!(connection.state, State::Held(_) | State::Streaming(_)) {
             log::debug!("too much was sent behind a held poll");
             self.close(now, id, outputs);
         } else if !connection.paused {
@@ -269,8 +285,14 @@ impl<H: Handler> Server<H> {
     }
 
     fn wait_for_more(&mut self, now: Now, id: ConnectionId, reader: Reader) {
-        let Some(connection) = self.connection(id) else { return };
-        connection.keep_reader(reader);
+        let Some(connection) = self.connections.get_mut(id.0) else { return };
+        connection.keep_reader(reader, &self.pool);
+        if self.pool.is_over() && connection.peer != PeerId::OPERATOR {
+            connection.take_reader();
+            log::debug!("there is no room for the beginning of a request");
+            self.metrics.connections_refused.add(1);
+            return self.refuse(now, id, Refused::TooMany);
+        }
         let timer = connection.reading_timer();
         // A deadline runs from its beginning: further bytes do not extend it.
         if connection.timer != timer {
@@ -282,9 +304,9 @@ impl<H: Handler> Server<H> {
     fn decide(&mut self, now: Now, id: ConnectionId, request: &Request<'_>, early: &[u8]) {
         self.metrics.requests.add(1);
         self.set_timer(now, id, Timer::Off);
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id.0) else { return };
         connection.framing = Framing::of(request);
-        connection.push_early(early);
+        connection.push_early(early, &self.pool);
         let peer = connection.peer;
         let is_operator = peer == PeerId::OPERATOR;
         let client = Client { connection: id, peer: self.peers.address(peer), is_operator };
@@ -312,7 +334,7 @@ impl<H: Handler> Server<H> {
 
     /// Reads what has waited, so many requests of it. How many more it might have been.
     fn read_queued(&mut self, now: Now, mut room: usize, outputs: &mut Outputs) -> usize {
-        while room > 0 {
+        while room > 0 && !self.is_full(outputs) {
             let Some(id) = self.queue.next() else { break };
             // It may be gone, and another may have its number.
             let Some(connection) = self.connections.get_mut(id.0) else { continue };
@@ -378,7 +400,8 @@ impl<H: Handler> Server<H> {
             self.finish_turn(now, outputs);
             // Requests that were pipelined are waiting; a few of them need not wait for the loop,
             // unless something else does.
-            if self.queue.is_empty() || room == 0 || self.handler.next_deadline() == Some(Mono(0)) {
+            let is_done = self.queue.is_empty() || room == 0 || self.is_full(outputs);
+            if is_done || self.handler.next_deadline() == Some(Mono(0)) {
                 break;
             }
         }

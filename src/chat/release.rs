@@ -73,10 +73,16 @@ impl Chat {
             self.ask(now, id);
         }
         for _ in 0..self.config.polls_per_turn_max {
+            if self.turn.bytes > self.config.turn_bytes_max {
+                return;
+            }
             let Some(id) = self.comet.next_woken() else { break };
             self.ask(now, id);
         }
         for _ in 0..self.config.polls_per_turn_max {
+            if self.turn.bytes > self.config.turn_bytes_max {
+                return;
+            }
             let Some(id) = self.comet.next_overdue(now.mono) else { break };
             self.expire(now, id);
         }
@@ -89,6 +95,9 @@ impl Chat {
         let mut polls = std::mem::take(&mut self.turn.half_closed);
         polls.extend(self.comet.all().take(portion));
         for id in polls {
+            if self.turn.bytes > self.config.turn_bytes_max {
+                break;
+            }
             let spread = DRAIN_RETRY_SPREAD.mul_f64(f64::from(gone) / f64::from(count.max(1)));
             self.leave_empty_handed(now, id, Left::Draining, Some(DRAIN_RETRY + spread));
             gone += 1;

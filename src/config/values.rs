@@ -14,7 +14,7 @@ use log::LevelFilter;
 
 #[cfg(feature = "tls")]
 use super::PemFile;
-use super::{Durability, LogFormat, Registration};
+use super::{Bytes, Durability, LogFormat, Registration};
 use crate::entity::{Title, UserName};
 use crate::http::Network;
 
@@ -279,6 +279,40 @@ macro_rules! numbers {
 numbers! { u32 }
 numbers! { usize }
 
+impl Value for Bytes {
+    fn placeholder(&self) -> String {
+        "BYTES".to_owned()
+    }
+
+    fn allowed(&self, _: &RangeInclusive<u64>) -> String {
+        "a number of bytes, such as 8M, in K, M or G".to_owned()
+    }
+
+    fn set(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool {
+        let read = |text: &str| {
+            let unit = BYTE_UNITS
+                .iter()
+                .find_map(|(unit, bytes)| Some((text.strip_suffix(*unit)?, bytes)));
+            let (number, bytes) = unit.unwrap_or((text, &1));
+            let bytes = number.parse::<u64>().ok()?.checked_mul(*bytes)?;
+            usize::try_from(bytes).ok().filter(|_| range.contains(&bytes)).map(Self)
+        };
+        replace(self, text.to_str().and_then(read))
+    }
+
+    fn shown(&self) -> Option<String> {
+        let bytes = self.0 as u64;
+        let fits = |&&(_, unit): &&(char, u64)| bytes > 0 && bytes.is_multiple_of(unit);
+        Some(match BYTE_UNITS.iter().find(fits) {
+            Some((name, unit)) => format!("{}{name}", bytes / unit),
+            None => bytes.to_string(),
+        })
+    }
+}
+
+/// Units of bytes, the largest first.
+const BYTE_UNITS: [(char, u64); 3] = [('G', 1 << 30), ('M', 1 << 20), ('K', 1 << 10)];
+
 impl Value for Duration {
     fn placeholder(&self) -> String {
         "TIME".to_owned()
@@ -364,6 +398,21 @@ mod tests {
         assert_eq!(taken(&0usize, "10"), Some(10));
         for text in ["9", "7200001", "x", "-10", "10.5", "99999999999999999999"] {
             assert_eq!(taken(&0usize, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_units_or_none() {
+        let range = 0..=1 << 40;
+        for (text, bytes, shown) in
+            [("8M", 8 << 20, "8M"), ("1024", 1024, "1K"), ("1025", 1025, "1025"), ("0", 0, "0")]
+        {
+            let mut value = Bytes(7);
+            assert!(value.set(text.as_ref(), &range), "{text}");
+            assert_eq!((value.0, value.shown().as_deref()), (bytes, Some(shown)));
+        }
+        for text in ["", "M", "8 M", "8m", "8MB", "-1", "9999999G", "1.5G"] {
+            assert!(!Bytes(7).set(text.as_ref(), &range), "{text}");
         }
     }
 

@@ -246,20 +246,38 @@ impl Store {
         page: HistoryPage,
         limit: usize,
     ) -> Result<(Vec<Message>, bool), StoreError> {
+        self.history_within(conversation, floor, page, (limit, usize::MAX))
+    }
+
+    /// The same, with so many bytes of text at most, or one message.
+    pub fn history_within(
+        &self,
+        conversation: ConversationId,
+        floor: MessageId,
+        page: HistoryPage,
+        (limit, bytes_max): (usize, usize),
+    ) -> Result<(Vec<Message>, bool), StoreError> {
         let (range, order) = match page {
             HistoryPage::Newest => ((floor, END), Order::NewestFirst),
             HistoryPage::Before(id) => ((floor, id), Order::NewestFirst),
             HistoryPage::After(id) => ((floor.max(id), END), Order::OldestFirst),
         };
         let mut found = self.ids(Key::messages(conversation), range, order, limit + 1)?;
-        let more = found.len() > limit;
+        let mut more = found.len() > limit;
         found.truncate(limit);
-        if order == Order::NewestFirst {
-            found.reverse();
-        }
         let mut messages = Vec::with_capacity(found.len());
+        let mut bytes = 0;
         for id in found {
-            messages.extend(self.message(id)?);
+            let Some(message) = self.message(id)? else { continue };
+            bytes += message.body.len();
+            if bytes > bytes_max && !messages.is_empty() {
+                more = true;
+                break;
+            }
+            messages.push(message);
+        }
+        if order == Order::NewestFirst {
+            messages.reverse();
         }
         Ok((messages, more))
     }

@@ -178,6 +178,7 @@ fn ask(store: &mut Store, id: ConversationId) {
         [HistoryPage::Newest, HistoryPage::After(MessageId(1)), HistoryPage::Before(MessageId(90))]
     {
         assert_eq!(store.history(id, MessageId(0), page, 10).unwrap().0.len(), 10);
+        assert_eq!(store.history_within(id, MessageId(0), page, (9, 1)).unwrap().0.len(), 1);
     }
     assert_eq!(store.undelivered(BEN, MessageId(0), MessageId(20)).unwrap().len(), 1);
     assert!(store.unread(id, MessageId(0)).unwrap() >= 1300);

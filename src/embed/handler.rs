@@ -293,6 +293,10 @@ impl Handler for Embedded {
         self.chat.is_writing()
     }
 
+    fn pending_bytes(&self) -> usize {
+        self.chat.pending_bytes()
+    }
+
     fn next_deadline(&self) -> Option<Mono> {
         if self.more_letters || !self.routed.is_empty() || self.polls.has_woken() {
             return Some(Mono(0));

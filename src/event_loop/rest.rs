@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use super::wire::Wire;
 use crate::connection::Then;
+use crate::pool::Part;
 
 /// What is still to be written.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Rest {
     pub(super) sent: usize,
     pub(super) tail: &'static [u8],
     pub(super) then: Then,
+    /// Of the pool, for the bytes.
+    pub(super) part: Part,
 }
 
 /// How far one write went.
@@ -23,12 +26,19 @@ pub(super) enum Progress {
 }
 
 impl Rest {
-    pub(super) fn append(&mut self, bytes: &[u8], tail: &'static [u8], then: Then) {
+    /// Whether that is too much.
+    pub(super) fn append(&mut self, bytes: &[u8], tail: &'static [u8], then: Then) -> bool {
         // `sent` counts over bytes and tail, so it goes on counting when the tail becomes bytes.
         self.bytes.extend_from_slice(self.tail);
         self.bytes.extend_from_slice(bytes);
         self.tail = tail;
         self.then = then;
+        self.count()
+    }
+
+    /// Tells the pool how much it is. Whether that is too much.
+    pub(super) fn count(&mut self) -> bool {
+        self.part.set(size_of::<Self>() + self.bytes.capacity())
     }
 }
 

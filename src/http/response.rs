@@ -151,6 +151,14 @@ impl Response {
         self.payload.as_slice()
     }
 
+    /// How many bytes of memory its body takes.
+    pub fn made_bytes(&self) -> usize {
+        match &self.payload {
+            Payload::Owned(bytes) => bytes.len(),
+            Payload::Empty | Payload::Static(_) => 0,
+        }
+    }
+
     /// Appends the response to `out`, but for a body that is part of the program: what is given
     /// back, perhaps nothing, is to be sent right behind it.
     pub fn encode(self, framing: &Framing<'_>, out: &mut Vec<u8>) -> &'static [u8] {

@@ -18,12 +18,22 @@ pub(super) struct Cache {
     /// By half of what the token hashes to: to find another token for that half is 2^128 guesses.
     sessions: Map<[u8; 16], SessionRow>,
     rooms: Map<ConversationId, Rc<Room>>,
+    /// How much the conversations are, as [`weight`] counts it.
+    rooms_weight: usize,
     entries_max: usize,
 }
 
+/// A conversation of two counts as one, and every four members more as one more.
+fn weight(room: &Room) -> usize {
+    1 + room.seats.len() / SEATS
+}
+
+/// How many members of a conversation take as much memory as the rest of an entry.
+const SEATS: usize = 4;
+
 impl Cache {
     pub(super) fn new(entries_max: usize) -> Self {
-        Self { sessions: Map::default(), rooms: Map::default(), entries_max }
+        Self { sessions: Map::default(), rooms: Map::default(), rooms_weight: 0, entries_max }
     }
 
     /// How many sessions and conversations there are.
@@ -52,8 +62,10 @@ impl Cache {
     }
 
     pub(super) fn keep_room(&mut self, room: Rc<Room>) {
-        if self.rooms.len() >= self.entries_max {
-            self.rooms.clear();
+        self.rooms_weight += weight(&room);
+        if self.rooms_weight > self.entries_max {
+            self.forget_rooms();
+            self.rooms_weight = weight(&room);
         }
         self.rooms.insert(room.id, room);
     }
@@ -61,6 +73,7 @@ impl Cache {
     /// Somebody's friendships or memberships have changed.
     pub(super) fn forget_rooms(&mut self) {
         self.rooms.clear();
+        self.rooms_weight = 0;
     }
 
     /// A turn was rolled back, and perhaps something was read that never was.

@@ -93,7 +93,8 @@ impl Logic {
     ) -> Result<Reply, Refusal> {
         let room = self.enter(me, id)?;
         let after_id = room.seat(me).map_or(MessageId(i64::MAX), |seat| seat.after_id);
-        let (messages, more) = self.store.history(id, after_id, page, limit)?;
+        let bounds = (limit, self.config.events_page_bytes_max);
+        let (messages, more) = self.store.history_within(id, after_id, page, bounds)?;
         let messages = messages.into_iter().map(|message| message.seen_by(me)).collect();
         Ok(Reply::History { messages, more })
     }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::{Notice, Ticket};
 use crate::chunks::{self, give_back};
+use crate::config::Config;
 use crate::entity::{ConversationId, Event, MessageId, Subject, UserId};
 use crate::map::Map;
 use crate::system::Mono;
@@ -35,6 +36,10 @@ pub(super) struct Live {
     /// The number of the newest live event of all.
     newest: u64,
     events_max: usize,
+    inboxes_max: usize,
+    /// Of all inboxes together, as [`News::weight`] counts them.
+    weight: usize,
+    weight_max: usize,
     inboxes: Map<UserId, Inbox>,
     /// When to look whether an inbox is still needed, of those whose users are not online: oldest first.
     retiring: VecDeque<(Mono, UserId)>,
@@ -110,8 +115,16 @@ pub(super) enum Since {
 }
 
 impl Live {
-    pub(super) fn new(events_max: usize) -> Self {
-        Self { newest: 0, events_max, inboxes: Map::default(), retiring: VecDeque::new() }
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            newest: 0,
+            events_max: config.live_events_per_user_max,
+            inboxes_max: config.users_remembered_max,
+            weight: 0,
+            weight_max: config.live_events_max,
+            inboxes: Map::default(),
+            retiring: VecDeque::new(),
+        }
     }
 
     /// How many inboxes there are.
@@ -125,8 +138,13 @@ impl Live {
     }
 
     /// From now on the user's events are remembered. `stored` is the newest number in the store. Who is
-    /// not online when they are, or later is no more, is to be watched.
+    /// not online when they are, or later is no more, is to be watched. Where there are too many inboxes,
+    /// that goes whose user is away for longest.
     pub(super) fn open(&mut self, user: UserId, stored: MessageId) {
+        if self.inboxes.len() >= self.inboxes_max && !self.inboxes.contains_key(&user) {
+            let Some((_, away)) = self.retiring.pop_front() else { return };
+            self.close(away);
+        }
         let (floor, arrived) = (Floor(self.newest), MessageId(0));
         let new = || Inbox { floor, events: None, stored, arrived };
         let inbox = self.inboxes.get_or_insert_with(user, new);
@@ -149,17 +167,30 @@ impl Live {
         self.newest += 1;
         let Some(inbox) = self.inboxes.get_mut(&user) else { return };
         let events = inbox.events.get_or_insert_default();
-        events.retain(|older| !news.replaces(&older.news) && now <= older.until);
+        events.retain(|older| {
+            let stays = !news.replaces(&older.news) && now <= older.until;
+            self.weight -= if stays { 0 } else { older.news.weight() };
+            stays
+        });
         let until = match news {
             News::Event(Event::Typing { .. }) => now.plus(TYPING),
             _ => Mono(u64::MAX),
         };
+        self.weight += news.weight();
         events.push_back(Entry { number: self.newest, news, except, until });
-        if events.len() > self.events_max
-            && let Some(dropped) = events.pop_front()
-        {
+        while events.len() > self.events_max || self.weight > self.weight_max {
+            let Some(dropped) = events.pop_front() else { break };
+            self.weight -= dropped.news.weight();
             inbox.floor.raise(dropped.number);
         }
+        give_back(events);
+    }
+
+    /// Nobody will come back for this inbox.
+    fn close(&mut self, user: UserId) {
+        let events = self.inboxes.remove(&user).and_then(|inbox| inbox.events);
+        let weights = events.iter().flat_map(|events| events.iter());
+        self.weight -= weights.map(|entry| entry.news.weight()).sum::<usize>();
     }
 
     /// The store has something for the user, up to this number.
@@ -212,7 +243,7 @@ impl Live {
             if is_online(user) {
                 inbox.floor.set(Floor::WATCHED, false);
             } else if inbox.floor.set(Floor::AWAY, true) {
-                self.inboxes.remove(&user);
+                self.close(user);
             } else {
                 chunks::push(&mut self.retiring, (now.plus(KEPT), user));
             }
@@ -236,6 +267,14 @@ impl News {
         match (subject, older) {
             (Some(Subject::Friend(friend)), Some(Subject::Presence(user))) => friend == user,
             _ => subject == older,
+        }
+    }
+
+    /// How much memory it takes: one for an entry that is all there is of it.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Event(Event::Friend(_) | Event::Conversation(_)) => 8,
+            _ => 1,
         }
     }
 
@@ -264,7 +303,8 @@ mod tests {
     }
 
     fn live(events_max: usize) -> Live {
-        let mut live = Live::new(events_max);
+        let config = Config { live_events_per_user_max: events_max, ..Config::default() };
+        let mut live = Live::new(&config);
         live.open(ANNA, MessageId(0));
         live.watch(ANNA, Mono(0));
         live
@@ -367,6 +407,29 @@ mod tests {
         live.retire(look(9), |_| false);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Missed);
         assert_eq!((live.next_deadline(), live.inboxes.len()), (None, 0));
+    }
+
+    #[test]
+    fn all_inboxes_together_have_so_many_events_and_there_are_so_many_of_them() {
+        let mut live = live(8);
+        (live.weight_max, live.inboxes_max) = (3, 2);
+        live.open(UserId(2), MessageId(0));
+        for user in [1, 2, 1, 2] {
+            live.publish(UserId(user), told(presence(live.newest.cast_signed(), true)), Mono(0));
+        }
+        // The one who got the last has lost the first.
+        assert_eq!(live.since(UserId(2), 1, None, Mono(0)), Since::Missed);
+        assert_eq!(
+            live.since(UserId(2), 2, None, Mono(0)),
+            Since::News(vec![(4, presence(3, true))])
+        );
+        assert_eq!(live.weight, 3);
+        // Anna is watched, and so the one who goes.
+        live.open(UserId(3), MessageId(0));
+        assert_eq!(live.since(ANNA, 4, None, Mono(0)), Since::Missed);
+        assert_eq!((live.weight, live.inboxes.len()), (1, 2));
+        live.open(UserId(4), MessageId(0));
+        assert_eq!(live.since(UserId(4), 4, None, Mono(0)), Since::Missed, "nobody is away");
     }
 
     #[test]

@@ -163,8 +163,8 @@ impl Logic {
         store.set_index_batch(config.index_batch);
         let epoch = store.begin_epoch(mark, now.wall)?;
         Ok(Self {
-            presence: Presence::new(config.presence_grace),
-            live: Live::new(config.live_events_per_user_max),
+            presence: Presence::new(config.presence_grace, config.users_remembered_max),
+            live: Live::new(&config),
             hashing: Hashing::new(config.hashing_max),
             searches: Searches::default(),
             notes: Notes::default(),
@@ -172,7 +172,7 @@ impl Logic {
             newest_id: epoch.newest_id,
             newest_sent_at: store.newest_sent_at()?,
             swept: SessionId(0),
-            tail: Tail::new(epoch.newest_id, config.tail_messages_max),
+            tail: Tail::new(epoch.newest_id, config.tail_messages_max, config.tail_bytes_max),
             cache: Cache::new(config.cache_entries_max),
             quiet_at: now.mono,
             upkeep_at: now.mono,

@@ -14,9 +14,6 @@ use crate::system::{Mono, Now};
 /// How long a search may take, if it is not alone: longer than most people wait for it.
 const TIME_MAX: Duration = Duration::from_millis(500);
 
-/// Searches in progress, of all users.
-const SEARCHES_MAX: usize = 64;
-
 /// When to come back if there are too many.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -76,7 +73,7 @@ impl Logic {
         if searches.iter().any(|job| job.user == user) {
             return Err(Refusal::RateLimited { retry: RETRY });
         }
-        if searches.len() >= SEARCHES_MAX {
+        if searches.len() >= self.config.searches_max {
             return Err(Refusal::Busy { retry: RETRY });
         }
         let search = Box::new(self.store.begin_search(user, needle, before, limit)?);

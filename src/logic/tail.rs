@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::access::Room;
+use crate::data::Seat;
 use crate::entity::{ConversationId, Message, MessageId, UserId};
 
 /// The end of the sequence.
@@ -21,6 +22,9 @@ pub(super) struct Tail {
     /// Oldest first.
     entries: VecDeque<Entry>,
     entries_max: usize,
+    /// How much memory the entries take, about.
+    bytes: usize,
+    bytes_max: usize,
 }
 
 /// A message or a change of one, and whom it concerns.
@@ -53,6 +57,12 @@ impl Entry {
         Self { number, is_update: true, room, message, for_others }
     }
 
+    /// How much memory it takes, about, if nothing of it is anybody else's.
+    fn bytes(&self) -> usize {
+        let copies = if Arc::ptr_eq(&self.message, &self.for_others) { 1 } else { 2 };
+        ENTRY_BYTES + copies * self.message.body.len() + self.room.seats.len() * size_of::<Seat>()
+    }
+
     /// Those who may see it.
     pub(super) fn readers(&self) -> impl Iterator<Item = UserId> {
         self.room.readers(self.message.id)
@@ -64,10 +74,13 @@ impl Entry {
     }
 }
 
+/// An entry without what is in it of its own length: about 300 bytes for it, its messages and its room.
+const ENTRY_BYTES: usize = 320;
+
 impl Tail {
     /// Everything up to `newest` is left to the store.
-    pub(super) fn new(newest: MessageId, entries_max: usize) -> Self {
-        Self { floor: newest, entries: VecDeque::new(), entries_max }
+    pub(super) fn new(newest: MessageId, entries_max: usize, bytes_max: usize) -> Self {
+        Self { floor: newest, entries: VecDeque::new(), entries_max, bytes: 0, bytes_max }
     }
 
     /// Something was committed.
@@ -77,13 +90,23 @@ impl Tail {
         if entry.is_update {
             self.entries.retain(|older| !older.is_update || older.message.id != entry.message.id);
             self.amend(&entry);
+            self.weigh();
         }
-        if self.entries.len() >= self.entries_max
-            && let Some(oldest) = self.entries.pop_front()
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        // The newest stays, however long it is.
+        while self.entries.len() > self.entries_max.max(1)
+            || (self.bytes > self.bytes_max && self.entries.len() > 1)
         {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= oldest.bytes();
             self.floor = oldest.number;
         }
-        self.entries.push_back(entry);
+    }
+
+    /// Some were taken out, or changed.
+    fn weigh(&mut self) {
+        self.bytes = self.entries.iter().map(Entry::bytes).sum();
     }
 
     /// Whoever has not been told of the message yet is told what it is now.
@@ -100,11 +123,13 @@ impl Tail {
     pub(super) fn forget(&mut self, newest: MessageId) {
         self.floor = newest;
         self.entries.clear();
+        self.bytes = 0;
     }
 
     /// Messages up to this one are forgotten, and with them what was changed about them.
     pub(super) fn forget_up_to(&mut self, id: MessageId) {
         self.entries.retain(|entry| entry.message.id > id);
+        self.weigh();
         self.floor = self.floor.max(id);
     }
 
@@ -145,7 +170,6 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Seat;
     use crate::entity::{Kind, Role, Timestamp};
 
     const ANNA: UserId = UserId(1);
@@ -181,8 +205,26 @@ mod tests {
     }
 
     #[test]
+    fn it_has_so_many_bytes_and_the_newest_entry_in_any_case() {
+        let long =
+            |number| Entry::said(room(&[ANNA, BEN]), message(number, ANNA, &"x".repeat(1_000)));
+        let mut tail = Tail::new(MessageId(0), 8, 2 * long(1).bytes());
+        for number in 1..=5 {
+            tail.push(long(number));
+        }
+        assert_eq!((tail.entries.len(), tail.floor), (2, MessageId(3)));
+        tail.bytes_max = 1;
+        tail.push(long(6));
+        assert_eq!((tail.entries.len(), tail.bytes), (1, long(6).bytes()));
+        tail.push(Entry::changed(MessageId(7), room(&[ANNA]), message(6, ANNA, "short")));
+        assert_eq!((tail.entries.len(), tail.floor), (1, MessageId(6)));
+        tail.forget(MessageId(7));
+        assert_eq!(tail.bytes, 0);
+    }
+
+    #[test]
     fn members_find_what_came_after_their_number_and_others_nothing() {
-        let mut tail = Tail::new(MessageId(10), 8);
+        let mut tail = Tail::new(MessageId(10), 8, usize::MAX);
         tail.push(entry(11, ANNA, &[ANNA, BEN]));
         tail.push(entry(13, BEN, &[ANNA, BEN]));
         assert_eq!(numbers(&tail, BEN, 10), Some(vec![11, 13]));
@@ -193,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_is_too_far_back_is_left_to_the_store() {
-        let mut tail = Tail::new(MessageId(10), 2);
+        let mut tail = Tail::new(MessageId(10), 2, usize::MAX);
         assert_eq!(numbers(&tail, ANNA, 9), None);
         for number in 11..14 {
             tail.push(entry(number, ANNA, &[ANNA]));
@@ -204,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_change_is_told_behind_what_was_said_and_both_as_it_is_now() {
-        let mut tail = Tail::new(MessageId(0), 8);
+        let mut tail = Tail::new(MessageId(0), 8, usize::MAX);
         tail.push(entry(1, ANNA, &[ANNA, BEN]));
         tail.push(entry(2, ANNA, &[ANNA, BEN]));
         for (number, body) in [(3, "edited"), (4, "edited again")] {
@@ -231,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_change_of_what_was_said_before_joining_is_not_told() {
-        let mut tail = Tail::new(MessageId(1), 8);
+        let mut tail = Tail::new(MessageId(1), 8, usize::MAX);
         let mut late = Room::clone(&room(&[ANNA, BEN]));
         late.seats[1].after_id = MessageId(1);
         tail.push(Entry::changed(MessageId(2), Rc::new(late), message(1, ANNA, "edited")));
@@ -241,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_was_forgotten_is_left_to_the_store() {
-        let mut tail = Tail::new(MessageId(0), 8);
+        let mut tail = Tail::new(MessageId(0), 8, usize::MAX);
         tail.push(entry(1, ANNA, &[ANNA]));
         tail.forget(MessageId(1));
         assert_eq!(numbers(&tail, ANNA, 0), None);
@@ -257,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_has_reached_a_reader_is_what_others_wrote() {
-        let mut tail = Tail::new(MessageId(0), 8);
+        let mut tail = Tail::new(MessageId(0), 8, usize::MAX);
         for (number, sender) in [(1, ANNA), (2, ANNA), (3, BEN), (4, ANNA)] {
             tail.push(entry(number, sender, &[ANNA, BEN]));
         }

@@ -42,6 +42,12 @@ pub trait Handler {
         false
     }
 
+    /// How many bytes of answers there are already in this turn. Past a bound, further requests wait for
+    /// the next one.
+    fn pending_bytes(&self) -> usize {
+        0
+    }
+
     /// When to end a turn even if nothing happens.
     fn next_deadline(&self) -> Option<Mono>;
 

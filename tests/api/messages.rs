@@ -38,6 +38,28 @@ fn a_message_is_given_back_as_it_is_stored() {
 }
 
 #[test]
+fn a_page_of_history_has_so_many_bytes_and_says_that_there_is_more() {
+    let mut world = World::with(|config| config.events_page_bytes_max = 25);
+    let (anna, _, conversation) = world.friends();
+    for body in ["0123456789", "1123456789", "2123456789", "3".repeat(40).as_str(), "4"] {
+        send(&mut world, &anna, conversation, &json!({ "body": body }));
+    }
+    let path = format!("/api/conversations/{conversation}/messages");
+    let mut page = |query: &str| {
+        let answer = world.get(&format!("{path}?{query}"), &anna).body;
+        let messages = answer["messages"].as_array().expect("a list").clone();
+        let ids: Vec<i64> = messages.iter().filter_map(|message| message["id"].as_i64()).collect();
+        (ids, answer["more"] == true)
+    };
+    assert_eq!(page(""), (vec![5], true));
+    assert_eq!(page("before=5"), (vec![4], true), "one fits always");
+    assert_eq!(page("before=4"), (vec![2, 3], true));
+    assert_eq!(page("before=2"), (vec![1], false));
+    assert_eq!(page("after=0"), (vec![1, 2], true));
+    assert_eq!(page("after=4"), (vec![5], false));
+}
+
+#[test]
 fn a_message_without_a_nonce_has_none() {
     let mut world = World::new();
     let (anna, _, conversation) = world.friends();

@@ -253,6 +253,14 @@ impl Server {
         targets.map(|target| target.display().to_string()).collect()
     }
 
+    /// The memory that it has for itself alone at the moment, in bytes, where the system tells.
+    pub fn memory_private(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kilobytes * 1024)
+    }
+
     /// The most memory it has ever used, in KiB, where the system tells.
     pub fn memory_peak(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
