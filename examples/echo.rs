@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.fit_into(system::raise_descriptors_max()?);
     let config = Rc::new(*config);
     let server = Server::new(Rc::clone(&config), Echo::new(Rc::clone(&config)));
-    let event_loop = EventLoop::bind(server, Clock::new(), system::signals()?, config)?;
+    let event_loop = EventLoop::bind(server, Clock::new(), system::signals()?, &config)?;
     println!("Echo is listening on http://{}", event_loop.local_address()?);
     Ok(event_loop.run()?)
 }

@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
     // A port of the system's choice, two accounts to try it with, and nothing on the disk.
-    let config = Config { listen: "127.0.0.1:0".parse()?, demo: true, ..Config::default() };
+    let config = Config { listen: vec!["127.0.0.1:0".parse()?], demo: true, ..Config::default() };
     let server = Builder::new(config)
         .store(Store::in_memory()?)
         .route("/sensor", |_| {

@@ -23,7 +23,7 @@ const CHAT: Token = Token(0);
 const UDP: Token = Token(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let config = Config { listen: "127.0.0.1:0".parse()?, demo: true, ..Config::default() };
+    let config = Config { listen: vec!["127.0.0.1:0".parse()?], demo: true, ..Config::default() };
     let mut server = Builder::new(config).store(Store::in_memory()?).stop_at_signals().bind()?;
     let mut socket = UdpSocket::bind("127.0.0.1:8082".parse()?)?;
     println!("Chat on http://{}, and by UDP on {}", server.address()?, socket.local_addr()?);

@@ -175,6 +175,12 @@ impl Chat {
         }
         let reach = Reach { operator: client.is_operator, lab: self.lab.is_some() };
         let matched = web::route(request, reach)?;
+        let is_figures = matches!(matched.route, Route::Metrics | Route::Health);
+        let is_elsewhere =
+            matched.route == Route::Metrics && !self.config.metrics_listen.is_empty();
+        if if client.is_monitor { !is_figures } else { is_elsewhere && !client.is_operator } {
+            return Err(Problem::not_found());
+        }
         let mut page = None;
         if matched.route == Route::Page {
             page = Some(self.pages.find(&request.target).ok_or_else(Problem::not_found)?);

@@ -16,6 +16,7 @@ mod command_line;
 mod commands;
 mod file;
 mod help;
+mod listen;
 mod settings;
 mod shown;
 mod usage;
@@ -33,15 +34,17 @@ use crate::http::{Limits, Network};
 pub use ceiling::{Ceiling, TooLittle};
 pub use command_line::{Command, Settings, parse};
 pub use commands::{Operation, Since};
+pub use listen::{Listen, ListenError};
 pub use usage::UsageError;
 
 /// Everything that can be set about a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
-    /// Where to accept connections. This machine alone, until somebody decides otherwise: without
-    /// TLS before it, passwords cross the network as they are.
-    pub listen: SocketAddr,
+    /// Where to accept connections, perhaps in several places. This machine alone, until somebody decides
+    /// otherwise: without TLS before it, passwords cross the network as they are. A socket in the file
+    /// system is for a proxy on this machine: whoever comes by it comes from 127.0.0.1.
+    pub listen: Vec<Listen>,
     /// The folder of the database. One visible folder where the server was started, like its log:
     /// a service manager sets the working directory, and nothing depends on a home directory. Where it
     /// is `:memory:`, no file is written at all, and what was said is gone with the server.
@@ -64,7 +67,9 @@ pub struct Config {
     pub demo: bool,
     /// How much to say on stderr.
     pub log: LevelFilter,
-    /// How it is written there.
+    /// Where `/metrics` is to be read, and nothing else but `/healthz`. It is not public then.
+    pub metrics_listen: Vec<Listen>,
+    /// How the log is written.
     pub log_format: LogFormat,
     /// Whether to serve the lab, where one sees how this server works. Off, since it is for studying and
     /// not for chatting; `demo` turns it on, too. See [`Config::has_lab`].
@@ -304,7 +309,7 @@ impl Default for Config {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).into()],
             data: PathBuf::from("lovejoy-data"),
             trusted_proxy: Vec::new(),
             memory_max: Bytes(0),
@@ -318,6 +323,7 @@ impl Default for Config {
             tls_key: None,
             www: None,
             log: LevelFilter::Info,
+            metrics_listen: Vec::new(),
             log_format: LogFormat::Text,
             name: "Lovejoy".to_owned(),
             registration: Registration::Open,

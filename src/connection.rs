@@ -94,6 +94,14 @@ pub struct Share(pub u32);
 impl PeerId {
     /// The operator, who comes in by the control socket and has no address.
     pub const OPERATOR: Self = Self(u32::MAX);
+
+    /// Somebody who reads the figures, by a socket of their own.
+    pub const MONITOR: Self = Self(u32::MAX - 1);
+
+    /// Whether there may be others there, who count together.
+    pub fn is_counted(self) -> bool {
+        self != Self::OPERATOR && self != Self::MONITOR
+    }
 }
 
 /// Where a connection stands; see the head of this file.

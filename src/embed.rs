@@ -40,7 +40,7 @@ use mio::{Interest, Registry, Token};
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::data::{OpenError, Store, StoreError};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{BindError, EventLoop};
 use crate::http::{Pages, Response};
 use crate::server::Server;
 use crate::system::{self, Clock, DataLock, DataLockError, Entropy};
@@ -59,7 +59,7 @@ pub use user::{Handle, History, LocalUser, State};
 /// use lovejoy::{Builder, Config, Store};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let config = Config { listen: "127.0.0.1:0".parse()?, ..Config::default() };
+/// let config = Config { listen: vec!["127.0.0.1:0".parse()?], ..Config::default() };
 /// let server = Builder::new(config).store(Store::in_memory()?).spawn()?;
 /// println!("http://{}", server.address());
 /// server.stop()?;
@@ -147,9 +147,8 @@ impl Builder {
         let (letters, receiver) = mpsc::sync_channel(LETTERS_MAX);
         let handler = Embedded::new(chat, Rc::clone(&config), routes, receiver);
         let server = Server::new(Rc::clone(&config), handler);
-        let listen = config.listen;
-        let event_loop = EventLoop::bind(server, clock, stops, config)
-            .map_err(|error| BuildError::Listen(listen, error))?;
+        let event_loop =
+            EventLoop::bind(server, clock, stops, &config).map_err(BuildError::Listen)?;
         let mailbox = Mailbox::new(letters, event_loop.waker()?, stop);
         let handle = Handle::new(mailbox);
         Ok(ChatServer { event_loop, handle, has_ended: false, _lock: lock })
@@ -319,7 +318,7 @@ impl Drop for Running {
 #[non_exhaustive]
 pub enum BuildError {
     /// Its address cannot be had.
-    Listen(SocketAddr, io::Error),
+    Listen(BindError),
     /// Its data folder cannot be had.
     Data(DataLockError),
     /// Its database cannot be opened.
@@ -335,7 +334,7 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Listen(error) => error.fmt(f),
             Self::Data(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),

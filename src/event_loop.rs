@@ -26,10 +26,11 @@ mod session;
 mod tls;
 mod wire;
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::PathBuf;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -38,12 +39,12 @@ use mio::{Events as ReadinessList, Interest, Poll as Selector, Token, Waker};
 
 use crate::chunks::Slots;
 use crate::comet::ConnectionId;
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::connection::Then;
 use crate::pool::Part;
 use crate::server::{Handler, Input, Output, Outputs, Server};
 use crate::system::{Clock, Mono, Now};
-use door::Door;
+use door::{Door, Kind, Visitor};
 pub use hangup::wait_for_hangup;
 use rest::{Progress, Rest, write_all};
 use wire::Wire;
@@ -126,41 +127,53 @@ const GATHERING_MAX: Duration = Duration::from_millis(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 impl<H: Handler> EventLoop<H> {
-    /// Listens. The server is not reachable before [`EventLoop::run`].
+    /// Listens wherever the configuration says. The server is not reachable before [`EventLoop::run`].
     pub fn bind(
         server: Server<H>,
         clock: Clock,
         signals: std::os::unix::net::UnixStream,
-        config: Rc<Config>,
-    ) -> io::Result<Self> {
-        let listener = TcpListener::bind(config.listen)?;
-        Self::with_listener(server, clock, signals, config, listener)
+        config: &Rc<Config>,
+    ) -> Result<Self, BindError> {
+        let mut event_loop = Self::new(server, clock, signals, Rc::clone(config))?;
+        event_loop.open_all(&config.listen, Kind::Public)?;
+        event_loop.open_all(&config.metrics_listen, Kind::Metrics)?;
+        Ok(event_loop)
     }
 
-    /// Takes a socket over that somebody else has made to listen. What has connected to it before is
-    /// served, too.
+    /// Takes a socket over that somebody else has made to listen, in place of all that are public. What
+    /// has connected to it before is served, too.
     pub fn inherit(
         server: Server<H>,
         clock: Clock,
         signals: std::os::unix::net::UnixStream,
-        config: Rc<Config>,
+        config: &Rc<Config>,
         listener: std::net::TcpListener,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, BindError> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener);
-        Self::with_listener(server, clock, signals, config, listener)
+        let mut event_loop = Self::new(server, clock, signals, Rc::clone(config))?;
+        let door = Door::inherited(listener, event_loop.selector.registry(), DOORS)?;
+        event_loop.doors.push(door);
+        event_loop.open_all(&config.metrics_listen, Kind::Metrics)?;
+        Ok(event_loop)
     }
 
-    fn with_listener(
+    fn open_all(&mut self, places: &[Listen], kind: Kind) -> Result<(), BindError> {
+        for at in places {
+            let door = Door::open(at, kind, self.selector.registry(), DOORS);
+            self.doors.push(door.map_err(|error| BindError { at: Some(at.clone()), error })?);
+        }
+        Ok(())
+    }
+
+    fn new(
         server: Server<H>,
         clock: Clock,
         signals: std::os::unix::net::UnixStream,
         config: Rc<Config>,
-        listener: TcpListener,
     ) -> io::Result<Self> {
         let selector = Selector::new()?;
         server.metrics().measure_with(clock);
-        let public = Door::public(listener, selector.registry(), DOORS)?;
         let mut signals = UnixStream::from_std(signals);
         selector.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         Ok(Self {
@@ -169,7 +182,7 @@ impl<H: Handler> EventLoop<H> {
             selector,
             readiness: ReadinessList::with_capacity(READINESS_MAX),
             more_ready: false,
-            doors: vec![public],
+            doors: Vec::new(),
             signals,
             sockets: Slots::default(),
             unread: Vec::new(),
@@ -188,15 +201,24 @@ impl<H: Handler> EventLoop<H> {
 
     /// Lets the operator in, too, by a socket at this path. Whatever is there is in nobody's use: the
     /// caller holds the folder's lock.
-    pub fn open_control(&mut self, path: PathBuf) -> io::Result<()> {
+    pub fn open_control(&mut self, path: &Path) -> io::Result<()> {
         self.doors.push(Door::control(path, self.selector.registry(), DOORS)?);
         Ok(())
     }
 
-    /// Where it listens: the port is the system's choice where 0 was asked for.
+    /// The first address at which it listens: the port is the system's choice where 0 was asked for.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        let public = self.doors.iter().find_map(Door::address);
-        public.ok_or(ErrorKind::NotConnected)?
+        let address = |at: Listen| match at {
+            Listen::Tcp(address) => Some(address),
+            Listen::Unix(_) => None,
+        };
+        let address = self.listens_at()?.into_iter().find_map(address);
+        Ok(address.ok_or(ErrorKind::AddrNotAvailable)?)
+    }
+
+    /// Everywhere where it listens in public.
+    pub fn listens_at(&self) -> io::Result<Vec<Listen>> {
+        self.doors.iter().filter_map(Door::public).collect()
     }
 
     /// Ends the wait of a turn from another thread. There is one for each loop.
@@ -325,7 +347,7 @@ impl<H: Handler> EventLoop<H> {
     fn accept_by(&mut self, now: Now, door: &Door) {
         for _ in 0..self.config.accepts_per_turn_max {
             match door.accept() {
-                Ok((mut stream, peer)) => {
+                Ok((mut stream, visitor)) => {
                     if std::mem::take(&mut self.cannot_accept) {
                         log::info!("connections are accepted again");
                     }
@@ -349,9 +371,10 @@ impl<H: Handler> EventLoop<H> {
                         unread: false,
                         full: false,
                     });
-                    let input = match peer {
-                        Some(peer) => Input::Accepted { connection, peer },
-                        None => Input::AcceptedOperator { connection },
+                    let input = match visitor {
+                        Visitor::Peer(peer) => Input::Accepted { connection, peer },
+                        Visitor::Monitor => Input::AcceptedMonitor { connection },
+                        Visitor::Operator => Input::AcceptedOperator { connection },
                     };
                     self.server.handle(now, input, &mut self.outputs);
                 }
@@ -583,6 +606,30 @@ impl<H> AsRawFd for EventLoop<H> {
         self.selector.as_raw_fd()
     }
 }
+
+/// Where it could not listen, if it was that, and why not.
+#[derive(Debug)]
+pub struct BindError {
+    at: Option<Listen>,
+    error: io::Error,
+}
+
+impl From<io::Error> for BindError {
+    fn from(error: io::Error) -> Self {
+        Self { at: None, error }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            Some(at) => write!(f, "cannot listen on {at}: {}", self.error),
+            None => self.error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
 
 /// Whether an error of `accept` is about the one connection that was to be accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -52,7 +52,7 @@
 //! use lovejoy::{Builder, Config, Event, Store};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = Config { listen: "127.0.0.1:0".parse()?, ..Config::default() };
+//! let config = Config { listen: vec!["127.0.0.1:0".parse()?], ..Config::default() };
 //! let server = Builder::new(config).store(Store::in_memory()?).spawn()?;
 //! println!("People come by the browser, to http://{}", server.address());
 //!

@@ -8,13 +8,12 @@ use std::error::Error;
 use std::fmt::{Display, Write as _};
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use log::LevelFilter;
 use lovejoy::chat::Chat;
-use lovejoy::config::{self, Ceiling, Command, Config, LogFormat};
+use lovejoy::config::{self, Ceiling, Command, Config, Listen, LogFormat};
 use lovejoy::data::Store;
 use lovejoy::event_loop::EventLoop;
 use lovejoy::http::Pages;
@@ -75,30 +74,37 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     let chat = Chat::new(Rc::clone(&config), store, pages, entropy, clock.now())?;
     let server = Server::new(Rc::clone(&config), chat);
     let mut event_loop = match service::inherited_listener()? {
-        Some(listener) => EventLoop::inherit(server, clock, signals, Rc::clone(&config), listener)?,
-        None => EventLoop::bind(server, clock, signals, Rc::clone(&config))
-            .map_err(|error| cannot("listen on", config.listen, &error))?,
+        Some(listener) => EventLoop::inherit(server, clock, signals, &config, listener)?,
+        None => EventLoop::bind(server, clock, signals, &config)?,
     };
     #[cfg(feature = "tls")]
     event_loop.reload_at(system::reloads()?)?;
-    if !in_memory && let Err(error) = event_loop.open_control(config.control_socket()) {
+    if !in_memory && let Err(error) = event_loop.open_control(&config.control_socket()) {
         log::warn!("the operator's commands will not work: {error}");
     }
-    greet(&config, event_loop.local_address()?);
+    greet(&config, &event_loop.listens_at()?);
     let ceiling = Ceiling::of(&config);
     log::info!("at most {} connections at a time, and {ceiling} of memory", config.connections_max);
     service::notify("READY=1");
     Ok(event_loop.run()?)
 }
 
-/// Tells whoever started the server where it is. For a program that reads it: the address is the
-/// last word of the first line.
-fn greet(config: &Config, address: SocketAddr) {
-    let mut text = format!("{} is listening on {}://{address}\n", config.name, config.scheme());
+/// Tells whoever started the server where it is, a line for each place. For a program that reads it: the
+/// place is the last word of its line.
+fn greet(config: &Config, places: &[Listen]) {
+    let mut text = String::new();
+    for at in places {
+        // Writing to a String cannot fail.
+        let _ = match at {
+            Listen::Tcp(address) => {
+                writeln!(text, "{} is listening on {}://{address}", config.name, config.scheme())
+            }
+            Listen::Unix(_) => writeln!(text, "{} is listening on {at}", config.name),
+        };
+    }
     if config.demo {
         text.push_str("Demo accounts, friends of each other, to be tried in two tabs:\n");
         for account in DEMO_ACCOUNTS {
-            // Writing to a String cannot fail.
             let _ = writeln!(text, "    {}, password {}", account.name, account.password);
         }
     }

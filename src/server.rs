@@ -114,6 +114,7 @@ impl<H: Handler> Server<H> {
         match input {
             Input::Accepted { connection, peer } => self.accept(now, connection, peer),
             Input::AcceptedOperator { connection } => self.accept_operator(now, connection),
+            Input::AcceptedMonitor { connection } => self.accept_monitor(now, connection),
             Input::Received { connection, bytes } => self.receive(now, connection, bytes, outputs),
             Input::Ended { connection } => self.end(now, connection, outputs),
             Input::Gone { connection } => {
@@ -194,6 +195,16 @@ impl<H: Handler> Server<H> {
     fn accept_operator(&mut self, now: Now, id: ConnectionId) {
         self.add(id, PeerId::OPERATOR);
         self.set_timer(now, id, Timer::Idle);
+    }
+
+    fn accept_monitor(&mut self, now: Now, id: ConnectionId) {
+        self.add(id, PeerId::MONITOR);
+        if self.connections.len() > self.config.connections_max {
+            self.metrics.connections_refused.add(1);
+            self.refuse(now, id, Refused::TooMany);
+        } else {
+            self.set_timer(now, id, Timer::Idle);
+        }
     }
 
     fn add(&mut self, id: ConnectionId, peer: PeerId) {
@@ -308,8 +319,9 @@ impl<H: Handler> Server<H> {
         connection.framing = Framing::of(request);
         connection.push_early(early, &self.pool);
         let peer = connection.peer;
-        let is_operator = peer == PeerId::OPERATOR;
-        let client = Client { connection: id, peer: self.peers.address(peer), is_operator };
+        let (is_operator, is_monitor) = (peer == PeerId::OPERATOR, peer == PeerId::MONITOR);
+        let peer = self.peers.address(peer);
+        let client = Client { connection: id, peer, is_operator, is_monitor };
         let state = match self.handler.decide(now, client, request) {
             Decision::Later => State::Deciding,
             Decision::Held(hold) => State::Held(hold),

@@ -18,7 +18,7 @@ use mio::{Interest, Poll, Token};
 const SILENCE_MAX: Duration = Duration::from_secs(50);
 
 fn config() -> Config {
-    let listen = "127.0.0.1:0".parse().expect("an address");
+    let listen = vec!["127.0.0.1:0".parse().expect("an address")];
     Config { listen, password_iterations: 1000, ..Config::default() }
 }
 
@@ -273,7 +273,8 @@ fn an_address_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
     let store = Store::in_memory().expect("a store");
-    let refused = Builder::new(Config { listen: address, ..config() }).store(store).spawn();
+    let refused =
+        Builder::new(Config { listen: vec![address.into()], ..config() }).store(store).spawn();
     let words = refused.unwrap_err().to_string();
     assert!(words.starts_with(&format!("cannot listen on {address}: ")), "{words}");
 }

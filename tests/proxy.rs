@@ -56,9 +56,9 @@ fn the_samples_fit_the_limits_they_depend_on() {
     };
     assert!(seconds("proxy_read_timeout") > config.wait_max);
     assert!(seconds("keepalive_timeout") < config.idle_time_max);
-    assert!(sample.contains("server 127.0.0.1:8080;"), "{}", config.listen);
+    assert!(sample.contains("server 127.0.0.1:8080;"), "{:?}", config.listen);
     assert!(self::sample("caddyfile").contains("reverse_proxy 127.0.0.1:8080"));
-    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.listen, ["127.0.0.1:8080".parse().expect("an address")]);
 }
 
 fn pages_load(site: &Site) {

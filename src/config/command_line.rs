@@ -304,7 +304,7 @@ mod tests {
     fn options_are_taken_with_and_without_an_equals_sign() {
         let config = parsed(&["--demo", "--listen", "[::1]:9", "--wait-max=2m"], &[]).unwrap();
         assert!(config.demo);
-        assert_eq!(config.listen.to_string(), "[::1]:9");
+        assert_eq!(config.listen, ["[::1]:9".parse().unwrap()]);
         assert_eq!(config.wait_max.as_secs(), 120);
     }
 
@@ -357,7 +357,8 @@ mod tests {
             ),
             (
                 &["--listen"],
-                "--listen takes an address and a port, such as 127.0.0.1:8080 or [::]:80",
+                "--listen takes an address and a port, such as 127.0.0.1:8080 or [::]:80, or \
+                 unix:PATH; or several",
             ),
             (&["--demo=yes"], "--demo takes one of on, off, not \"yes\""),
             (&["--config"], "--config takes a file"),
@@ -473,6 +474,7 @@ mod tests {
             let line = shown.lines().find(|line| line.starts_with(&format!("{name} =")));
             line.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
         };
+        assert_eq!(line("listen"), "listen = [\"127.0.0.1:8080\"] # default");
         assert_eq!(line("data"), "data = \"lovejoy-data\" # default");
         assert_eq!(line("wait-max"), "wait-max = \"50s\" # x.toml:3");
         assert_eq!(line("name"), "name = \"B\" # LOVEJOY_NAME");

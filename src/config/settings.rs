@@ -97,6 +97,7 @@ const OPTIONS: &[Setting] = &[
 ];
 
 const MORE: &[Setting] = &[
+    setting!(metrics_listen, "where to give /metrics, not in public"),
     setting!(log_format, "lines for people, or of JSON"),
     setting!(lab, flag, "serve the lab, where one sees how it works"),
     setting!(lab_admin, "who sees all connections there"),

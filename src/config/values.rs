@@ -5,7 +5,6 @@
 //! 2. A value that is refused changes nothing, and `allowed` says what would have been right.
 
 use std::ffi::OsStr;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use log::LevelFilter;
 
 #[cfg(feature = "tls")]
 use super::PemFile;
-use super::{Bytes, Durability, LogFormat, Registration};
+use super::{Bytes, Durability, Listen, LogFormat, Registration};
 use crate::entity::{Title, UserName};
 use crate::http::Network;
 
@@ -41,31 +40,6 @@ pub(super) trait Value {
 
     /// The value as `set` takes it; nothing where none is given.
     fn shown(&self) -> Option<String>;
-}
-
-impl Value for SocketAddr {
-    fn placeholder(&self) -> String {
-        "ADDRESS:PORT".to_owned()
-    }
-
-    fn allowed(&self, _: &RangeInclusive<u64>) -> String {
-        "an address and a port, such as 127.0.0.1:8080 or [::]:80".to_owned()
-    }
-
-    fn set(&mut self, text: &OsStr, _: &RangeInclusive<u64>) -> bool {
-        let local =
-            |text: &str| Some((Ipv4Addr::LOCALHOST, port(text.strip_prefix("localhost:")?)?));
-        let parse = |text: &str| text.parse().ok().or_else(|| Some(SocketAddr::from(local(text)?)));
-        replace(self, text.to_str().and_then(parse))
-    }
-
-    fn shown(&self) -> Option<String> {
-        Some(self.to_string())
-    }
-}
-
-fn port(text: &str) -> Option<u16> {
-    text.parse().ok()
 }
 
 impl Value for PathBuf {
@@ -140,6 +114,20 @@ trait Item: Sized {
 impl Item for Network {
     const PLACEHOLDER: &str = "CIDR,...";
     const ALLOWED: &str = "addresses and networks, such as 127.0.0.1,10.0.0.0/8,fd00::/8";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Item for Listen {
+    const PLACEHOLDER: &str = "ADDRESS,...";
+    const ALLOWED: &str =
+        "an address and a port, such as 127.0.0.1:8080 or [::]:80, or unix:PATH; or several";
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
@@ -370,12 +358,15 @@ mod tests {
     }
 
     #[test]
-    fn addresses_have_a_port() {
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1));
-        assert_eq!(taken(&any, "[::1]:80"), "[::1]:80".parse().ok());
-        assert_eq!(taken(&any, "localhost:0"), "127.0.0.1:0".parse().ok());
-        for text in ["", "8080", "localhost", "example.org:80", "127.0.0.1:99999"] {
-            assert_eq!(taken(&any, text), None, "{text}");
+    fn addresses_have_a_port_and_sockets_a_path() {
+        for text in ["[::1]:80", "127.0.0.1:0", "unix:/run/x.sock", "127.0.0.1:0,unix:x"] {
+            let listen = taken(&Vec::<Listen>::new(), text).expect(text);
+            assert_eq!(listen.shown().as_deref(), Some(text));
+        }
+        let local = taken(&Vec::<Listen>::new(), "localhost:0").expect("an address");
+        assert_eq!(local.shown().as_deref(), Some("127.0.0.1:0"));
+        for text in ["", "8080", "localhost", "example.org:80", "127.0.0.1:99999", "unix:"] {
+            assert_eq!(taken(&Vec::<Listen>::new(), text), None, "{text}");
         }
     }
 

@@ -1,84 +1,177 @@
-//! Lets connections in, by two doors: the address that everybody knows, and the control socket, a file
-//! that only the operator can open.
+//! Lets connections in, by doors of three kinds: for everybody, for whoever reads the figures, and the
+//! control socket, a file that only the operator can open. Each is an address or a file.
 //!
-//! What is done to a connection from then on is the same, so one type holds the sockets of both.
+//! What is done to a connection from then on is the same, so one type holds the sockets of all.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
+use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
 
+use crate::config::Listen;
+
 /// Where connections come in.
 #[derive(Debug)]
-pub(super) enum Door {
-    /// For everybody.
-    Public(TcpListener),
-    /// For the operator, and the file that is removed when it closes.
-    Control(UnixListener, PathBuf),
+pub(super) struct Door {
+    listener: Listener,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    /// And the file that is removed when it closes.
+    Unix(UnixListener, PathBuf),
+}
+
+/// For whom a door is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Public,
+    Metrics,
+    Control,
+}
+
+/// Who has come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visitor {
+    /// Anybody, from there.
+    Peer(IpAddr),
+    /// Somebody who reads the figures.
+    Monitor,
+    Operator,
 }
 
 impl Door {
     /// Lets in whoever connects to a socket that listens.
-    pub(super) fn public(
-        mut listener: TcpListener,
+    pub(super) fn inherited(
+        listener: TcpListener,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Self> {
-        registry.register(&mut listener, token, Interest::READABLE)?;
-        Ok(Self::Public(listener))
+        Self::register(Listener::Tcp(listener), Kind::Public, registry, token)
     }
 
-    /// Listens by a file, in place of one that may be left from a server that was killed.
-    pub(super) fn control(at: PathBuf, registry: &Registry, token: Token) -> io::Result<Self> {
-        match fs::remove_file(&at) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut listener = UnixListener::bind(&at)?;
-        fs::set_permissions(&at, Permissions::from_mode(0o600))?;
-        registry.register(&mut listener, token, Interest::READABLE)?;
-        Ok(Self::Control(listener, at))
+    /// Listens, for everybody or for whoever reads the figures.
+    pub(super) fn open(
+        at: &Listen,
+        kind: Kind,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
+        let listener = match at {
+            Listen::Tcp(address) => Listener::Tcp(TcpListener::bind(*address)?),
+            Listen::Unix(path) => {
+                remove_stale(path)?;
+                // As open as a port of this machine: who may reach it, its folder says.
+                bind(path, 0o666)?
+            }
+        };
+        Self::register(listener, kind, registry, token)
     }
 
-    /// Where it is, if everybody may know.
-    pub(super) fn address(&self) -> Option<io::Result<SocketAddr>> {
-        match self {
-            Self::Public(listener) => Some(listener.local_addr()),
-            Self::Control(..) => None,
-        }
+    /// Listens for the operator by a file, in place of one that may be left from a server that was killed.
+    pub(super) fn control(at: &Path, registry: &Registry, token: Token) -> io::Result<Self> {
+        remove(at)?;
+        Self::register(bind(at, 0o600)?, Kind::Control, registry, token)
     }
 
-    /// A connection, and from where it comes, unless from the operator.
-    pub(super) fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
-        match self {
-            Self::Public(listener) => {
+    fn register(
+        mut listener: Listener,
+        kind: Kind,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
+        let source: &mut dyn Source = match &mut listener {
+            Listener::Tcp(listener) => listener,
+            Listener::Unix(listener, _) => listener,
+        };
+        registry.register(source, token, Interest::READABLE)?;
+        Ok(Self { listener, kind })
+    }
+
+    /// Where it is, if it is for everybody.
+    pub(super) fn public(&self) -> Option<io::Result<Listen>> {
+        (self.kind == Kind::Public).then(|| match &self.listener {
+            Listener::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
+            Listener::Unix(_, path) => Ok(Listen::Unix(path.clone())),
+        })
+    }
+
+    /// A connection, and who that is.
+    pub(super) fn accept(&self) -> io::Result<(TcpStream, Visitor)> {
+        let (stream, address) = match &self.listener {
+            Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 // Each answer is one write, and should leave at once. Where that cannot be had, the
                 // connection is gone already.
                 stream
                     .set_nodelay(true)
                     .map_err(|error| io::Error::new(ErrorKind::ConnectionAborted, error))?;
-                Ok((stream, Some(peer.ip().to_canonical())))
+                (stream, peer.ip().to_canonical())
             }
-            Self::Control(listener, _) => {
+            Listener::Unix(listener, _) => {
                 let (stream, _) = listener.accept()?;
-                // The system calls are the same, whatever the family of the socket.
+                // The system calls are the same, whatever the family of the socket. Whoever has come
+                // is on this machine.
                 let stream = std::net::TcpStream::from(OwnedFd::from(stream));
-                Ok((TcpStream::from_std(stream), None))
+                (TcpStream::from_std(stream), IpAddr::V4(Ipv4Addr::LOCALHOST))
             }
+        };
+        let visitor = match self.kind {
+            Kind::Public => Visitor::Peer(address),
+            Kind::Metrics => Visitor::Monitor,
+            Kind::Control => Visitor::Operator,
+        };
+        Ok((stream, visitor))
+    }
+}
+
+fn bind(at: &Path, mode: u32) -> io::Result<Listener> {
+    let listener = UnixListener::bind(at)?;
+    fs::set_permissions(at, Permissions::from_mode(mode))?;
+    Ok(Listener::Unix(listener, at.to_owned()))
+}
+
+/// Removes a socket at which nobody listens: one that a server has left that was killed. What is no
+/// socket stays, and so does one that somebody listens at.
+fn remove_stale(at: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(at) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(io::Error::new(
+                ErrorKind::AlreadyExists,
+                "there is a file that is no socket",
+            ));
         }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(at) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => remove(at),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::Error::new(ErrorKind::AddrInUse, "another process listens there")),
+    }
+}
+
+fn remove(at: &Path) -> io::Result<()> {
+    match fs::remove_file(at) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if let Self::Control(_, path) = self
-            && let Err(error) = fs::remove_file(&path)
+        if let Listener::Unix(_, path) = &self.listener
+            && let Err(error) = fs::remove_file(path)
         {
             log::debug!("{} is left behind: {error}", path.display());
         }

@@ -74,6 +74,8 @@ pub struct Client {
     pub peer: IpAddr,
     /// Whether it came in by the control socket, which only the operator can reach.
     pub is_operator: bool,
+    /// Whether it came in where the figures are to be read, and nothing else.
+    pub is_monitor: bool,
 }
 
 /// What becomes of a request.

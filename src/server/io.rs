@@ -23,6 +23,11 @@ pub enum Input<'a> {
         /// Its number from now on.
         connection: ConnectionId,
     },
+    /// The same where the figures are read, and nothing else.
+    AcceptedMonitor {
+        /// Its number from now on.
+        connection: ConnectionId,
+    },
     /// Bytes came.
     Received {
         /// On which connection.

@@ -1,5 +1,5 @@
 //! Counts connections by address, and keeps each address once, however many come from there. The
-//! operator's are not counted.
+//! operator's, and those where the figures are read, are not counted.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -46,7 +46,7 @@ impl Peers {
 
     /// One of its connections is no more.
     pub(super) fn leave(&mut self, id: PeerId) {
-        if id == PeerId::OPERATOR {
+        if !id.is_counted() {
             return;
         }
         let peer = self.peer_mut(id);
@@ -59,7 +59,7 @@ impl Peers {
     }
 
     pub(super) fn address(&self, id: PeerId) -> IpAddr {
-        if id == PeerId::OPERATOR {
+        if !id.is_counted() {
             return IpAddr::V4(Ipv4Addr::LOCALHOST);
         }
         // invariant: a peer is named by its connections alone.
