@@ -14,6 +14,7 @@
 mod facade;
 mod faults;
 mod lab;
+mod probe;
 mod release;
 
 use std::net::IpAddr;
@@ -30,9 +31,10 @@ use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
-use crate::web::{self, Problem, Proof, Reach, Route};
+use crate::web::{self, OrderRoute, Problem, Proof, Reach, Route};
 use facade::Facade;
 use lab::Lab;
+use probe::Probe;
 use release::DRAIN_RETRY;
 pub(crate) use release::reply;
 
@@ -52,6 +54,8 @@ pub struct Chat {
     line_since: Mono,
     /// Streams for which there is more already than one piece.
     unfinished: Vec<HoldId>,
+    /// The operator's doctor is at work.
+    probe: Option<Probe>,
     /// All polls are to leave; so many there were, and so many have left.
     leaving: Option<(u32, u32)>,
     /// For pages of 2013, where those are let in.
@@ -119,6 +123,7 @@ impl Chat {
             metrics,
             line_since: now.mono,
             unfinished: Vec::new(),
+            probe: None,
             leaving: None,
             facade,
             turn: Turn::default(),
@@ -170,15 +175,14 @@ impl Chat {
         client: Client,
         request: &Request<'_>,
     ) -> Result<Considered, Problem> {
-        if self.facade.is_some() && request.target.path() == web::facade::PATH {
+        if self.facade.is_some() && !client.is_monitor && request.target.path() == web::facade::PATH
+        {
             return self.consider_2013(now, client, request).map_err(Problem::in_2013);
         }
-        let reach = Reach { operator: client.is_operator, lab: self.lab.is_some() };
+        let (operator, lab) = (client.is_operator, self.lab.is_some());
+        let reach = Reach { operator, lab, probe: self.probe.is_some() };
         let matched = web::route(request, reach)?;
-        let is_figures = matches!(matched.route, Route::Metrics | Route::Health);
-        let is_elsewhere =
-            matched.route == Route::Metrics && !self.config.metrics_listen.is_empty();
-        if if client.is_monitor { !is_figures } else { is_elsewhere && !client.is_operator } {
+        if self.is_elsewhere(client, matched.route) {
             return Err(Problem::not_found());
         }
         let mut page = None;
@@ -198,6 +202,10 @@ impl Chat {
             Route::Options => {
                 return Ok(Considered::Answer(web::options(request, reach)));
             }
+            Route::Probe => {
+                return self.examine(now, client, matched.id, request).map(Considered::Answer);
+            }
+            Route::Order(OrderRoute::BeginProbe) => return self.begin_probe(now, request),
             Route::Order(order) => {
                 let order = web::read_order(order, request, &self.config)?;
                 let answer = self.logic.obey(now, order, ticket(client.connection));
@@ -221,6 +229,16 @@ impl Chat {
         let call = web::read_call(matched, request, &self.config)?;
         let answer = self.logic.decide(now, origin, call, ticket(client.connection));
         self.considered(now, client.connection, answer)
+    }
+
+    /// Whether there is such a thing, but not where this client came in: figures may have a place of
+    /// their own, where there is nothing else.
+    fn is_elsewhere(&self, client: Client, route: Route) -> bool {
+        if client.is_monitor {
+            return !matches!(route, Route::Metrics | Route::Health);
+        }
+        let have_a_place = !self.config.metrics_listen.is_empty();
+        route == Route::Metrics && have_a_place && !client.is_operator
     }
 
     /// What becomes of what the logic says.

@@ -8,6 +8,7 @@
 //!
 //! What is printed on stdout is for programs as well: fields separated by tabs, a line each.
 
+mod doctor;
 mod files;
 mod link;
 mod speaker;
@@ -27,6 +28,9 @@ use link::{Link, Need, granted};
 
 /// Does what was asked for, and prints what there is to say.
 pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>> {
+    if let Operation::Doctor { url } = operation {
+        return doctor::run(config, url.as_deref());
+    }
     if config.is_in_memory() {
         return Err(
             "a server with --data :memory: has no folder for a command to find it by".into()
@@ -58,6 +62,8 @@ pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>>
             format!("{}\tuntil {}\n", text(&invited["code"]), time(&invited["expires_at"]))
         }
         Operation::Backup { file } => files::back_up(config, file)?,
+        // It prints while it goes on: see above.
+        Operation::Doctor { .. } => String::new(),
         Operation::Restore { file } => files::restore(config, file)?,
         Operation::Check { file } => files::check(config, file.as_deref())?,
         Operation::Registration { mode } => {

@@ -35,7 +35,7 @@ fn passes_everything_on(proxy: &Proxy) {
     let Some(program) = program(proxy.name) else {
         return skip(&format!("{} was not found", proxy.name));
     };
-    let site = Site::start(&program, proxy);
+    let site = Site::start(&program, proxy, "good", &[], str::to_owned);
     pages_load(&site);
     requests_in_a_row_are_answered_in_order(&site);
     let people = ["liger_zql", "漠然"].map(|name| log_in(&site, name));
@@ -44,6 +44,88 @@ fn passes_everything_on(proxy: &Proxy) {
     a_stream_is_not_held_back(&site, &people);
     a_poll_ends_when_its_client_leaves(&site, &people);
     nobody_chooses_their_own_address(&site);
+}
+
+#[test]
+fn a_real_nginx_reaches_a_socket_in_the_file_system() {
+    let Some(nginx) = program(NGINX.name) else { return skip("nginx was not found") };
+    let folder = env::temp_dir().join(format!("lovejoy-proxy-{}-socket", std::process::id()));
+    let socket = format!("unix:{}", folder.join("socket").display());
+    let through = |config: &str| {
+        let start = config.find("server 127.0.0.1:").expect("an upstream");
+        let end = start + config[start..].find(';').expect("its end");
+        format!("{}server {socket}{}", &config[..start], &config[end..])
+    };
+    let site = Site::start(&nginx, &NGINX, "socket", &["--listen", &socket], through);
+    pages_load(&site);
+    nobody_chooses_their_own_address(&site);
+}
+
+/// What the doctor says of a site, and how it ends.
+fn doctor(site: &Site, address: &str) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_lovejoy"))
+        .args(["doctor", &format!("http://{address}"), "--data"])
+        .arg(site.folder.join("data"))
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    eprintln!("{said}{}", String::from_utf8_lossy(&output.stderr));
+    (said, output.status.code())
+}
+
+/// What the machine is like is no matter here: each test says what the doctor has to find on the way.
+#[test]
+fn the_doctor_finds_nothing_wrong_with_the_sample_nor_without_a_proxy() {
+    let Some(nginx) = program(NGINX.name) else { return skip("nginx was not found") };
+    let site = Site::start(&nginx, &NGINX, "well", &["--wait-max", "3s"], str::to_owned);
+    for (address, who) in [
+        (&site.address, "ok    the server sees who asks behind the proxy: 127.0.0.1"),
+        (&site.lovejoy_address, "ok    no proxy stands between; the server sees 127.0.0.1"),
+    ] {
+        let (said, code) = doctor(&site, address);
+        let fine = [
+            "ok    answers come as they were made",
+            who,
+            "ok    a stream flows",
+            "ok    a poll was held",
+        ];
+        for line in fine {
+            assert!(said.contains(line), "{line}");
+        }
+        assert_eq!(code, Some(i32::from(said.contains("MEND"))));
+    }
+    // Nothing is left of it but the place of a deleted account.
+    let listed = Command::new(env!("CARGO_BIN_EXE_lovejoy"))
+        .args(["user", "list", "--data"])
+        .arg(site.folder.join("data"))
+        .output()
+        .expect("it runs");
+    assert!(!String::from_utf8_lossy(&listed.stdout).contains("doctor"), "{listed:?}");
+}
+
+#[test]
+fn the_doctor_says_what_is_to_be_mended_about_a_bad_proxy() {
+    let Some(nginx) = program(NGINX.name) else { return skip("nginx was not found") };
+    let worse = |config: &str| {
+        let hasty =
+            "proxy_read_timeout 5s; proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;";
+        config
+            .replace("proxy_read_timeout 75s;", hasty)
+            .replace("proxy_set_header X-Forwarded-For $remote_addr;", "")
+    };
+    let site = Site::start(&nginx, &NGINX, "bad", &["--wait-max", "15s"], worse);
+    let (said, code) = doctor(&site, &site.address);
+    for line in [
+        "MEND  the proxy at 127.0.0.1 does not say who asks",
+        "proxy_set_header X-Forwarded-For $remote_addr;",
+        "MEND  streams are held back: nothing came within 3s",
+        "MEND  a poll was answered 504 after 5s instead of 15s",
+        "proxy_read_timeout 30s",
+        "--wait-max 4s",
+    ] {
+        assert!(said.contains(line), "{line}");
+    }
+    assert_eq!(code, Some(1));
 }
 
 #[test]
@@ -254,19 +336,26 @@ struct Site {
 }
 
 impl Site {
-    fn start(program: &Path, proxy: &Proxy) -> Self {
-        let name = format!("lovejoy-{}-{}", proxy.name, std::process::id());
+    /// With these further options, and what `change` makes of the configuration of the proxy.
+    fn start(
+        program: &Path,
+        proxy: &Proxy,
+        name: &str,
+        options: &[&str],
+        change: impl Fn(&str) -> String,
+    ) -> Self {
+        let name = format!("lovejoy-{}-{}-{name}", proxy.name, std::process::id());
         let folder = env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("a folder");
-        let (lovejoy, lovejoy_address) = lovejoy(&folder);
+        let (lovejoy, lovejoy_address) = lovejoy(&folder, options);
         // The first port that the proxy gets: another program may be quicker now and then.
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let address = free.local_addr().expect("bound").to_string();
             drop(free);
             let config = (proxy.configure)(&folder, &address, &lovejoy_address);
-            fs::write(folder.join("proxy.conf"), config).expect("a file");
+            fs::write(folder.join("proxy.conf"), change(&config)).expect("a file");
             if let Some(proxy) = start_proxy(program, proxy, &folder) {
                 return Self { lovejoy, lovejoy_address, proxy, address, folder };
             }
@@ -290,12 +379,13 @@ impl Drop for Site {
 }
 
 /// Starts the binary, and waits until it says where it listens.
-fn lovejoy(folder: &Path) -> (Child, String) {
+fn lovejoy(folder: &Path, options: &[&str]) -> (Child, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_lovejoy"))
         .args(["--demo", "--password-iterations", "1000", "--listen", "127.0.0.1:0"])
         // Who leaves is offline at once, which is how the test learns of it.
         .args(["--presence-grace", "0", "--trusted-proxy", "127.0.0.1", "--data"])
         .arg(folder.join("data"))
+        .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

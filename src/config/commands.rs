@@ -81,6 +81,11 @@ pub enum Operation {
         /// Everything, as lines of JSON; else messages, for people.
         json: bool,
     },
+    /// Look for what keeps a server from doing well.
+    Doctor {
+        /// By which clients reach it, where that is to be looked at, too.
+        url: Option<String>,
+    },
     /// Say or change who may make an account, for as long as the server runs.
     Registration {
         /// As it is, where it is missing.
@@ -242,6 +247,20 @@ kept beside it as lovejoy.db.before-restore.",
 Looks whether the database, or a copy of it, is whole and can be true. Prints
 what is wrong, a line each, and then ends with 1.",
         read: |arguments| Ok(Operation::Check { file: arguments.rest.next().map(PathBuf::from) }),
+    },
+    Verb {
+        words: "doctor",
+        takes: "[URL]",
+        help: "look what is to be mended here, and on the way",
+        about: "\
+Looks at the machine: descriptors, memory, clock, the data folder and its disk.
+With a URL, as http://chat.example.org, it asks by that, through whatever proxy
+stands there: whether answers come as they were made, whether the server sees
+who asks, whether a stream flows, how long a poll may be held. That needs a
+server that runs, takes as long as --wait-max says and a little more, and makes
+an account, which is deleted in the end. Prints a line for each thing; ends with
+1 where something is to be mended.",
+        read: |arguments| Ok(Operation::Doctor { url: arguments.option()? }),
     },
     Verb {
         words: "registration",

@@ -24,6 +24,7 @@ use crate::logic::Order;
 pub enum OrderRoute {
     Accounts,
     AddAccount,
+    BeginProbe,
     HoldStill,
     Invite,
     Registration,
@@ -40,6 +41,7 @@ pub(super) const CONTROL_ROUTES: &[(&str, Methods)] = &[
     ),
     ("/control/users/password", &[(Post, Route::Order(OrderRoute::SetPassword))]),
     ("/control/users/remove", &[(Post, Route::Order(OrderRoute::RemoveAccount))]),
+    ("/control/probe", &[(Post, Route::Order(OrderRoute::BeginProbe))]),
     ("/control/copy", &[(Post, Route::Order(OrderRoute::HoldStill))]),
     ("/control/invites", &[(Post, Route::Order(OrderRoute::Invite))]),
     (
@@ -91,6 +93,8 @@ pub fn read_order(
             limit: page_limit(request, ACCOUNTS_PAGE, ACCOUNTS_PAGE)?,
         },
         OrderRoute::AddAccount => Order::AddAccount(Box::new(sign_up(&members()?, request)?)),
+        // It is no matter of the logic, see `chat`.
+        OrderRoute::BeginProbe => return Err(Problem::not_found()),
         OrderRoute::HoldStill => {
             let number = members()?.integer("copy")?.cast_unsigned();
             Order::HoldStill { copy: if number == 0 { None } else { Some(number) } }

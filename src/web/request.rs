@@ -81,6 +81,7 @@ pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Resu
         | Route::Options
         | Route::Order(_)
         | Route::Page
+        | Route::Probe
         | Route::Record
         | Route::Recording
         | Route::StopRecording => {

@@ -36,6 +36,7 @@ pub enum Route {
     Options,
     Order(OrderRoute),
     Page,
+    Probe,
     Record,
     Recording,
     Register,
@@ -97,6 +98,9 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/metrics", &[(Get, Route::Metrics)]),
 ];
 
+/// What the operator's doctor asks for, by a number of its own.
+const PROBE_ROUTES: &[(&str, Methods)] = &[("/api/probe/{id}", &[(Get, Route::Probe)])];
+
 /// What every page can be asked for.
 const PAGE: Methods = &[(Get, Route::Page)];
 
@@ -124,6 +128,8 @@ pub struct Reach {
     pub operator: bool,
     /// The lab's.
     pub lab: bool,
+    /// The doctor's.
+    pub probe: bool,
 }
 
 /// What can be done with the target of OPTIONS, a path of the web service or the server as a whole
@@ -201,6 +207,7 @@ impl Route {
             | Self::Options
             | Self::Order(_)
             | Self::Page
+            | Self::Probe
             | Self::Register
             | Self::Server => false,
             Self::AcceptFriend
@@ -244,7 +251,8 @@ impl Route {
 fn find(path: &str, reach: Reach) -> Option<([i64; 2], Methods)> {
     let control = if reach.operator { CONTROL_ROUTES } else { &[] };
     let lab = if reach.lab { LAB_ROUTES } else { &[] };
-    let mut routes = ROUTES.iter().chain(control).chain(lab);
+    let probe = if reach.probe { PROBE_ROUTES } else { &[] };
+    let mut routes = ROUTES.iter().chain(control).chain(lab).chain(probe);
     routes.find_map(|&(pattern, methods)| Some((matches(pattern, path)?, methods)))
 }
 
