@@ -251,7 +251,7 @@ what is wrong, a line each, and then ends with 1.",
     Verb {
         words: "doctor",
         takes: "[URL]",
-        help: "look what is to be mended here, and on the way",
+        help: "look for what is to be mended",
         about: "\
 Looks at the machine: descriptors, memory, clock, the data folder and its disk.
 With a URL, as http://chat.example.org, it asks by that, through whatever proxy
