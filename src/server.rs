@@ -223,8 +223,9 @@ impl<H: Handler> Server<H> {
                 // The rest of a request was paid for with its beginning.
                 let new = usize::from(!connection.is_within_request());
                 let share = self.peers.share(connection);
-                let has_room = self.room > 0 && !is_full;
-                if has_room && (new == 0 || self.queue.is_free(*share)) {
+                let is_next = self.room > 0 && (new == 0 || self.queue.is_free(*share));
+                // Where there is no room for bytes that wait, nobody's do.
+                if !is_full && (is_next || self.pool.is_over()) {
                     self.queue.charge(share, new);
                     self.room = self.room.saturating_sub(self.queue.usual_cost());
                     return self.read(now, id, bytes, outputs);
