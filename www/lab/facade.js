@@ -72,7 +72,7 @@ export const section = {
     const friends = h("p", { class: "hint" });
     const old = talk(t("facade_page"));
     const now = talk(t("facade_today", { name: lab.user.display_name }));
-    const exchanges = h("ol", { class: "exchanges code", tabindex: 0, "aria-label": t("facade_log") });
+    const exchanges = h("ol", { class: "seed-exchanges code", tabindex: 0, "aria-label": t("facade_log") });
     const offline = h("button", { type: "button", class: "secondary", text: t("facade_offline"), on: { click: () =>
       page.act("Offline", {}, () => leave()) } });
     const again = h("button", { type: "button", class: "secondary", text: t("facade_again"), on: { click: online } });

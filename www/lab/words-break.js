@@ -28,7 +28,7 @@ export const EN = {
   break_log_said: "Said “{body}”",
   break_log_resent: "No answer to “{body}”: sent again, with the same nonce",
   break_log_ask: "Asks what came after {cursor}, for {seconds} s",
-  break_log_answer: "Answer with {count} events",
+  break_log_answer: "An answer; events in it: {count}",
   break_log_lost: "No whole answer: the cursor stays where it is",
   break_log_wait: "Waits {seconds} s, with jitter, before it asks again",
   break_log_arrived: "“{body}” has arrived",
