@@ -409,6 +409,10 @@ impl<H: Handler> EventLoop<H> {
             if socket.paused {
                 return;
             }
+            // What the server could not look at in this turn is better kept by the system.
+            if self.server.is_full(&self.outputs) {
+                break;
+            }
             match socket.wire.read(&mut self.buffer) {
                 Ok(0) => {
                     let input = Input::Ended { connection: id };

@@ -247,7 +247,7 @@ impl<H: Handler> Server<H> {
     }
 
     /// Whether this turn has so much to write already that what comes waits for the next.
-    fn is_full(&self, outputs: &Outputs) -> bool {
+    pub fn is_full(&self, outputs: &Outputs) -> bool {
         self.handler.pending_bytes() + outputs.bytes.len() > self.config.turn_bytes_max
     }
 

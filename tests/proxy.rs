@@ -49,7 +49,7 @@ fn passes_everything_on(proxy: &Proxy) {
 #[test]
 fn a_real_nginx_reaches_a_socket_in_the_file_system() {
     let Some(nginx) = program(NGINX.name) else { return skip("nginx was not found") };
-    let folder = env::temp_dir().join(format!("lovejoy-proxy-{}-socket", std::process::id()));
+    let folder = env::temp_dir().join(format!("lovejoy-nginx-{}-socket", std::process::id()));
     let socket = format!("unix:{}", folder.join("socket").display());
     let through = |config: &str| {
         let start = config.find("server 127.0.0.1:").expect("an upstream");

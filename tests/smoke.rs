@@ -378,7 +378,8 @@ fn a_slow_reader_gets_all_of_a_large_answer_and_delays_nobody() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--durability", "normal"]);
     let (anna, ben, conversation) = server.friends();
-    // Control characters take six bytes each on the wire: 9 MB, more than any socket takes.
+    // Control characters take six bytes each on the wire: 1.5 MB a page, and 18 MB of them, more than any
+    // socket takes.
     let body = "\u{1}".repeat(8 * 1024);
     let path = format!("/api/conversations/{conversation}/messages");
     let post = request("POST", &path, &anna.token, Some(&json!({ "body": body })));
@@ -389,16 +390,16 @@ fn a_slow_reader_gets_all_of_a_large_answer_and_delays_nobody() {
     }
     let path = format!("/api/conversations/{conversation}/messages?limit=200");
     let mut reader = server.connect();
-    for _ in 0..2 {
+    for _ in 0..12 {
         reader.send(request("GET", &path, &ben.token, None).as_bytes());
     }
     for _ in 0..10 {
         server.catch_up();
     }
-    for _ in 0..2 {
+    for _ in 0..12 {
         let answer = reader.answer().json();
         let messages = answer["messages"].as_array().expect("messages");
-        assert_eq!(messages.len(), 200);
+        assert!(messages.len() >= 32, "{}", messages.len());
         assert!(messages.iter().all(|message| message["body"] == body));
     }
 }
