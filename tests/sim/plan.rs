@@ -89,6 +89,7 @@ fn config(random: &mut Random) -> Config {
         events_page_max: random.pick(&[1, 3, 200]),
         polls_per_user_max: random.pick(&[2, 16]),
         polls_per_turn_max: random.pick(&[1, 2, 256]),
+        requests_per_turn_max: random.pick(&[1, 3, 64]),
         live_events_per_user_max: random.pick(&[2, 5, 1024]),
         hashing_max: random.pick(&[1, 64]),
         pipelined_bytes_max: random.pick(&[300, 600, 16 * 1024]),

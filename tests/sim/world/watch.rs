@@ -79,7 +79,9 @@ impl World {
         for (id, link) in self.network.accepted() {
             let first = link.unanswered.front();
             if link.paused && !link.shut && link.taken == link.written {
-                let is_busy = first.is_some_and(|first| first.end <= link.told);
+                let state = link.number.and_then(|number| self.server.state(number));
+                let is_queued = state == Some(State::Queued);
+                let is_busy = is_queued || first.is_some_and(|first| first.end <= link.told);
                 assert!(is_busy, "#{id} is read again when there is nothing to answer");
             }
             let Some(first) = first else { continue };
