@@ -104,7 +104,7 @@ test("whatever goes wrong with an answer, the client gets over it and has each m
   await attempt(page, "Delay an answer", "“3” has arrived");
   await attempt(page, "Answer twice", "“4” has arrived", "“4” came again, and is known");
   await attempt(page, "Drop a 201", /^No answer to “5”/, "“5” has arrived");
-  await attempt(page, "Buffer a stream", "“8” has arrived", /^3 messages in one piece, [3-9]/);
+  await attempt(page, "Buffer a stream", "“8” has arrived", /^3 messages in one piece/);
   const figures = await page.getByRole("definition").allTextContents();
   assert.deepEqual(figures, ["8", "8", "1"], "said, arrived, came again");
 });

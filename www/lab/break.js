@@ -131,7 +131,7 @@ function mount(root, lab) {
     const response = await fetch(lab.url("api/events"), { headers, cache: "no-store", signal });
     note("ask", "stream");
     const began = Date.now();
-    for (let count = 0; count < 3; count++) await say();
+    await Promise.all([say(), say(), say()]);
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
     let text = "";
     let seen = 0;
