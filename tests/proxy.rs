@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -125,6 +125,43 @@ fn the_doctor_says_what_is_to_be_mended_about_a_bad_proxy() {
         assert!(said.contains(line), "{line}");
     }
     assert_eq!(code, Some(1));
+}
+
+/// nginx passes on what comes in chunks, whatever it is told about buffering; other things do not.
+#[test]
+fn the_doctor_finds_out_that_streams_are_held_back() {
+    let Some(nginx) = program(NGINX.name) else { return skip("nginx was not found") };
+    let site = Site::start(&nginx, &NGINX, "held", &["--wait-max", "1s"], str::to_owned);
+    let (said, code) = doctor(&site, &hold_streams_back(site.lovejoy_address.clone()));
+    assert!(said.contains("MEND  streams are held back: nothing came within 3s"), "{said}");
+    assert_eq!(code, Some(1));
+}
+
+/// Passes on everything but what a stream says. Where it listens.
+fn hold_streams_back(server: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let pass_on = |mut client: TcpStream, mut upstream: TcpStream| -> io::Result<()> {
+        let mut head = [0; 4096];
+        let count = client.read(&mut head)?;
+        upstream.write_all(&head[..count])?;
+        let is_stream = String::from_utf8_lossy(&head[..count]).contains("text/event-stream");
+        let (mut down, mut up) = (client.try_clone()?, upstream.try_clone()?);
+        thread::spawn(move || io::copy(&mut client, &mut upstream));
+        if is_stream {
+            io::copy(&mut up, &mut io::sink())?;
+        } else {
+            io::copy(&mut up, &mut down)?;
+        }
+        down.shutdown(Shutdown::Write)
+    };
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let upstream = TcpStream::connect(&server).expect("the server");
+            thread::spawn(move || pass_on(client, upstream));
+        }
+    });
+    address
 }
 
 #[test]
