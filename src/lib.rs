@@ -28,7 +28,7 @@
 //! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
 //! | [`operator`] | the operator's commands, for a server that runs or none | how they are done |
 //! | [`system`], [`service`], [`timers`], [`pool`], [`config`], [`logger`] | clock, entropy, signals; service managers; deadlines; bytes kept for peers; settings; log | |
-//! | [`lab`] | what the lab shows of the inside: the bytes of one's own session | what they mean |
+//! | [`lab`] | what the lab shows of the inside, and the faults one can ask for there | HTTP, SQL |
 //! | [`metrics`] | counts what is done, for `/metrics` | how it is written |
 //! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
 //!
