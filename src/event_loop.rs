@@ -361,7 +361,7 @@ impl<H: Handler> EventLoop<H> {
                     }
                     let connection = ConnectionId(number);
                     #[cfg(feature = "tls")]
-                    let wire = self.wire(now, connection, stream, peer.is_some());
+                    let wire = self.wire(now, connection, stream, door.is_of_the_network());
                     #[cfg(not(feature = "tls"))]
                     let wire = Wire::new(stream);
                     self.sockets.insert(Socket {

@@ -105,6 +105,12 @@ impl Door {
         })
     }
 
+    /// Whether anybody comes in by it from other machines: the others need no secrets.
+    #[cfg(feature = "tls")]
+    pub(super) fn is_of_the_network(&self) -> bool {
+        self.kind == Kind::Public && matches!(self.listener, Listener::Tcp(_))
+    }
+
     /// A connection, and who that is.
     pub(super) fn accept(&self) -> io::Result<(TcpStream, Visitor)> {
         let (stream, address) = match &self.listener {
