@@ -120,6 +120,7 @@ fn very_many_polls_cost_little_memory_and_no_work() {
     let count = given.map_or(POLLS, |text| text.parse().expect("a number"));
     let mut world = World::with(|config| {
         config.connections_max = usize::MAX;
+        config.users_remembered_max = usize::MAX;
         config.rate_limits = false;
     });
     let (anna, ben, conversation) = world.friends();
@@ -171,6 +172,7 @@ const DRAINED: u32 = 5_000;
 fn a_server_that_stops_answers_very_many_in_turns_without_a_pause() {
     let mut world = World::with(|config| {
         config.connections_max = usize::MAX;
+        config.users_remembered_max = usize::MAX;
         config.rate_limits = false;
     });
     make_accounts(&mut world, DRAINED);
