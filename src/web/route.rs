@@ -252,36 +252,50 @@ fn find(path: &str, reach: Reach) -> Option<([i64; 2], Methods)> {
     let control = if reach.operator { CONTROL_ROUTES } else { &[] };
     let lab = if reach.lab { LAB_ROUTES } else { &[] };
     let probe = if reach.probe { PROBE_ROUTES } else { &[] };
-    let mut routes = ROUTES.iter().chain(control).chain(lab).chain(probe);
-    routes.find_map(|&(pattern, methods)| Some((matches(pattern, path)?, methods)))
+    for routes in [ROUTES, control, lab, probe] {
+        for &(pattern, methods) in routes {
+            if let Some(ids) = matches(pattern, path) {
+                return Some((ids, methods));
+            }
+        }
+    }
+    None
 }
 
 /// The ids in the path (0 where the pattern has none), if the path is of this pattern.
 fn matches(pattern: &str, path: &str) -> Option<[i64; 2]> {
-    // Almost all patterns end here, at little cost.
-    let fixed = pattern.find('{').unwrap_or(pattern.len());
-    if !path.as_bytes().starts_with(&pattern.as_bytes()[..fixed]) {
-        return None;
-    }
     let (mut ids, mut found) = ([0; 2], 0);
-    let mut parts = path.split('/');
-    for expected in pattern.split('/') {
-        let part = parts.next()?;
-        if expected.starts_with('{') {
-            *ids.get_mut(found)? = plain_integer(part)?;
-            found += 1;
-        } else if expected != part {
-            return None;
+    let (mut pattern, mut path) = (pattern.as_bytes(), path.as_bytes());
+    loop {
+        match (pattern, path) {
+            ([], []) => return Some(ids),
+            ([b'{', ..], _) => {
+                take_segment(&mut pattern);
+                *ids.get_mut(found)? = plain_integer(take_segment(&mut path))?;
+                found += 1;
+            }
+            // Almost all patterns end after some bytes, at little cost.
+            ([expected, after @ ..], [byte, rest @ ..]) if expected == byte => {
+                (pattern, path) = (after, rest);
+            }
+            _ => return None,
         }
     }
-    if parts.next().is_none() { Some(ids) } else { None }
+}
+
+/// Takes everything before the next slash from the front.
+fn take_segment<'a>(path: &mut &'a [u8]) -> &'a [u8] {
+    let end = path.iter().position(|&byte| byte == b'/').unwrap_or(path.len());
+    let (segment, rest) = path.split_at(end);
+    *path = rest;
+    segment
 }
 
 /// What stands in place of an id must be an integer, written plainly.
-fn plain_integer(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if plain { text.parse().ok() } else { None }
+fn plain_integer(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    if plain { str::from_utf8(text).ok()?.parse().ok() } else { None }
 }
 
 /// The methods of a path, for the `Allow` field.
