@@ -4,7 +4,7 @@
 //! there is a gap (behind what was forgotten, or what a power cut has taken) blocks are empty, have no
 //! signature, and are jumped over.
 //! Each block of the past has a *signature*: a row of bits, one set for each gram (see
-//! [`crate::entity::grams`]) of what is said in it, and one for each conversation in which. A search
+//! [`crate::entity::each_gram`]) of what is said in it, and one for each conversation in which. A search
 //! goes back from block to block, skips those whose signature lacks a bit of what is searched for, and
 //! reads the messages of the others. So whatever is found is really there; a block may be read in vain,
 //! seldom where what is searched for is long or Chinese.
@@ -20,7 +20,7 @@ use rusqlite::Row;
 
 use super::messages::read_message;
 use super::{Store, StoreError};
-use crate::entity::{ConversationId, Message, MessageId, Needle, UserId, grams};
+use crate::entity::{ConversationId, Message, MessageId, Needle, UserId, each_gram};
 
 /// How many numbers make a block: a power of two.
 const BLOCK: i64 = 128;
@@ -123,7 +123,7 @@ impl Signature {
 
     fn add(&mut self, conversation: ConversationId, body: &str) {
         self.set(Self::bit_of_conversation(conversation));
-        grams(body).for_each(|gram| self.set(Self::bit_of(gram)));
+        each_gram(body, |gram| self.set(Self::bit_of(gram)));
     }
 
     fn set(&mut self, bit: usize) {
@@ -150,7 +150,7 @@ impl Store {
             .into_iter()
             .map(|place| (place.conversation, place.joined))
             .collect();
-        let all_of = needle.grams().map(Signature::bit_of).collect();
+        let all_of = needle.grams().into_iter().map(Signature::bit_of).collect();
         let is_asked = places.len() <= CONVERSATIONS_ASKED_MAX;
         let asked = places.keys().filter(|_| is_asked);
         let one_of = asked.map(|&id| Signature::bit_of_conversation(id)).collect();

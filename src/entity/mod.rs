@@ -16,7 +16,7 @@ mod text;
 pub use cursor::{Cursor, CursorError, CursorTag, Place};
 pub use event::{Event, Subject};
 pub use ids::{ConversationId, MessageId, SessionId, Timestamp, UserId};
-pub use needle::{Needle, grams};
+pub use needle::{Needle, each_gram};
 pub use people::{Friend, FriendState, LastSeen, Session, User};
 pub use talk::{Conversation, Kind, Member, Message, Role};
 pub use text::{DisplayName, MessageBody, NamePrefix, Nonce, Password, TextError, Title, UserName};
