@@ -139,20 +139,22 @@ impl HeadParser {
             return Err(ParseError::TooManyFields);
         }
         let (name, value) = field_line(text)?;
-        self.singletons.note(name)?;
-        if name.eq_ignore_ascii_case(b"host") {
-            return if authority::is_authority(value) { Ok(()) } else { Err(ParseError::Host) };
-        }
-        if name.eq_ignore_ascii_case(b"content-length") {
-            self.content_length = Some(content_length(value).ok_or(ParseError::ContentLength)?);
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            transfer_encoding(value)?;
-        } else if name.eq_ignore_ascii_case(b"connection") {
-            self.close |= scan::list(value).any(|option| option.eq_ignore_ascii_case(b"close"));
-            self.keep_alive |=
-                scan::list(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
-        } else if name.eq_ignore_ascii_case(b"expect") {
-            self.expects_continue |= self.expect(value)?;
+        let Some(known) = known(name) else { return Ok(()) };
+        self.singletons.note(known)?;
+        match known {
+            HOST if !authority::is_authority(value) => return Err(ParseError::Host),
+            CONTENT_LENGTH => {
+                self.content_length = Some(content_length(value).ok_or(ParseError::ContentLength)?);
+            }
+            TRANSFER_ENCODING => transfer_encoding(value)?,
+            CONNECTION => {
+                let says =
+                    |option: &[u8]| scan::list(value).any(|said| said.eq_ignore_ascii_case(option));
+                self.close |= says(b"close");
+                self.keep_alive |= says(b"keep-alive");
+            }
+            EXPECT => self.expects_continue |= self.expect(value)?,
+            _ => {}
         }
         Ok(())
     }
@@ -173,13 +175,13 @@ impl HeadParser {
         // invariant: `line` calls this after the request line only.
         let RequestLine { method, target, version } =
             self.request_line.take().expect("a request line");
-        if version == Version::Http11 && !self.singletons.saw(b"host") {
+        if version == Version::Http11 && !self.singletons.saw(HOST) {
             return Err(ParseError::HostMissing);
         }
-        if method == Method::Put && self.singletons.saw(b"content-range") {
+        if method == Method::Put && self.singletons.saw(CONTENT_RANGE) {
             return Err(ParseError::PartialPut);
         }
-        let length = match (self.singletons.saw(b"transfer-encoding"), self.content_length) {
+        let length = match (self.singletons.saw(TRANSFER_ENCODING), self.content_length) {
             (true, Some(_)) => return Err(ParseError::LengthAndCoding),
             // RFC 9112 section 6.1: framing of an HTTP/1.0 request with a transfer coding is
             // faulty.
@@ -218,7 +220,7 @@ pub(super) fn field_line(text: &[u8]) -> Result<(&[u8], &[u8]), ParseError> {
 /// Whether a field of this name decides about framing, routing, conditions or the caller, so that
 /// it can be there only once, and never in the trailers (RFC 9110 sections 5.3 and 6.5.1).
 pub(super) fn is_singleton(name: &[u8]) -> bool {
-    singleton(name).is_some()
+    known(name).is_some_and(|known| known < SINGLETONS)
 }
 
 fn request_line(text: &[u8], start: usize) -> Result<RequestLine, ParseError> {
@@ -278,26 +280,40 @@ fn transfer_encoding(value: &[u8]) -> Result<(), ParseError> {
     Err(ParseError::TransferEncoding)
 }
 
-/// Fields that have one value, or where a second would let two readers see two requests.
+/// The fields that say something to the parser, or may be there only once: those that have one value,
+/// or where a second would let two readers see two requests.
 ///
 /// Not the conditional dates: of several, RFC 9110 section 13.1.3 says to ignore them all.
-const SINGLETONS: [&[u8]; 12] = [
+const KNOWN: [&[u8]; 14] = [
     b"host",
     b"content-length",
     b"transfer-encoding",
+    b"content-range",
     b"authorization",
     b"content-type",
     b"content-encoding",
-    b"content-range",
     b"if-range",
     b"range",
     b"max-forwards",
     b"last-event-id",
     b"origin",
+    b"connection",
+    b"expect",
 ];
 
-fn singleton(name: &[u8]) -> Option<usize> {
-    SINGLETONS.iter().position(|known| name.eq_ignore_ascii_case(known))
+/// Places among them.
+const HOST: usize = 0;
+const CONTENT_LENGTH: usize = 1;
+const TRANSFER_ENCODING: usize = 2;
+const CONTENT_RANGE: usize = 3;
+/// All before this one may be there only once.
+const SINGLETONS: usize = 12;
+const CONNECTION: usize = 12;
+const EXPECT: usize = 13;
+
+/// Which of them has this name. Most have another length.
+fn known(name: &[u8]) -> Option<usize> {
+    KNOWN.iter().position(|known| known.len() == name.len() && name.eq_ignore_ascii_case(known))
 }
 
 /// Which of the singletons were there: one bit for each.
@@ -305,8 +321,8 @@ fn singleton(name: &[u8]) -> Option<usize> {
 struct Singletons(u16);
 
 impl Singletons {
-    fn note(&mut self, name: &[u8]) -> Result<(), ParseError> {
-        let bit = singleton(name).map_or(0, |index| 1 << index);
+    fn note(&mut self, known: usize) -> Result<(), ParseError> {
+        let bit = if known < SINGLETONS { 1 << known } else { 0 };
         if self.0 & bit != 0 {
             return Err(ParseError::FieldRepeated);
         }
@@ -314,7 +330,7 @@ impl Singletons {
         Ok(())
     }
 
-    fn saw(&self, name: &[u8]) -> bool {
-        singleton(name).is_some_and(|index| self.0 & (1 << index) != 0)
+    fn saw(&self, known: usize) -> bool {
+        self.0 & (1 << known) != 0
     }
 }
