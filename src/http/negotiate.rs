@@ -11,15 +11,15 @@ use super::scan;
 /// then by order. Without an `Accept` field, or with an empty one, that is the first; `None` where
 /// all are refused.
 pub(super) fn prefers<'a>(
-    accept: impl Iterator<Item = &'a [u8]> + Clone,
+    accept: impl Iterator<Item = &'a [u8]>,
     offers: &[&str],
 ) -> Option<usize> {
-    let ranges = accept.flat_map(scan::list).map(weighted);
-    if ranges.clone().next().is_none() {
+    let ranges: Vec<_> = accept.flat_map(scan::list).map(weighted).collect();
+    if ranges.is_empty() {
         return if offers.is_empty() { None } else { Some(0) };
     }
     let judged = offers.iter().enumerate().filter_map(|(index, offer)| {
-        let matching = ranges.clone().filter_map(|(range, weight)| {
+        let matching = ranges.iter().filter_map(|&(range, weight)| {
             specificity(range, offer.as_bytes()).map(|specificity| (specificity, weight))
         });
         // The most specific range that matches decides, whatever the others weigh.

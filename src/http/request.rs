@@ -118,7 +118,7 @@ impl<'a> Request<'a> {
 
     /// All field lines in the order they were sent.
     pub fn fields(&self) -> Fields<'a> {
-        Fields { lines: self.field_lines }
+        Fields { lines: Lines(self.field_lines) }
     }
 
     /// The value of a field that has one. Those where a second value would be a trap,
@@ -134,12 +134,8 @@ impl<'a> Request<'a> {
     }
 
     /// The values of all lines with this name, which together are one list (RFC 9110 section 5.3).
-    pub fn values<'n>(
-        &self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
-        let lines = self.fields().filter(move |field| field.name.eq_ignore_ascii_case(name));
-        lines.map(|field| field.value)
+    pub fn values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        Lines(self.field_lines).filter_map(move |line| value_of(line, name))
     }
 
     /// Which of `offers` the peer likes best, by `Accept` (RFC 9110 section 12.5.1); the earlier
@@ -162,19 +158,39 @@ impl<'a> Request<'a> {
 /// The field lines of a request; see [`Request::fields`].
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
-    lines: &'a [u8],
+    lines: Lines<'a>,
 }
 
 impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
     fn next(&mut self) -> Option<Field<'a>> {
-        let (line, rest) = self.lines.split_at(scan::find(b'\n', self.lines)? + 1);
-        self.lines = rest;
+        let line = self.lines.next()?;
         let (name, value) = line.split_at(scan::find(b':', line)?);
-        let value = value.strip_prefix(b":")?.strip_suffix(b"\r\n")?;
-        Some(Field { name: ascii(name), value: scan::trim(value) })
+        Some(Field { name: ascii(name), value: scan::trim(&value[1..]) })
     }
+}
+
+/// Field lines, without their CRLF. Within a line the parser lets no CR through.
+#[derive(Clone, Debug)]
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (line, rest) = self.0.split_at(scan::find(b'\r', self.0)?);
+        self.0 = rest.get(b"\r\n".len()..)?;
+        Some(line)
+    }
+}
+
+/// The value in a field line, if the field has this name. Hardly another one ends at the same place,
+/// so that is looked at first.
+fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let is_it = line.get(name.len()) == Some(&b':')
+        && line[..name.len()].eq_ignore_ascii_case(name.as_bytes());
+    is_it.then(|| scan::trim(&line[name.len() + 1..]))
 }
 
 fn ascii(bytes: &[u8]) -> &str {

@@ -30,9 +30,9 @@ pub enum Proof<'a> {
 
 /// What a request proves itself by.
 pub fn proof<'a>(request: &Request<'a>, is_operator: bool) -> Result<Proof<'a>, Problem> {
-    match credentials(request, "user") {
-        Some(name) if is_operator => Ok(Proof::Operator(name)),
-        _ => bearer_token(request).map(Proof::Token),
+    match is_operator.then(|| credentials(request, "user")).flatten() {
+        Some(name) => Ok(Proof::Operator(name)),
+        None => bearer_token(request).map(Proof::Token),
     }
 }
 
@@ -234,7 +234,7 @@ fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
         _ => Manner::Lines,
     };
     let wait = wait(request, config)?;
-    let last_event_id = request.field_text("last-event-id").filter(|_| manner.is_stream());
+    let last_event_id = if manner.is_stream() { request.field_text("last-event-id") } else { None };
     let cursor = match last_event_id {
         Some(id) if !id.is_empty() => Some(id.to_owned()),
         _ => parameter(request, "cursor"),
