@@ -6,9 +6,12 @@ use crate::entity::MessageBody;
 use crate::http::{Payload, Response};
 use crate::logic::{Batch, DEMO_ACCOUNTS, DemoAccount, Reply, ServerInfo};
 
+/// Room for a message of usual length, with all that an answer to a poll has around it.
+const BODY_BYTES_USUAL: usize = 512;
+
 /// The response that carries a reply.
 pub fn respond(reply: &Reply) -> Response {
-    let mut body = Vec::with_capacity(256);
+    let mut body = Vec::with_capacity(BODY_BYTES_USUAL);
     let mut object = Object::begin(&mut body);
     let mut status = 200;
     match reply {
