@@ -66,7 +66,7 @@ fn pass(world: &mut World, people: &mut People, time: u64) {
 fn all_are_there(world: &mut World, people: &People) {
     for (index, tab) in people.tabs.iter().enumerate() {
         assert!(tab.token.is_some(), "tab {index} is logged in again");
-        assert!(tab.pending.is_none() && tab.wants_history.is_empty(), "tab {index} is up to date");
+        assert!(tab.pending.is_empty() && tab.wants_history.is_empty(), "tab {index} is up to date");
     }
     assert_eq!(world.held(), people.tabs.len(), "all wait for what comes");
 }

@@ -11,6 +11,7 @@ mod log;
 mod members;
 mod polls;
 mod refusals;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -25,6 +26,7 @@ use crate::trace::Trace;
 use crate::wire::{Request, Response, What};
 use log::{Entry, Log};
 use members::Members;
+pub use streams::Stream;
 
 /// What is known of the truth.
 #[derive(Debug)]
@@ -102,6 +104,9 @@ pub struct Circumstances {
     /// When a poll of each person was last held or answered, and when one last may have been.
     pub polled: [Option<u64>; NAMES.len()],
     pub may_have_polled: [Option<u64>; NAMES.len()],
+    /// How many polls and streams each has had in this turn, and may have.
+    pub polls: [usize; NAMES.len()],
+    pub polls_max: usize,
     /// An inbox may overflow.
     pub inbox_is_bounded: bool,
 }
@@ -411,10 +416,14 @@ impl Checks {
     }
 
     fn hand_out(&mut self, body: &Value, user: i64, number: i64, c: Circumstances) {
-        let cursor = body["cursor"].as_str().expect("a cursor").to_owned();
-        let place = Place { user, number, start: c.start, at: c.now };
-        if let Some(known) = self.places.insert(cursor, place) {
-            let same = (known.user, known.number, known.start) == (user, number, c.start);
+        let cursor = body["cursor"].as_str().expect("a cursor");
+        self.place(cursor, Place { user, number, start: c.start, at: c.now });
+    }
+
+    /// A cursor says always the same.
+    fn place(&mut self, cursor: &str, place: Place) {
+        if let Some(known) = self.places.insert(cursor.to_owned(), place) {
+            let same = Place { at: place.at, ..known } == place;
             assert!(same, "a cursor has one meaning, not {known:?} and {place:?}");
         }
     }

@@ -4,7 +4,8 @@
 //! ([`Network::connect`], [`Network::ask`], [`Network::hang_up`], ...); the server's end is moved by
 //! the world, turn by turn, as the event loop would. Bytes of requests are carried; of responses it
 //! is enough to count the bytes, since the server writes each in one piece, and to hand the
-//! response over when the last of them has arrived.
+//! response over when the last of them has arrived. So it is with the frames of a stream, behind which
+//! comes an answer: that it is over.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -12,8 +13,9 @@ use std::rc::Rc;
 use lovejoy::comet::ConnectionId;
 use lovejoy::connection::Then;
 
+use crate::checks::Stream;
 use crate::random::Random;
-use crate::wire::{Request, Response};
+use crate::wire::{Frame, Request, Response};
 
 /// Names a link; never used again in a run.
 pub type LinkId = usize;
@@ -46,14 +48,27 @@ pub struct Link {
     pub shut: bool,
     /// The socket takes nothing before that time.
     pub stalled_until: u64,
+    /// In which turn, and when, the server was last told that it has no room.
+    pub full_since: Option<(u64, u64)>,
+    /// When it was last told that there is room again.
+    pub free_since: u64,
+    /// The first request is answered by a stream, which goes on.
+    pub stream: Option<Stream>,
     /// What the server has to answer, in order.
     pub unanswered: VecDeque<Unanswered>,
     /// What the client waits for, in order.
     waits_for: VecDeque<Rc<Request>>,
-    /// Responses on their way, and at which byte each ends.
-    responses: VecDeque<(u64, Response)>,
+    /// What is on its way to the client, and at which byte each ends.
+    arriving: VecDeque<(u64, Arriving)>,
     /// The client still has its end.
     open: bool,
+}
+
+/// Something that the server has written.
+#[derive(Debug)]
+enum Arriving {
+    Answer(Response),
+    Frame(Frame),
 }
 
 /// A request on its way to the server, or being answered there.
@@ -81,6 +96,8 @@ pub struct Given {
 #[derive(Debug)]
 pub enum Seen {
     Answer(Rc<Request>, Response),
+    /// More of a stream.
+    Frame(Rc<Request>, Frame),
     /// The answer will never come, or not be read.
     Lost(Rc<Request>),
 }
@@ -136,9 +153,12 @@ impl Network {
             then: Then::Keep,
             shut: false,
             stalled_until: 0,
+            full_since: None,
+            free_since: 0,
+            stream: None,
             unanswered: VecDeque::new(),
             waits_for: VecDeque::new(),
-            responses: VecDeque::new(),
+            arriving: VecDeque::new(),
             open: true,
         });
         self.alive.push(id);
@@ -201,12 +221,19 @@ impl Network {
                 link.read = random.between(earliest, link.taken);
             }
             while link.open
-                && let Some((end, _)) = link.responses.front()
+                && let Some((end, _)) = link.arriving.front()
                 && *end <= link.read
             {
-                let (_, response) = link.responses.pop_front().expect("there is one");
-                let request = link.waits_for.pop_front().expect("an answer has a request");
-                seen.push((id, Seen::Answer(request, response)));
+                let (_, what) = link.arriving.pop_front().expect("there is one");
+                let request = link.waits_for.front().expect("an answer has a request");
+                let request = Rc::clone(request);
+                seen.push((id, match what {
+                    Arriving::Frame(frame) => Seen::Frame(request, frame),
+                    Arriving::Answer(response) => {
+                        link.waits_for.pop_front();
+                        Seen::Answer(request, response)
+                    }
+                }));
             }
             if is_awake && link.shut && link.read == link.taken {
                 link.open = false;
@@ -268,6 +295,15 @@ impl Link {
     /// The server has written a response: it is the answer to the first request that has none.
     pub fn write(&mut self, response: Response, len: usize) {
         self.written += len as u64;
-        self.responses.push_back((self.written, response));
+        self.arriving.push_back((self.written, Arriving::Answer(response)));
+    }
+
+    /// It has written some frames, each with the byte at which it ends.
+    pub fn write_frames(&mut self, frames: Vec<(usize, Frame)>, len: usize) {
+        let start = self.written;
+        let frames = frames.into_iter();
+        let ends = frames.map(|(end, frame)| (start + end as u64, Arriving::Frame(frame)));
+        self.arriving.extend(ends);
+        self.written += len as u64;
     }
 }

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::random::Random;
 use crate::tab::{Sent, Tab};
 use crate::trace::Trace;
-use crate::wire::{Poll, Request, What};
+use crate::wire::{Manner, Poll, Request, What};
 
 pub const NAMES: [&str; 4] = ["anna", "ben", "漠然", "dora"];
 
@@ -63,6 +63,7 @@ impl People {
                 }
                 self.tabs[request.tab].answered(link, &request, response, now);
             }
+            Seen::Frame(request, frame) => self.tabs[request.tab].streamed(link, frame, now),
             Seen::Lost(request) => {
                 self.trace.line(|| format!("     {} lost: {request}", self.name(request.tab)));
                 self.tabs[request.tab].lost(link, &request, now);
@@ -137,7 +138,7 @@ impl People {
             let what = match &me.token {
                 None if is_known => Some(What::LogIn { name }),
                 None => Some(What::Register { name }),
-                Some(_) if me.pending.is_some() => Some(What::State),
+                Some(_) if !me.pending.is_empty() => Some(What::State),
                 Some(_) if is_first && me.poll.is_none() && self.random.chance(900) => {
                     Some(What::State)
                 }
@@ -167,7 +168,7 @@ impl People {
                     Some(0),
                 ]),
             };
-            let poll = Poll { cursor: me.cursor.clone(), wait, is_probe: false };
+            let poll = Poll { wait, ..self.poll(tab, self.plan.stream) };
             let give_up_at = now + poll.wait_micros() + PATIENCE;
             let last = self.last_link(tab, network);
             if let Some(link) = self.ask(tab, network, last, What::Poll(poll)) {
@@ -176,6 +177,18 @@ impl People {
                 self.tabs[tab].pause_until = now + 500_000;
             }
         }
+    }
+
+    /// Asks for what comes next, perhaps as a stream.
+    fn poll(&mut self, tab: usize, streams: u64) -> Poll {
+        let me = &self.tabs[tab];
+        let cursor = me.cursor.clone();
+        let mut manner = Manner::Poll;
+        if cursor.is_some() && self.random.chance(streams) {
+            manner = self.random.pick(&[Manner::EventStream, Manner::Lines]);
+        }
+        let began_behind = me.old_cursor.clone().filter(|_| manner == Manner::EventStream);
+        Poll { cursor, wait: None, manner, began_behind, is_probe: false }
     }
 
     fn do_something(&mut self, tab: usize, network: &mut Network, now: u64) {
@@ -204,7 +217,7 @@ impl People {
             90..93 => Some(What::Me),
             93..96 => self.tabs[tab].unsure.pop(),
             _ => self.tabs[tab].old_cursor.clone().map(|cursor| {
-                What::Poll(Poll { cursor: Some(cursor), wait: Some(0), is_probe: true })
+                What::Poll(Poll::probe(cursor, 0))
             }),
         };
         if let Some(what) = what {
@@ -387,11 +400,7 @@ impl People {
         let waits = self.random.chance(500);
         let me = &self.tabs[tab];
         match if waits { &me.cursor } else { &me.old_cursor } {
-            Some(cursor) => What::Poll(Poll {
-                cursor: Some(Rc::clone(cursor)),
-                wait: Some(wait),
-                is_probe: true,
-            }),
+            Some(cursor) => What::Poll(Poll::probe(Rc::clone(cursor), wait)),
             None => What::Me,
         }
     }

@@ -31,6 +31,8 @@ pub struct Plan {
     pub half_close: u64,
     /// A tab sends more before it is answered.
     pub pipeline: u64,
+    /// A tab asks for a stream, and not for one answer.
+    pub stream: u64,
     /// A tab falls asleep.
     pub sleep: u64,
     /// A message is sent twice, or again, or another one under its nonce.
@@ -58,6 +60,7 @@ impl Plan {
         let (sleep, repeat, log_out) = (sometimes(6), sometimes(150), sometimes(10));
         let (crash, drain, full) = (sometimes(8), sometimes(12), sometimes(12));
         let (set_clock, oversleep) = (sometimes(10), sometimes(50));
+        let stream = sometimes(500);
         Self {
             people: random.index(3) + 2,
             tabs_each: random.index(2) + 1,
@@ -69,6 +72,7 @@ impl Plan {
             hang_up,
             half_close,
             pipeline,
+            stream,
             sleep,
             repeat,
             log_out,

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::network::LinkId;
 use crate::view::{Shown, Transcript, View, id};
-use crate::wire::{Request, Response, What};
+use crate::wire::{Frame, Request, Response, What};
 
 /// A tab, and what it knows.
 #[derive(Debug, Default)]
@@ -32,8 +32,9 @@ pub struct Tab {
     pub poll: Option<Sent>,
     /// Where its command is.
     pub command: Option<Sent>,
-    /// An answer that begins with `reset`, or the first one, waits for the state to be reloaded.
-    pub pending: Option<Response>,
+    /// An answer that begins with `reset`, or the first one, waits for the state to be reloaded; of
+    /// a stream, all that comes meanwhile.
+    pub pending: Vec<Batch>,
     pub wants_history: BTreeSet<i64>,
     /// Conversations that were left while something was on its way: what comes of them is old.
     left: BTreeSet<i64>,
@@ -43,6 +44,14 @@ pub struct Tab {
     pub transcript: Transcript,
     /// The newest message that came behind the present snapshot.
     last_told: i64,
+}
+
+/// Some events, and the place behind them.
+#[derive(Debug)]
+pub struct Batch {
+    events: Vec<Value>,
+    cursor: Option<Rc<str>>,
+    retry_ms: Option<u64>,
 }
 
 /// A request on its way.
@@ -56,6 +65,12 @@ pub struct Sent {
 /// What people do not wait for longer.
 const AGAIN_AFTER: u64 = 500_000;
 
+/// How long it takes a stream to be given up that gives no sign of life.
+const SILENCE: u64 = 25_000_000;
+
+/// When one comes back whose stream was released for a newer one.
+const RELEASED: u64 = 10_000_000;
+
 impl Tab {
     pub fn new(person: usize) -> Self {
         Self { person, ..Self::default() }
@@ -65,7 +80,7 @@ impl Tab {
     pub fn may_poll(&self, now: u64) -> bool {
         self.token.is_some()
             && self.poll.is_none()
-            && self.pending.is_none()
+            && self.pending.is_empty()
             && self.pause_until <= now
     }
 
@@ -102,14 +117,32 @@ impl Tab {
                 404 => drop(self.wants_history.remove(conversation)),
                 _ => {}
             },
+            What::Poll(poll) if was_poll && poll.manner.is_stream() => {
+                let was_released = response.body["code"] == "released";
+                self.pause_until = now + if was_released { RELEASED } else { AGAIN_AFTER };
+            }
             What::Poll(poll) if was_poll && !poll.is_probe => {
-                self.events_came(response, poll.cursor.is_none(), now);
+                self.events_came(&response, poll.cursor.is_none(), now);
             }
             What::Send { .. } if response.status == 503 => self.unsure.push(request.what.clone()),
             What::Send { nonce, .. } => self
                 .unsure
                 .retain(|what| !matches!(what, What::Send { nonce: other, .. } if other == nonce)),
             _ => {}
+        }
+    }
+
+    /// More of a stream has come.
+    pub fn streamed(&mut self, link: LinkId, frame: Frame, now: u64) {
+        let Some(poll) = self.poll.as_mut().filter(|poll| poll.link == link) else { return };
+        poll.give_up_at = now + SILENCE;
+        let Frame::Event { event, cursor: Some(cursor) } = frame else { return };
+        let waits = !self.pending.is_empty() || event["type"] == "reset";
+        let batch = Batch { events: vec![event], cursor: Some(cursor), retry_ms: None };
+        if waits {
+            self.pending.push(batch);
+        } else {
+            self.go_on(&batch, now);
         }
     }
 
@@ -132,18 +165,17 @@ impl Tab {
     /// Reloads everything, as one does who does not trust the page.
     pub fn forget(&mut self) {
         self.cursor = None;
-        self.pending = None;
+        self.pending.clear();
     }
 
     fn log_out(&mut self, now: u64) {
         self.token = None;
-        self.pending = None;
+        self.pending.clear();
         self.pause_until = now + AGAIN_AFTER;
     }
 
-    /// The question that came to nothing will be asked again, from the same place.
+    /// The question that came to nothing will be asked again.
     fn give_up(&mut self, now: u64) {
-        self.pending = None;
         self.pause_until = now + AGAIN_AFTER;
     }
 
@@ -152,11 +184,11 @@ impl Tab {
             return self.give_up(now);
         }
         self.view = View::of(&response.body);
-        let answer = self.pending.take();
+        let pending = std::mem::take(&mut self.pending);
         // While it was away it may have left a group and come again.
         let view = &self.view;
         self.transcript.retain(|id, _| view.conversations.get(id).is_some_and(|c| !c.is_group));
-        if answer.is_none() {
+        if pending.is_empty() {
             self.cursor = cursor(&response.body);
             self.old_cursor = None;
             self.last_told = 0;
@@ -165,8 +197,8 @@ impl Tab {
         let known: BTreeSet<i64> = self.view.conversations().collect();
         self.wants_history.retain(|id| known.contains(id));
         self.wants_history.extend(known.iter().filter(|id| !self.transcript.contains_key(id)));
-        if let Some(answer) = answer {
-            self.go_on(&answer, now);
+        for batch in pending {
+            self.go_on(&batch, now);
         }
     }
 
@@ -184,7 +216,7 @@ impl Tab {
         }
     }
 
-    fn events_came(&mut self, response: Response, is_first: bool, now: u64) {
+    fn events_came(&mut self, response: &Response, is_first: bool, now: u64) {
         if response.status != 200 {
             self.pause_until = now + AGAIN_AFTER;
             return;
@@ -194,16 +226,21 @@ impl Tab {
             self.last_told = 0;
             self.transcript.clear();
         }
+        let batch = Batch {
+            events: response.events().to_vec(),
+            cursor: cursor(&response.body),
+            retry_ms: response.body["retry_ms"].as_u64(),
+        };
         if is_first || is_reset {
-            self.pending = Some(response);
+            self.pending.push(batch);
         } else {
-            self.go_on(&response, now);
+            self.go_on(&batch, now);
         }
     }
 
     /// Deals with an answer, and only then moves on.
-    fn go_on(&mut self, answer: &Response, now: u64) {
-        for event in answer.events() {
+    fn go_on(&mut self, batch: &Batch, now: u64) {
+        for event in &batch.events {
             self.view.apply(event);
             match event["type"].as_str() {
                 Some("message") => {
@@ -233,8 +270,8 @@ impl Tab {
             }
         }
         let before = self.cursor.take();
-        self.cursor = cursor(&answer.body);
-        if let Some(retry_ms) = answer.body["retry_ms"].as_u64() {
+        self.cursor.clone_from(&batch.cursor);
+        if let Some(retry_ms) = batch.retry_ms {
             self.pause_until = now + retry_ms * 1000;
         } else if self.cursor == before {
             self.pause_until = now + 100_000;

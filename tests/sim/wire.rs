@@ -3,10 +3,14 @@
 //! A second, small implementation of both sides' HTTP: it shares nothing with the server's, so that
 //! the one checks the other.
 
+mod stream;
+
 use std::fmt;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
+
+pub use stream::{Frame, Piece};
 
 /// Something asked by a tab, from the moment it is sent until nobody cares for its answer.
 #[derive(Clone, Debug)]
@@ -49,11 +53,44 @@ pub struct Poll {
     pub cursor: Option<Rc<str>>,
     /// In seconds, where it says.
     pub wait: Option<u64>,
+    pub manner: Manner,
+    /// Where an `EventSource` began: its URL stays as it was.
+    pub began_behind: Option<Rc<str>>,
     /// It only looks whether the same question gets the same answer: the tab does not go on from it.
     pub is_probe: bool,
 }
 
+/// How the answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Once, and whole.
+    Poll,
+    /// Piece by piece: server-sent events, or lines.
+    EventStream,
+    Lines,
+}
+
+impl Manner {
+    pub fn is_stream(self) -> bool {
+        self != Self::Poll
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Poll => "application/json",
+            Self::EventStream => "text/event-stream",
+            Self::Lines => "application/x-ndjson",
+        }
+    }
+}
+
 impl Poll {
+    /// One whose answer nobody goes on from.
+    pub fn probe(cursor: Rc<str>, wait: u64) -> Self {
+        let (cursor, wait, manner) = (Some(cursor), Some(wait), Manner::Poll);
+        Self { cursor, wait, manner, began_behind: None, is_probe: true }
+    }
+
     /// How long the contract says it is held, in microseconds.
     pub fn wait_micros(&self) -> u64 {
         self.wait.unwrap_or(25).min(60) * 1_000_000
@@ -76,6 +113,14 @@ impl Request {
         let mut text = format!("{method} {path} HTTP/1.1\r\nHost: sim\r\n");
         if !self.token.is_empty() {
             text = text + "Authorization: Bearer " + &self.token + "\r\n";
+        }
+        if let Some(Poll { manner, cursor, .. }) = self.poll()
+            && manner.is_stream()
+        {
+            text = text + "Accept: " + manner.media_type() + "\r\n";
+            if let (Manner::EventStream, Some(cursor)) = (manner, cursor) {
+                text = text + "Last-Event-ID: " + cursor + "\r\n";
+            }
         }
         let content = match body.map(|body| body.to_string()) {
             Some(body) => format!("Content-Length: {}\r\n\r\n{body}", body.len()),
@@ -115,8 +160,8 @@ impl Request {
             What::LogIn { name } => ("POST", "/api/sessions".into(), Some(secret(name))),
             What::LogOut => ("DELETE", "/api/sessions/current".into(), None),
             What::Me => ("GET", "/api/me".into(), None),
-            What::Poll(Poll { cursor, wait, .. }) => {
-                let cursor = cursor.as_ref().map(|cursor| format!("cursor={cursor}&"));
+            What::Poll(Poll { cursor, wait, began_behind, .. }) => {
+                let cursor = began_behind.as_ref().or(cursor.as_ref()).map(|cursor| format!("cursor={cursor}&"));
                 let wait = wait.map(|wait| format!("wait={wait}"));
                 let (cursor, wait) = (cursor.unwrap_or_default(), wait.unwrap_or_default());
                 let path = format!("/api/events?{cursor}{wait}");
@@ -155,17 +200,30 @@ pub struct Response {
     pub status: u16,
     /// Whether it says that the connection ends with it.
     pub closes: bool,
+    /// Its body comes in pieces, of which `body` is none.
+    pub stream: Option<Manner>,
     pub body: Value,
 }
 
 impl Response {
     /// Reads the response at the front of `bytes`, and says how long it is. The server writes each
-    /// as a whole, so that a part of one is a fault like any other.
+    /// as a whole, so that a part of one is a fault like any other. Of a stream it is the head.
     pub fn read(bytes: &[u8]) -> Result<(Self, usize), String> {
         let end = find(bytes, b"\r\n\r\n").ok_or("a response whose head does not end")? + 4;
         let head = str::from_utf8(&bytes[..end]).map_err(|_| "a head that is no text")?;
         let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
         let status: u16 = status.and_then(|text| text.parse().ok()).ok_or("no status line")?;
+        let closes = field(head, "Connection").is_some_and(|value| value == "close");
+        if field(head, "Cache-Control") != Some("no-store") {
+            return Err("an answer that may be kept in a cache".into());
+        }
+        if field(head, "Transfer-Encoding") == Some("chunked") {
+            let media_type = field(head, "Content-Type");
+            let streams = [Manner::EventStream, Manner::Lines].into_iter();
+            let mut stream = streams.filter(|manner| media_type == Some(manner.media_type()));
+            let stream = Some(stream.next().ok_or("a stream of another kind")?);
+            return Ok((Self { status, closes, stream, body: Value::Null }, end));
+        }
         let length = match field(head, "Content-Length") {
             Some(length) => length.parse().map_err(|_| "a length that is no number")?,
             None if status == 204 => 0,
@@ -178,11 +236,12 @@ impl Response {
             (_, true) => serde_json::from_slice(body).map_err(|error| error.to_string())?,
             (_, false) => return Err("an answer of the web service that is no JSON".into()),
         };
-        let closes = field(head, "Connection").is_some_and(|value| value == "close");
-        if field(head, "Cache-Control") != Some("no-store") {
-            return Err("an answer that may be kept in a cache".into());
-        }
-        Ok((Self { status, closes, body }, end + length))
+        Ok((Self { status, closes, stream: None, body }, end + length))
+    }
+
+    /// What comes behind the last frame of a stream.
+    pub fn stream_end(code: &str) -> Self {
+        Self { status: 200, closes: false, stream: None, body: json!({ "code": code }) }
     }
 
     pub fn code(&self) -> &str {

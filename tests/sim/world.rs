@@ -4,11 +4,12 @@
 //! that have bytes are read, the turn is ended, what it wants done is done, and new connections are
 //! accepted. After each turn everything is compared with what the checks know.
 //!
-//! What a round is made of is in `sockets`, what is compared in `watch`.
+//! What a round is made of is in `sockets` and `pieces`, what is compared in `watch`.
 //!
 //! A crash drops the server and keeps the database, rolled back to its last commit. The new process
 //! has a clock that begins anew, as the real one has.
 
+mod pieces;
 mod sockets;
 mod watch;
 
@@ -68,6 +69,10 @@ pub struct World {
     polled: PerPerson,
     leaving: PerPerson,
     may_have_polled: PerPerson,
+    /// How many polls and streams each has had in this turn.
+    polls: [usize; NAMES.len()],
+    /// Whose polls were released in this turn, and since which turn they had been there.
+    released: Vec<(usize, u64)>,
     /// How often this process was woken for nothing that can be seen.
     unseen: u64,
     /// Nobody has pipelined in this turn.
@@ -113,6 +118,8 @@ impl World {
             polled: PerPerson::default(),
             leaving: PerPerson::default(),
             may_have_polled: PerPerson::default(),
+            polls: [0; NAMES.len()],
+            released: Vec::new(),
             unseen: 0,
             exact: true,
             written: 0,

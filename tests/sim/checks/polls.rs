@@ -55,13 +55,14 @@ impl Checks {
         }
         let after = self.last_behind(poll, given, user);
         let is_vague = !c.exact && self.is_unsettled();
+        let cursor = body["cursor"].as_str().expect("a cursor");
         let until = match got.last() {
             Some(&last) if more && !is_vague => self.log.number(last),
             _ if c.exact => self.newest(),
-            Some(_) if more => stored_in(body),
+            Some(_) if more => stored_in(cursor),
             // Pipelined requests are answered in one turn, with a commit after each. Which of them
             // came before this answer, only its cursor tells.
-            _ => stored_in(body).clamp(self.newest_before, self.newest()),
+            _ => stored_in(cursor).clamp(self.newest_before, self.newest()),
         };
         let expected: Vec<_> = self.log.told(&self.members, user, after, until).collect();
         if !is_vague {
@@ -71,9 +72,11 @@ impl Checks {
         assert!(got.len() <= c.events_page_max, "a page has its size");
         assert!(!more || got.len() == c.events_page_max, "a page is full where there is more");
         self.hand_out(body, user, until, c);
-        self.check_reset(poll, response, c);
+        let is_reset = events.first().is_some_and(|event| event["type"] == "reset");
+        self.check_reset(poll, is_reset, c);
 
         let released = body["released"] == true;
+        assert!(!released || self.may_be_released(request, c), "{request} is released too early");
         self.trace.count(match () {
             () if released => "polls released",
             () if c.draining => "polls drained",
@@ -96,8 +99,13 @@ impl Checks {
         );
     }
 
+    /// Whether the user has more polls than they may have.
+    pub(super) fn may_be_released(&self, request: &Request, c: Circumstances) -> bool {
+        c.polls[request.person] > c.polls_max
+    }
+
     /// An event that is stored nowhere tells a user of what is theirs.
-    fn check_live_event(&self, user: i64, event: &Value, c: Circumstances) {
+    pub(super) fn check_live_event(&self, user: i64, event: &Value, c: Circumstances) {
         let other = || event["user_id"].as_i64().expect("a user");
         match event["type"].as_str().expect("a type") {
             "presence" => {
@@ -148,19 +156,17 @@ impl Checks {
 
     /// The state is to be reloaded where something was missed, and only there: after a restart, a
     /// long absence, or too many events.
-    fn check_reset(&self, poll: &Poll, response: &Response, c: Circumstances) {
+    pub(super) fn check_reset(&self, poll: &Poll, is_reset: bool, c: Circumstances) {
         let Some(place) = poll.cursor.as_ref().map(|cursor| self.places[&**cursor]) else { return };
-        let first = response.events().first();
-        let is_reset = first.is_some_and(|event| event["type"] == "reset");
         let is_old = place.start != c.start;
-        assert!(is_reset || !is_old, "a cursor from before a restart is reset, not {response}");
+        assert!(is_reset || !is_old, "a cursor from before a restart is reset: {poll:?}");
         let was_away = place.at + KEPT <= c.now;
         let reason = is_old || was_away || c.inbox_is_bounded;
-        assert!(!is_reset || reason, "a reset without a reason: {response}");
+        assert!(!is_reset || reason, "a reset without a reason: {poll:?}");
     }
 
     /// The last number behind a poll.
-    fn last_behind(&self, poll: &Poll, given: Given, user: i64) -> i64 {
+    pub(super) fn last_behind(&self, poll: &Poll, given: Given, user: i64) -> i64 {
         let Some(cursor) = &poll.cursor else { return given.newest };
         let place = self.places.get(&**cursor).expect("a cursor that was handed out");
         assert_eq!(place.user, user, "tabs use their own cursors");
@@ -169,8 +175,7 @@ impl Checks {
 }
 
 /// The newest number behind a cursor. To clients it is opaque.
-fn stored_in(body: &Value) -> i64 {
-    let cursor = body["cursor"].as_str().expect("a cursor");
+pub(super) fn stored_in(cursor: &str) -> i64 {
     let part = cursor.split('-').nth(2).expect("a cursor has four parts");
     part.parse().expect("a number")
 }

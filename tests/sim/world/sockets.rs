@@ -2,6 +2,7 @@
 //! server, in the same order and with the same care for numbers that are free again.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 use lovejoy::comet::ConnectionId;
 use lovejoy::connection::{State, Then};
@@ -39,10 +40,10 @@ impl World {
             return;
         }
         if !self.random.chance(700) {
-            let link = self.network.link(id);
-            link.taken += 1;
+            let rest = link.written - link.taken;
+            link.taken += if self.random.chance(500) { 1 } else { self.random.between(1, rest) };
             if link.taken < link.written {
-                return self.input(Input::Blocked { connection });
+                return self.blocked(id, connection);
             }
         }
         let link = self.network.link(id);
@@ -106,6 +107,7 @@ impl World {
     pub(super) fn give(&mut self) {
         let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
         self.exact = true;
+        self.polls.fill(0);
         for &id in &self.network.alive.clone() {
             let link = self.network.link(id);
             if link.number.is_none() || link.shut {
@@ -128,6 +130,7 @@ impl World {
                 }
                 // Behind others it may be held and gone again within the turn.
                 if next.request.poll().is_some() {
+                    self.polls[next.request.person] += 1;
                     self.may_have_polled[next.request.person] = Some(self.now);
                     self.leaving[next.request.person] = Some(self.now);
                 }
@@ -188,22 +191,26 @@ impl World {
         let was_full = link.taken < link.written;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (response, len) = Response::read(rest).unwrap_or_else(|error| panic!("{error}"));
-            rest = &rest[len..];
-            let then = if rest.is_empty() { then } else { Then::Keep };
-            self.answer(id, &response, len, then);
+            let stream = self.network.link(id).stream.as_ref().map(|stream| stream.manner);
+            let len = match stream {
+                Some(manner) => self.piece(id, manner, rest, then),
+                None => self.response(id, rest, then),
+            };
+            rest = &rest[len.unwrap_or_else(|error| panic!("{error}"))..];
         }
         let link = self.network.link(id);
         if was_full || link.stalled_until > self.now {
             self.trace.count("answers stalled");
-            return self.input(Input::Blocked { connection });
+            return self.blocked(id, connection);
         }
         link.taken = link.written;
         self.taken(id, then, false);
     }
 
-    /// One answer: to the first request that has none.
-    fn answer(&mut self, id: LinkId, response: &Response, len: usize, then: Then) {
+    /// One answer: to the first request that has none. How long it is.
+    fn response(&mut self, id: LinkId, bytes: &[u8], then: Then) -> Result<usize, String> {
+        let (response, len) = Response::read(bytes)?;
+        let then = if len == bytes.len() { then } else { Then::Keep };
         self.written += 1;
         self.trace.line(|| format!("<-   #{id} {response}"));
         let circumstances = self.circumstances();
@@ -211,24 +218,45 @@ impl World {
         let late = Given { at: self.now, turn: self.turn, newest };
         let link = self.network.link(id);
         let asked = link.unanswered.pop_front();
-        let asked = asked.unwrap_or_else(|| panic!("an answer without a request: {response}"));
+        let mut asked = asked.unwrap_or_else(|| panic!("an answer without a request: {response}"));
         assert!(asked.end <= link.told, "{} is not at an end", asked.request);
-        let given = asked.given.unwrap_or(late);
-        assert_eq!(response.closes, link_closes(response, then, link.ended), "{response} {then:?}");
+        let given = *asked.given.get_or_insert(late);
+        let request = Rc::clone(&asked.request);
+        if response.stream.is_some() {
+            // It stays the first one until its stream is over.
+            link.unanswered.push_front(asked);
+            link.write_frames(Vec::new(), len);
+            link.stream = Some(self.checks.begun(&request, given, &response, circumstances));
+            return Ok(len);
+        }
+        assert_eq!(response.closes, link_closes(&response, then, link.ended), "{response} {then:?}");
         link.then = then;
         link.write(response.clone(), len);
         if then != Then::Keep {
             // What is still behind it will not be answered.
             link.unanswered.clear();
         }
-        if asked.request.poll().is_some() && response.status == 200 {
-            self.has_polled(asked.request.person);
+        if request.poll().is_some() && response.status == 200 {
+            self.has_polled(request.person);
         }
-        self.checks.answered(&asked.request, given, response, circumstances);
+        if response.body["released"] == true {
+            self.released.push((request.person, given.turn));
+        }
+        self.checks.answered(&request, given, &response, circumstances);
+        Ok(len)
+    }
+
+    /// The socket has no room, or took a little.
+    fn blocked(&mut self, id: LinkId, connection: ConnectionId) {
+        self.network.link(id).full_since = Some((self.turn, self.now));
+        self.input(Input::Blocked { connection });
     }
 
     /// The socket has taken everything.
     fn taken(&mut self, id: LinkId, then: Then, was_blocked: bool) {
+        if self.network.link(id).full_since.take().is_some() {
+            self.network.link(id).free_since = self.now;
+        }
         match then {
             Then::Keep => {}
             Then::Linger => self.network.link(id).shut = true,
@@ -266,7 +294,11 @@ impl World {
             let is_poll = first.request.poll().is_some();
             let half_closed = is_poll && link.end_told;
             let too_much = is_poll && link.told - first.end > early_max;
-            let why = half_closed || too_much || is_too_late || link.taken < link.written;
+            let is_slow = link.taken < link.written;
+            if is_slow && link.stream.is_some() {
+                self.trace.count("streams cut");
+            }
+            let why = half_closed || too_much || is_too_late || is_slow;
             assert!(why, "#{id} is closed while {} waits", first.request);
         }
         self.let_go(id, connection);

@@ -1,10 +1,15 @@
 //! Compares the server with what it should be, at the end of each turn.
 
+use std::time::Duration;
+
 use lovejoy::connection::State;
 
 use super::World;
 use crate::checks::{Circumstances, GRACE};
 use crate::people::NAMES;
+
+/// How late a deadline may be noticed.
+const TICK: u64 = 50_000;
 
 /// How often an inbox is looked after.
 const INBOX_TIME: u64 = 300_000_000;
@@ -22,6 +27,8 @@ impl World {
             hashing_is_bounded: self.config.hashing_max < 10,
             polled: self.polled,
             may_have_polled: self.may_have_polled,
+            polls: self.polls,
+            polls_max: self.config.polls_per_user_max,
             inbox_is_bounded: self.config.live_events_per_user_max < 10,
         }
     }
@@ -74,6 +81,9 @@ impl World {
             matches!(self.server.next_deadline(), Some(at) if at.0 + self.started_at <= self.now);
         // Where a turn answers some polls only, the others may be in line.
         let in_line = at_once && self.config.polls_per_turn_max < 10;
+        let circumstances = self.circumstances();
+        let released = std::mem::take(&mut self.released);
+        let write_time = time(self.config.write_time_max) + TICK;
         let mut held = 0;
         let mut of_person = [0; NAMES.len()];
         for (id, link) in self.network.accepted() {
@@ -92,6 +102,10 @@ impl World {
                 assert!(is_queued || !may_be_read, "{} is forgotten", first.request);
                 continue;
             };
+            if let Some((_, since)) = link.full_since {
+                let slow = self.now - since;
+                assert!(slow < write_time, "#{id} takes nothing for {slow} us, and is not cut");
+            }
             let Some(poll) = first.request.poll() else {
                 let took = self.turn - given.turn;
                 let may_take = if first.request.is_slow() { 500 } else { 0 };
@@ -100,11 +114,19 @@ impl World {
             };
             held += 1;
             of_person[first.request.person] += 1;
+            let mut released = released.iter().filter(|(of, _)| *of == first.request.person);
+            let is_oldest = released.all(|(_, since)| *since <= given.turn);
+            assert!(is_oldest, "{} is older than one that is released", first.request);
             assert!(!link.end_told, "#{id}: one who has closed their side is not waited for");
             let early = link.told - first.end;
             let early_max = self.config.pipelined_bytes_max;
             assert!(early <= early_max, "#{id}: {early} bytes wait behind a poll");
-            if !in_line {
+            if let Some(stream) = &link.stream {
+                // More of it may be on its way.
+                if !at_once && link.full_since.is_none() {
+                    self.checks.streaming(&first.request, stream, link.free_since, circumstances);
+                }
+            } else if !in_line {
                 self.checks.held(&first.request, poll, given, self.now);
             }
         }
@@ -117,4 +139,8 @@ impl World {
         self.at_once = if at_once { self.at_once + 1 } else { 0 };
         assert!(self.at_once < 500, "the server goes in circles");
     }
+}
+
+fn time(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).expect("a short time")
 }
