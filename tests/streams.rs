@@ -152,6 +152,23 @@ fn a_silent_stream_gives_signs_of_life() {
     assert_eq!(world.chat().held(), 1);
 }
 
+/// A stream that had something to tell at once was one more than its user may have, and stayed.
+#[test]
+fn one_stream_too_many_releases_the_oldest_also_when_there_is_something_to_tell() {
+    let mut world = World::with(|config| config.polls_per_user_max = 1);
+    let (anna, ben, conversation) = world.friends();
+    let cursor = world.cursor(&ben);
+    let first = lines_from_now(&mut world, &ben);
+    world.say(&anna, conversation, "hello");
+    world.turn();
+    let second = stream(&mut world, &ben, "application/x-ndjson", &cursor, "");
+    let answers = world.turn();
+    assert!(answers.iter().any(|a| a.line == second && text(a).contains("hello")), "{answers:?}");
+    let released = only(answers.into_iter().filter(|a| a.line == first).collect(), first);
+    assert!(text(&released).contains("released"), "{released:?}");
+    assert_eq!(world.chat().held(), 1);
+}
+
 #[test]
 fn a_stream_that_has_to_end_says_why() {
     let mut world = World::with(|config| config.polls_per_user_max = 1);

@@ -128,7 +128,10 @@ impl Chat {
             Ok(Some(batch)) if hold.manner == Manner::Keepline => {
                 self.ask_line(now, id, &hold, &batch);
             }
-            Ok(Some(batch)) => self.stream(now, id, &hold, &batch),
+            Ok(Some(batch)) => {
+                self.stream(now, id, &hold, &batch);
+                self.make_room(now, hold.caller.user_id);
+            }
             Ok(None) if hold.wait_ms == 0 && !hold.manner.is_stream() => self.expire(now, id),
             Ok(None) => self.make_room(now, hold.caller.user_id),
             Err(error) => {

@@ -66,7 +66,10 @@ fn pass(world: &mut World, people: &mut People, time: u64) {
 fn all_are_there(world: &mut World, people: &People) {
     for (index, tab) in people.tabs.iter().enumerate() {
         assert!(tab.token.is_some(), "tab {index} is logged in again");
-        assert!(tab.pending.is_empty() && tab.wants_history.is_empty(), "tab {index} is up to date");
+        assert!(
+            tab.pending.is_empty() && tab.wants_history.is_empty(),
+            "tab {index} is up to date"
+        );
     }
     assert_eq!(world.held(), people.tabs.len(), "all wait for what comes");
 }
@@ -146,7 +149,7 @@ fn rest(world: &mut World, people: &mut People) {
 }
 
 fn id_of(world: &World, people: &People, tab: usize) -> i64 {
-    world.checks.ids[&people.tabs[tab].person]
+    world.checks.accounts.of[&people.tabs[tab].person]
 }
 
 /// One who looks on, and is nobody's tab.

@@ -7,25 +7,28 @@
 //! answered with, and which must not be waiting any more. They know nothing of how the server
 //! comes to its answers.
 
+mod accounts;
+mod answers;
 mod log;
 mod members;
 mod polls;
 mod refusals;
+mod relations;
 mod streams;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
 use lovejoy::data::Store;
-use lovejoy::entity::UserId;
 use serde_json::Value;
 
 use crate::network::Given;
 use crate::people::NAMES;
 use crate::trace::Trace;
-use crate::wire::{Request, Response, What};
-use log::{Entry, Log};
+use crate::wire::{Poll, Request, Response, What};
+use accounts::Accounts;
+use log::Log;
 use members::Members;
+use relations::Relations;
 pub use streams::Stream;
 
 /// What is known of the truth.
@@ -38,29 +41,18 @@ pub struct Checks {
     pub newest_before: i64,
     /// Who is in which conversation.
     pub members: Members,
-    /// The users' ids, as far as they have been told to anybody.
-    pub ids: BTreeMap<usize, i64>,
-    /// Who has ever been whose friend.
-    friends_ever: BTreeSet<(i64, i64)>,
-    /// And who is now, and was at the beginning of the turn.
-    friends: BTreeSet<(i64, i64)>,
-    friends_before: BTreeSet<(i64, i64)>,
-    /// Who wants in this turn to be whose friend, and who no longer.
-    befriending: BTreeSet<(i64, i64)>,
-    parting: BTreeSet<(i64, i64)>,
-    /// Who may have been friends for a moment between two commits, and who may not have been.
-    friends_briefly: BTreeSet<(i64, i64)>,
-    parted: BTreeSet<(i64, i64)>,
+    pub accounts: Accounts,
+    pub relations: Relations,
+    /// Up to which number each user has said that everything has arrived.
+    arrived: BTreeMap<i64, i64>,
+    /// When each was last typing in each conversation.
+    typed: BTreeMap<(i64, i64), u64>,
     /// For each cursor that was handed out, what it stands for.
     places: BTreeMap<String, Place>,
     /// What has become of what was said, by its text, which is said once.
     sayings: BTreeMap<String, Saying>,
     /// The one message for each nonce of a sender.
     nonces: BTreeMap<(i64, String), i64>,
-    /// Since which turn a session is being ended, and has been.
-    ending: BTreeMap<Rc<str>, u64>,
-    ended: BTreeMap<Rc<str>, u64>,
-    friends_changed: bool,
 }
 
 /// How often something was said, and with what success.
@@ -114,8 +106,18 @@ pub struct Circumstances {
 /// For how long somebody is there after their last poll.
 pub const GRACE: u64 = 10_000_000;
 
+/// For how long it is news that somebody is typing.
+const TYPING: u64 = 5_000_000;
+
 /// For how long the events of one who is away are remembered at least.
 const KEPT: u64 = 300_000_000;
+
+impl Circumstances {
+    /// Whether a user has more polls than they may have.
+    fn may_be_released(&self, request: &Request) -> bool {
+        self.polls[request.person] > self.polls_max
+    }
+}
 
 impl Checks {
     /// Nothing has happened yet.
@@ -125,75 +127,77 @@ impl Checks {
             log: Log::default(),
             newest_before: 0,
             members: Members::default(),
-            ids: BTreeMap::new(),
-            friends_ever: BTreeSet::new(),
-            friends: BTreeSet::new(),
-            friends_before: BTreeSet::new(),
-            befriending: BTreeSet::new(),
-            parting: BTreeSet::new(),
-            friends_briefly: BTreeSet::new(),
-            parted: BTreeSet::new(),
+            accounts: Accounts::default(),
+            relations: Relations::default(),
+            arrived: BTreeMap::new(),
+            typed: BTreeMap::new(),
             places: BTreeMap::new(),
             sayings: BTreeMap::new(),
             nonces: BTreeMap::new(),
-            ending: BTreeMap::new(),
-            ended: BTreeMap::new(),
-            friends_changed: false,
         }
     }
 
-    /// A request may be read in this turn, and was not there before if it is new.
-    pub fn given(&mut self, request: &Request, turn: u64, is_new: bool) {
+    /// A request may be read, or what it began may end, in this turn; it was not there before if it
+    /// is new.
+    pub fn given(&mut self, request: &Request, now: u64, is_new: bool) {
+        if request.token.is_empty() {
+            return;
+        }
+        let me = self.user(request);
         match &request.what {
             What::Send { body, .. } => {
                 self.sayings.entry(body.clone()).or_default().given += usize::from(is_new);
             }
-            What::LogOut if is_new => {
-                self.ending.entry(Rc::clone(&request.token)).or_insert(turn);
-            }
-            What::Accept { user } => self.friendship_given(request, Some(*user), false),
+            What::LogOut => self.accounts.leaving(&request.token),
+            What::ChangePassword { new, .. } => self.accounts.thought_of(me, new),
+            What::DeleteAccount { .. } => self.deleting(me),
             What::AskFriend { name } => {
                 let other = NAMES.iter().position(|known| known == name).expect("a person");
-                let other = self.ids.get(&other).copied();
-                self.friendship_given(request, other, false);
+                let other = self.accounts.of.get(&other).copied();
+                self.relations.changing(me, other);
             }
-            What::Unfriend { user } => self.friendship_given(request, Some(*user), true),
+            What::Accept { user }
+            | What::Unfriend { user }
+            | What::Block { user }
+            | What::Unblock { user } => self.relations.changing(me, Some(*user)),
             What::AddMember { group, .. } | What::RemoveMember { group, .. } => {
                 self.members.changing(*group);
             }
             What::Delete { message } => self.log.changing(*message, ""),
             What::Edit { message, body } => self.log.changing(*message, body),
+            What::Type { conversation } => drop(self.typed.insert((*conversation, me), now)),
+            What::Acknowledge { cursor } | What::Poll(Poll { cursor: Some(cursor), .. }) => {
+                self.sent_back(me, cursor);
+            }
             _ => {}
         }
     }
 
-    fn friendship_given(&mut self, request: &Request, other: Option<i64>, parts: bool) {
-        self.friends_changed = true;
-        let me = self.ids.get(&request.person).copied();
-        if let (Some(me), Some(other)) = (me, other) {
-            let pairs = if parts { &mut self.parting } else { &mut self.befriending };
-            pairs.extend([(me, other), (other, me)]);
+    fn deleting(&mut self, user: i64) {
+        self.accounts.changing(user);
+        for conversation in self.members.conversations_of(user).collect::<Vec<_>>() {
+            self.members.changing(conversation);
+        }
+        for other in self.accounts.users() {
+            self.relations.changing(user, Some(other));
+        }
+    }
+
+    /// What came before a cursor that a client sends back has reached it.
+    fn sent_back(&mut self, user: i64, cursor: &str) {
+        let place = self.places[cursor];
+        if place.user == user {
+            let arrived = self.arrived.entry(user).or_default();
+            *arrived = place.number.max(*arrived);
         }
     }
 
     /// Looks at what the turn has committed.
-    pub fn look_into(&mut self, store: &mut Store) {
+    pub fn look_into(&mut self, store: &mut Store, turn: u64) {
         assert!(!store.is_writing(), "a turn ends with its transaction");
         self.members.look_into(store);
-        self.friends_before.clone_from(&self.friends);
-        self.parted = std::mem::take(&mut self.parting);
-        self.friends_briefly = std::mem::take(&mut self.befriending);
-        self.friends_briefly.retain(|pair| self.parted.contains(pair));
-        self.friends_ever.extend(&self.friends_briefly);
-        if std::mem::take(&mut self.friends_changed) {
-            self.friends.clear();
-            for &user in self.ids.values() {
-                for friend in store.friend_ids(UserId(user)).expect("readable") {
-                    self.friends.insert((user, friend.0));
-                }
-            }
-            self.friends_ever.extend(&self.friends);
-        }
+        self.accounts.look_into(store, turn);
+        self.relations.look_into(store, self.accounts.users());
         let Self { log, members, sayings, nonces, .. } = self;
         log.look_into(store, members, |entry| {
             if let Some(nonce) = entry.nonce.clone() {
@@ -232,7 +236,7 @@ impl Checks {
             saying.not_written += 1;
             saying.check(body);
         }
-        if let Some(&turn) = self.ended.get(&request.token)
+        if let Some(turn) = self.accounts.ended(&request.token)
             && turn < given.turn
         {
             // A refusal, too, may hang on what the turn has written.
@@ -241,178 +245,27 @@ impl Checks {
             assert!(refused, "a session that has ended is not served: {request} got {response}");
             return;
         }
+        self.accounts.check_names(&response.body, c.turn);
         match response.status {
             200 | 201 | 204 => self.fulfilled(request, given, response, c),
+            401 if request.is_login() => self.not_let_in(request, given, response),
             401 => {
                 self.trace.count(if request.poll().is_some() { "polls logged out" } else { "401" });
                 assert_eq!(response.code(), "unauthorized", "to {request}");
-                assert!(self.ending.contains_key(&request.token), "{request}: nobody logged out");
+                let has_ended = self.accounts.ended(&request.token).is_some();
+                assert!(has_ended, "{request}: the session goes on");
+            }
+            400 => {
+                let What::Acknowledge { cursor } = &request.what else {
+                    panic!("{request} is good")
+                };
+                let is_ones_own = self.places[&**cursor].user == self.user(request);
+                assert!(!is_ones_own && response.code() == "bad_cursor", "{request}: {response}");
             }
             503 => self.failed(request, response, c),
-            403 | 404 | 409 => self.refused(request, response),
+            403 | 404 | 409 => self.refused(request, given, response),
             _ => panic!("{request} must not be answered with {response}"),
         }
-    }
-
-    fn fulfilled(
-        &mut self,
-        request: &Request,
-        given: Given,
-        response: &Response,
-        c: Circumstances,
-    ) {
-        let body = &response.body;
-        match &request.what {
-            What::LogOut => {
-                assert_eq!(response.status, 204);
-                self.ended.entry(Rc::clone(&request.token)).or_insert(c.turn);
-            }
-            What::Register { .. } | What::LogIn { .. } => {
-                assert_eq!(response.status, 201, "to {request}");
-                let id = body["user"]["id"].as_i64().expect("an id");
-                let known = *self.ids.entry(request.person).or_insert(id);
-                assert_eq!(known, id, "an account has one id");
-            }
-            What::Me => assert_eq!(body["user"]["id"], self.user(request), "to {request}"),
-            What::State => self.state_answered(self.user(request), body, c),
-            What::History { conversation } => {
-                self.history_answered(self.user(request), *conversation, body);
-            }
-            What::Send { .. } => self.send_answered(request, given, response),
-            What::Poll(poll) => self.answered_poll(request, poll, given, response, c),
-            What::Accept { user } => assert_eq!(body["friend"]["user"]["id"], *user),
-            What::AskFriend { name } => assert_eq!(body["friend"]["user"]["name"], *name),
-            What::Read { conversation, .. } => {
-                assert!(self.members.may_be_member(*conversation, self.user(request)), "{request}");
-                assert_eq!(response.status, 204);
-            }
-            What::Unfriend { .. } => assert_eq!(response.status, 204),
-            What::CreateGroup { .. } | What::AddMember { .. } | What::Rename { .. } => {
-                self.trace.count("groups changed");
-                self.check_conversation(self.user(request), &body["conversation"]);
-                self.managed(request);
-            }
-            What::RemoveMember { .. } => {
-                self.trace.count("members removed");
-                assert_eq!(response.status, 204);
-                self.managed(request);
-            }
-            What::Delete { .. } | What::Edit { .. } => self.change_answered(request, response),
-        }
-    }
-
-    /// Groups are managed by those who may, and friends alone are taken in.
-    fn managed(&self, request: &Request) {
-        let me = self.user(request);
-        let (group, taken_in): (_, &[i64]) = match &request.what {
-            What::RemoveMember { user, .. } if *user == me => return,
-            What::RemoveMember { group, .. } | What::Rename { group, .. } => (*group, &[]),
-            What::AddMember { group, user } => (*group, std::slice::from_ref(user)),
-            What::CreateGroup { members, .. } => (0, members),
-            _ => unreachable!("it manages nothing"),
-        };
-        assert!(
-            group == 0 || self.members.may_be_owner(group, me),
-            "only owners manage: {request}"
-        );
-        let are_friends = taken_in.iter().all(|&other| self.may_be_friends(me, other));
-        assert!(are_friends, "only friends are taken in: {request}");
-    }
-
-    fn change_answered(&self, request: &Request, response: &Response) {
-        self.trace.count("messages changed");
-        let (id, body) = match &request.what {
-            What::Edit { message, body } => (*message, body.as_str()),
-            What::Delete { message } => (*message, ""),
-            _ => unreachable!("it changes nothing"),
-        };
-        let entry = self.check_message(self.user(request), &response.body["message"]);
-        assert_eq!((response.status, entry.id), (200, id));
-        assert_eq!(entry.sender, self.user(request), "one changes one's own messages: {request}");
-        assert_eq!(response.body["message"]["body"], body, "to {request}");
-    }
-
-    fn state_answered(&mut self, user: i64, body: &Value, c: Circumstances) {
-        assert_eq!(body["user"]["id"], user, "a state is the caller's own");
-        for conversation in body["conversations"].as_array().expect("conversations") {
-            self.check_conversation(user, conversation);
-        }
-        // The snapshot may know of messages of its own turn; its cursor lies before all of them.
-        self.hand_out(body, user, self.newest_before, c);
-    }
-
-    fn history_answered(&self, user: i64, conversation: i64, body: &Value) {
-        let messages = body["messages"].as_array().expect("messages");
-        assert!(self.members.may_be_member(conversation, user), "of {conversation} to {user}");
-        let got: Vec<_> =
-            messages.iter().map(|message| self.check_message(user, message).id).collect();
-        if self.members.is_unsettled() {
-            return;
-        }
-        let of_this = self.log.entries.iter().filter(|entry| entry.conversation == conversation);
-        let all: Vec<_> = of_this.filter(|entry| self.members.shows(entry, user)).collect();
-        let before = all.iter().filter(|entry| entry.id <= self.newest_before).count();
-        let newest = got.last().copied().unwrap_or(0);
-        let end = all.iter().filter(|entry| entry.id <= newest).count();
-        assert!(end >= before, "a history knows all that was committed before it was asked for");
-        let start = end.saturating_sub(200);
-        let ids: Vec<_> = all[start..end].iter().map(|entry| entry.id).collect();
-        assert_eq!(got, ids, "a history is what was committed, in order");
-        assert_eq!(body["more"], start > 0);
-    }
-
-    fn send_answered(&self, request: &Request, given: Given, response: &Response) {
-        let What::Send { conversation, body, nonce } = &request.what else { unreachable!() };
-        let message = &response.body["message"];
-        let me = self.user(request);
-        let entry = self.log.entry(message["id"].as_i64().expect("an id"));
-        assert_eq!((entry.sender, entry.conversation, &entry.nonce), (me, *conversation, nonce));
-        if response.status == 201 {
-            self.trace.count("messages written");
-            self.check_message(me, message);
-            assert_eq!(message["body"], *body, "to {request}");
-            assert!(entry.id > given.newest, "a message that is written now is new");
-            let mut others = self.members.of(*conversation);
-            let is_open = !self.members.is_direct(*conversation)
-                || others.all(|other| self.may_be_friends(me, other));
-            assert!(is_open, "only friends may write to each other: {entry:?}");
-        } else {
-            // Also to one who has left since.
-            self.trace.count("messages sent again");
-            self.check_copy(me, message);
-            assert!(nonce.is_some(), "only a nonce tells that something was said before");
-            assert!(entry.has_changed() || entry.body == *body, "another body: {request}");
-        }
-    }
-
-    fn check_conversation(&self, user: i64, conversation: &Value) {
-        let id = conversation["id"].as_i64().expect("an id");
-        let is_member = self.members.may_be_member(id, user);
-        assert!(is_member, "user {user} sees no conversation of others: {conversation}");
-        if !conversation["last_message"].is_null() {
-            self.check_message(user, &conversation["last_message"]);
-        }
-    }
-
-    /// A message that leaves the server is meant for its reader.
-    fn check_message(&self, reader: i64, message: &Value) -> &Entry {
-        let entry = self.check_copy(reader, message);
-        let reads = self.members.may_show(entry, reader);
-        assert!(reads, "nobody sees a message of others: {entry:?} to {reader}");
-        entry
-    }
-
-    /// And it is committed, and unaltered.
-    fn check_copy(&self, reader: i64, message: &Value) -> &Entry {
-        let entry = self.log.entry(message["id"].as_i64().expect("an id"));
-        let body = message["body"].as_str().expect("a body");
-        assert!(self.log.may_be(entry, body), "{message} is {entry:?}");
-        assert_eq!(message["conversation_id"], entry.conversation);
-        assert_eq!(message["sender_id"], entry.sender);
-        assert_eq!(message["sent_at"], entry.sent_at);
-        let nonce = if reader == entry.sender { entry.nonce.as_deref() } else { None };
-        assert_eq!(message["nonce"].as_str(), nonce, "a nonce is between sender and server");
-        entry
     }
 
     fn hand_out(&mut self, body: &Value, user: i64, number: i64, c: Circumstances) {
@@ -429,12 +282,13 @@ impl Checks {
     }
 
     fn user(&self, request: &Request) -> i64 {
-        self.ids[&request.person]
+        self.accounts.user(&request.token)
     }
 
     /// In the end: the store holds what the log says, and nothing else.
     pub fn at_the_end(&self, store: &Store) {
         self.log.compare(store, &self.members);
+        self.accounts.compare(store);
     }
 }
 

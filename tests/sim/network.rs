@@ -227,13 +227,16 @@ impl Network {
                 let (_, what) = link.arriving.pop_front().expect("there is one");
                 let request = link.waits_for.front().expect("an answer has a request");
                 let request = Rc::clone(request);
-                seen.push((id, match what {
-                    Arriving::Frame(frame) => Seen::Frame(request, frame),
-                    Arriving::Answer(response) => {
-                        link.waits_for.pop_front();
-                        Seen::Answer(request, response)
-                    }
-                }));
+                seen.push((
+                    id,
+                    match what {
+                        Arriving::Frame(frame) => Seen::Frame(request, frame),
+                        Arriving::Answer(response) => {
+                            link.waits_for.pop_front();
+                            Seen::Answer(request, response)
+                        }
+                    },
+                ));
             }
             if is_awake && link.shut && link.read == link.taken {
                 link.open = false;

@@ -4,6 +4,9 @@
 //! what its view offers: it accepts who asked, and writes to who is a friend. In the calm it only
 //! does what keeps it up to date.
 
+mod doings;
+mod keys;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -14,14 +17,16 @@ use crate::tab::{Sent, Tab};
 use crate::trace::Trace;
 use crate::wire::{Manner, Poll, Request, What};
 
+use keys::Keys;
+
 pub const NAMES: [&str; 4] = ["anna", "ben", "漠然", "dora"];
 
 /// All users with all their tabs.
 #[derive(Debug)]
 pub struct People {
     pub tabs: Vec<Tab>,
-    /// Who has an account already, as far as they know.
-    registered: BTreeSet<usize>,
+    /// By what each person logs in.
+    keys: Vec<Keys>,
     random: Random,
     plan: Plan,
     trace: Trace,
@@ -41,7 +46,7 @@ impl People {
         let tabs = (0..plan.people * plan.tabs_each).map(|tab| Tab::new(tab % plan.people));
         Self {
             tabs: tabs.collect(),
-            registered: BTreeSet::new(),
+            keys: (0..plan.people).map(|_| Keys::new()).collect(),
             random,
             trace,
             calm: false,
@@ -56,16 +61,15 @@ impl People {
     pub fn see(&mut self, link: LinkId, seen: Seen, now: u64) {
         match seen {
             Seen::Answer(request, response) => {
-                if let What::Register { .. } = request.what
-                    && (response.status == 201 || response.code() == "name_taken")
-                {
-                    self.registered.insert(request.person);
-                }
-                self.tabs[request.tab].answered(link, &request, response, now);
+                self.keys[request.person].answered(&request.what, &response);
+                self.tabs[request.tab].answered(link, &request, &response, now);
             }
-            Seen::Frame(request, frame) => self.tabs[request.tab].streamed(link, frame, now),
+            Seen::Frame(request, frame) => {
+                self.tabs[request.tab].streamed(link, &request, frame, now);
+            }
             Seen::Lost(request) => {
                 self.trace.line(|| format!("     {} lost: {request}", self.name(request.tab)));
+                self.keys[request.person].lost(&request.what);
                 self.tabs[request.tab].lost(link, &request, now);
             }
         }
@@ -133,11 +137,8 @@ impl People {
         let me = &self.tabs[tab];
         let is_first = me.cursor.is_none();
         if me.command.is_none() && me.pause_until <= now {
-            let name = NAMES[me.person];
-            let is_known = self.registered.contains(&me.person);
             let what = match &me.token {
-                None if is_known => Some(What::LogIn { name }),
-                None => Some(What::Register { name }),
+                None => Some(self.keys[me.person].log_in(NAMES[me.person])),
                 Some(_) if !me.pending.is_empty() => Some(What::State),
                 Some(_) if is_first && me.poll.is_none() && self.random.chance(900) => {
                     Some(What::State)
@@ -189,152 +190,6 @@ impl People {
         }
         let began_behind = me.old_cursor.clone().filter(|_| manner == Manner::EventStream);
         Poll { cursor, wait: None, manner, began_behind, is_probe: false }
-    }
-
-    fn do_something(&mut self, tab: usize, network: &mut Network, now: u64) {
-        if self.tabs[tab].command.is_some() {
-            return;
-        }
-        let open = self.tabs[tab].view.open_conversations();
-        let repeats = self.random.chance(self.plan.repeat);
-        let what = match self.random.below(100) {
-            _ if repeats && !self.said.is_empty() => self.repetition(tab),
-            0..46 if !open.is_empty() => {
-                let conversation = self.random.pick(&open);
-                Some(self.saying(conversation))
-            }
-            0..60 => self.friendship(tab),
-            60..68 => self.grouping(tab),
-            68..74 => self.changing(tab),
-            74..86 if !open.is_empty() => self.reading(tab),
-            86..88 => {
-                self.tabs[tab].view.friends.keys().next_back().map(|&user| What::Unfriend { user })
-            }
-            88..90 => {
-                self.reload(tab, network);
-                None
-            }
-            90..93 => Some(What::Me),
-            93..96 => self.tabs[tab].unsure.pop(),
-            _ => self.tabs[tab].old_cursor.clone().map(|cursor| {
-                What::Poll(Poll::probe(cursor, 0))
-            }),
-        };
-        if let Some(what) = what {
-            self.command(tab, network, what, now);
-        }
-        if self.random.chance(self.plan.log_out) {
-            self.stray(tab, network, What::LogOut);
-        }
-    }
-
-    /// Something new.
-    fn saying(&mut self, conversation: i64) -> What {
-        self.sayings += 1;
-        let number = self.sayings;
-        let padding = match self.random.below(20) {
-            0 => 4000,
-            1..4 => 700,
-            _ => 0,
-        };
-        let body = format!("saying {number}{}", ".".repeat(padding));
-        let nonce = self.random.chance(700).then(|| format!("n{number}"));
-        let what = What::Send { conversation, body, nonce };
-        self.said.push(what.clone());
-        what
-    }
-
-    /// Something that was said before, or something else under its nonce.
-    fn repetition(&mut self, tab: usize) -> Option<What> {
-        let said = self.said[self.random.index(self.said.len())].clone();
-        let What::Send { conversation, body, nonce } = said else { return None };
-        nonce.as_ref()?;
-        // To others it is not known.
-        if !self.tabs[tab].view.conversations().any(|known| known == conversation) {
-            return None;
-        }
-        self.sayings += 1;
-        let other = format!("saying {} under an old nonce", self.sayings);
-        let body = if self.random.chance(700) { body } else { other };
-        Some(What::Send { conversation, body, nonce })
-    }
-
-    fn friendship(&mut self, tab: usize) -> Option<What> {
-        let tab = &self.tabs[tab];
-        let asked = tab.view.friends.iter().find(|(_, friend)| friend.state == "incoming");
-        if let Some((&user, _)) = asked
-            && self.random.chance(800)
-        {
-            return Some(What::Accept { user });
-        }
-        let other = self.random.index(self.persons);
-        (other != tab.person).then_some(What::AskFriend { name: NAMES[other] })
-    }
-
-    /// Begins a group, or changes one; now and then in a way that is not allowed.
-    fn grouping(&mut self, tab: usize) -> Option<What> {
-        let view = &self.tabs[tab].view;
-        let anybody: Vec<i64> = view.friends.keys().copied().chain([view.me]).collect();
-        let groups: Vec<i64> = view.groups().collect();
-        let user = self.random.pick(&anybody);
-        let title = format!("group {}", self.random.below(1000));
-        if groups.is_empty() || (groups.len() < 3 && self.random.chance(100)) {
-            let mut members = vec![user];
-            members.extend(anybody.iter().filter(|_| self.random.chance(400)));
-            return Some(What::CreateGroup { title, members });
-        }
-        let group = self.random.pick(&groups);
-        let known = &self.tabs[tab].view.conversations[&group];
-        let is_mine = known.owner == Some(self.tabs[tab].view.me);
-        let members: Vec<i64> = known.marks.keys().copied().collect();
-        let strangers: Vec<i64> =
-            anybody.iter().copied().filter(|user| !members.contains(user)).collect();
-        match self.random.below(10) {
-            0..4 if is_mine || self.random.chance(200) => {
-                let user = if strangers.is_empty() { user } else { self.random.pick(&strangers) };
-                Some(What::AddMember { group, user })
-            }
-            4..6 if is_mine || self.random.chance(200) => {
-                Some(What::RemoveMember { group, user: self.random.pick(&members) })
-            }
-            6 => Some(What::RemoveMember { group, user: self.tabs[tab].view.me }),
-            7..9 => Some(What::Rename { group, title }),
-            _ => None,
-        }
-    }
-
-    /// Edits or deletes something that one has said.
-    fn changing(&mut self, tab: usize) -> Option<What> {
-        let view = &self.tabs[tab].view;
-        // In a group not everybody has seen what is old.
-        let groups: Vec<i64> = view.groups().filter(|_| self.random.chance(500)).collect();
-        let (mut own, mut in_groups) = (Vec::new(), Vec::new());
-        for (conversation, shown) in &self.tabs[tab].transcript {
-            let own_here = shown.iter().filter(|(_, shown)| shown.sender == view.me);
-            let list = if groups.contains(conversation) { &mut in_groups } else { &mut own };
-            list.extend(own_here.map(|(&id, _)| id));
-        }
-        let message = match (in_groups.first(), own.is_empty()) {
-            (Some(&oldest), _) => oldest,
-            (None, true) => return None,
-            (None, false) => self.random.pick(&own),
-        };
-        if self.random.chance(300) {
-            return Some(What::Delete { message });
-        }
-        self.sayings += 1;
-        let body = format!("change {} of {message}", self.sayings);
-        Some(What::Edit { message, body })
-    }
-
-    fn reading(&mut self, tab: usize) -> Option<What> {
-        let transcript = &self.tabs[tab].transcript;
-        let all: Vec<_> = transcript.iter().flat_map(|(c, m)| m.keys().map(|m| (*c, *m))).collect();
-        if all.is_empty() {
-            return None;
-        }
-        let (conversation, message) = self.random.pick(&all);
-        Some(What::Read { conversation, message })
     }
 
     fn reload(&mut self, tab: usize, network: &mut Network) {
@@ -448,13 +303,14 @@ impl People {
         link: Option<LinkId>,
         what: What,
     ) -> Option<LinkId> {
-        let is_free = matches!(what, What::Register { .. } | What::LogIn { .. });
-        let token = match &self.tabs[tab].token {
-            Some(token) if !is_free => Rc::clone(token),
-            _ => Rc::from(""),
-        };
         let link = link.or_else(|| network.connect(tab))?;
-        let request = Request { tab, person: self.tabs[tab].person, token, what };
+        let person = self.tabs[tab].person;
+        let mut request = Request { tab, person, token: Rc::from(""), what };
+        if let Some(token) = &self.tabs[tab].token
+            && !request.is_login()
+        {
+            request.token = Rc::clone(token);
+        }
         self.trace.line(|| format!("     {} asks on #{link}: {request}", self.name(tab)));
         network.ask(link, request);
         Some(link)

@@ -39,6 +39,14 @@ pub struct Plan {
     pub repeat: u64,
     /// A tab logs out.
     pub log_out: u64,
+    /// A tab blocks somebody, or no longer.
+    pub block: u64,
+    /// Somebody changes their password.
+    pub change_password: u64,
+    /// Somebody deletes their account.
+    pub delete_account: u64,
+    /// A tab says how far it has got, or says the cursor of another.
+    pub acknowledge: u64,
     /// The process is killed.
     pub crash: u64,
     /// The process is told to stop.
@@ -61,6 +69,8 @@ impl Plan {
         let (crash, drain, full) = (sometimes(8), sometimes(12), sometimes(12));
         let (set_clock, oversleep) = (sometimes(10), sometimes(50));
         let stream = sometimes(500);
+        let (block, change_password) = (sometimes(40), sometimes(25));
+        let (delete_account, acknowledge) = (sometimes(10), sometimes(60));
         Self {
             people: random.index(3) + 2,
             tabs_each: random.index(2) + 1,
@@ -73,6 +83,10 @@ impl Plan {
             half_close,
             pipeline,
             stream,
+            block,
+            change_password,
+            delete_account,
+            acknowledge,
             sleep,
             repeat,
             log_out,

@@ -20,7 +20,8 @@ pub struct Tab {
     pub person: usize,
     /// Asleep until then: it neither asks nor reads nor reacts.
     pub asleep_until: u64,
-    /// Its login.
+    /// Its login, and whose it is.
+    user: Option<i64>,
     pub token: Option<Rc<str>>,
     /// The place in the events that it knows everything up to.
     pub cursor: Option<Rc<str>>,
@@ -96,22 +97,26 @@ impl Tab {
     }
 
     /// An answer was read to its end.
-    pub fn answered(&mut self, link: LinkId, request: &Request, response: Response, now: u64) {
+    pub fn answered(&mut self, link: LinkId, request: &Request, response: &Response, now: u64) {
+        if !request.is_login() && self.token.as_ref() != Some(&request.token) {
+            // The tab may be another user's by now.
+            return self.lost(link, request, now);
+        }
         let was_command = take(&mut self.command, link);
         let was_poll = take(&mut self.poll, link);
         if was_command && !matches!(request.what, What::History { .. }) {
             self.left.clear();
         }
-        if response.status == 401 && self.token.as_ref() == Some(&request.token) {
+        if response.status == 401 && !request.is_login() {
             return self.log_out(now);
         }
         match &request.what {
             What::Register { .. } | What::LogIn { .. } => match response.status {
-                201 => self.token = response.body["token"].as_str().map(Rc::from),
+                201 => self.logged_in(&response.body),
                 _ => self.pause_until = now + AGAIN_AFTER,
             },
             What::LogOut if response.status == 204 => self.log_out(now),
-            What::State if was_command => self.state_came(&response, now),
+            What::State if was_command => self.state_came(response, now),
             What::History { conversation } if was_command => match response.status {
                 200 => self.history_came(*conversation, &response.body),
                 404 => drop(self.wants_history.remove(conversation)),
@@ -122,7 +127,7 @@ impl Tab {
                 self.pause_until = now + if was_released { RELEASED } else { AGAIN_AFTER };
             }
             What::Poll(poll) if was_poll && !poll.is_probe => {
-                self.events_came(&response, poll.cursor.is_none(), now);
+                self.events_came(response, poll.cursor.is_none(), now);
             }
             What::Send { .. } if response.status == 503 => self.unsure.push(request.what.clone()),
             What::Send { nonce, .. } => self
@@ -133,8 +138,10 @@ impl Tab {
     }
 
     /// More of a stream has come.
-    pub fn streamed(&mut self, link: LinkId, frame: Frame, now: u64) {
-        let Some(poll) = self.poll.as_mut().filter(|poll| poll.link == link) else { return };
+    pub fn streamed(&mut self, link: LinkId, request: &Request, frame: Frame, now: u64) {
+        let is_asked = self.token.as_ref() == Some(&request.token);
+        let poll = self.poll.as_mut().filter(|poll| is_asked && poll.link == link);
+        let Some(poll) = poll else { return };
         poll.give_up_at = now + SILENCE;
         let Frame::Event { event, cursor: Some(cursor) } = frame else { return };
         let waits = !self.pending.is_empty() || event["type"] == "reset";
@@ -166,6 +173,18 @@ impl Tab {
     pub fn forget(&mut self) {
         self.cursor = None;
         self.pending.clear();
+    }
+
+    fn logged_in(&mut self, body: &Value) {
+        self.token = body["token"].as_str().map(Rc::from);
+        // It may be the second account of the name: to that, nothing of the first means anything.
+        let user = body["user"]["id"].as_i64();
+        if self.user.is_some_and(|before| Some(before) != user) {
+            let (poll, command) = (self.poll, self.command);
+            let token = self.token.take();
+            *self = Self { token, poll, command, ..Self::new(self.person) };
+        }
+        self.user = user;
     }
 
     fn log_out(&mut self, now: u64) {

@@ -19,14 +19,26 @@ pub struct Conversation {
     pub is_group: bool,
     pub title: String,
     pub owner: Option<i64>,
-    /// How far each member has read.
-    pub marks: BTreeMap<i64, i64>,
+    pub members: BTreeMap<i64, Member>,
     pub former: BTreeSet<i64>,
+}
+
+/// One who takes part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Of oneself, neither a new name is told nor what has been delivered: both are empty.
+    pub name: String,
+    /// How far they have read.
+    pub read: i64,
+    /// And how far everything has reached them.
+    pub delivered: i64,
 }
 
 /// One line of the list of friends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Friend {
+    /// Of those who are no friends, a new one is not told.
+    pub name: String,
     pub state: String,
     pub online: bool,
     pub conversation: Option<i64>,
@@ -83,16 +95,18 @@ impl View {
             "conversation_removed" => {
                 self.conversations.remove(&id(&event["conversation_id"]));
             }
-            "read" => {
+            "user_updated" => self.set_name(&event["user"]),
+            kind @ ("read" | "delivered") => {
                 let (conversation, user) = (id(&event["conversation_id"]), id(&event["user_id"]));
-                self.mark(conversation, user, id(&event["message_id"]));
+                let message = id(&event["message_id"]);
+                self.mark(conversation, user, message, kind == "read");
             }
             "message" => {
                 // One has read what one says.
                 let message = &event["message"];
                 let (conversation, user) =
                     (id(&message["conversation_id"]), id(&message["sender_id"]));
-                self.mark(conversation, user, id(&message["id"]));
+                self.mark(conversation, user, id(&message["id"]), true);
             }
             _ => {}
         }
@@ -116,8 +130,10 @@ impl View {
 
     fn set_friend(&mut self, friend: &Value) {
         let user = &friend["user"];
+        let state = friend["state"].as_str().expect("a state").to_owned();
         let shown = Friend {
-            state: friend["state"].as_str().expect("a state").to_owned(),
+            name: if state == "friends" { name(user) } else { String::new() },
+            state,
             online: user["online"] == true,
             conversation: friend["conversation_id"].as_i64(),
         };
@@ -131,26 +147,56 @@ impl View {
             is_group: conversation["kind"] == "group",
             title: conversation["title"].as_str().unwrap_or("").to_owned(),
             owner: owner.map(|owner| id(&owner["user"]["id"])),
-            marks: BTreeMap::new(),
+            members: BTreeMap::new(),
             former: list("former_members").map(|user| id(&user["id"])).collect(),
         };
         let key = id(&conversation["id"]);
         let before = self.conversations.insert(key, shown).unwrap_or_default();
         for member in list("members") {
             let user = id(&member["user"]["id"]);
-            let mark = before.marks.get(&user).copied().unwrap_or(0);
-            let mark = mark.max(id(&member["last_read_id"]));
-            self.conversations.get_mut(&key).expect("it is there").marks.insert(user, mark);
+            let before = before.members.get(&user).cloned().unwrap_or_default();
+            let mut shown = Member {
+                name: name(&member["user"]),
+                read: before.read.max(id(&member["last_read_id"])),
+                delivered: before.delivered.max(id(&member["last_delivered_id"])),
+            };
+            if user == self.me {
+                shown = Member { read: shown.read, ..Member::default() };
+            }
+            self.conversations.get_mut(&key).expect("it is there").members.insert(user, shown);
         }
     }
 
     /// Of those who are there no more, nothing is shown.
-    fn mark(&mut self, conversation: i64, user: i64, message: i64) {
+    fn mark(&mut self, conversation: i64, user: i64, message: i64, is_read: bool) {
         let conversation = self.conversations.get_mut(&conversation);
-        if let Some(mark) = conversation.and_then(|known| known.marks.get_mut(&user)) {
-            *mark = message.max(*mark);
+        let Some(member) = conversation.and_then(|known| known.members.get_mut(&user)) else {
+            return;
+        };
+        if is_read {
+            member.read = member.read.max(message);
+        }
+        // What one has read one has.
+        if user != self.me {
+            member.delivered = member.delivered.max(message);
         }
     }
+
+    fn set_name(&mut self, user: &Value) {
+        let key = id(&user["id"]);
+        let conversations = self.conversations.values_mut();
+        for member in conversations.filter_map(|known| known.members.get_mut(&key)) {
+            member.name = name(user);
+        }
+        let friend = self.friends.get_mut(&key).filter(|friend| friend.state == "friends");
+        if let Some(friend) = friend {
+            friend.name = name(user);
+        }
+    }
+}
+
+fn name(user: &Value) -> String {
+    user["display_name"].as_str().expect("a name").to_owned()
 }
 
 /// A whole number that must be there.

@@ -48,7 +48,7 @@ impl Members {
         }
     }
 
-    /// Whether there is anybody.
+    /// Whether there is such a conversation.
     fn load(&mut self, store: &Store, conversation: i64) -> bool {
         let seats = store.seats(ConversationId(conversation)).expect("readable");
         let owners = seats.iter().filter(|seat| seat.role == Role::Owner);
@@ -65,7 +65,7 @@ impl Members {
         for seat in &seats {
             self.now.insert((conversation, seat.user_id.0), seat.after_id.0);
         }
-        !seats.is_empty()
+        kind.is_some()
     }
 
     pub fn conversations(&self) -> impl Iterator<Item = i64> + use<> {
@@ -76,6 +76,12 @@ impl Members {
     pub fn of(&self, conversation: i64) -> impl Iterator<Item = i64> {
         let all = self.now.range((conversation, i64::MIN)..=(conversation, i64::MAX));
         all.map(|((_, user), _)| *user)
+    }
+
+    /// The conversations that a user is in.
+    pub fn conversations_of(&self, user: i64) -> impl Iterator<Item = i64> {
+        let all = self.now.keys().filter(move |(_, member)| *member == user);
+        all.map(|(conversation, _)| *conversation)
     }
 
     pub fn is_member(&self, conversation: i64, user: i64) -> bool {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::log::Told;
-use super::{Checks, Circumstances, GRACE, KEPT};
+use super::{Checks, Circumstances, GRACE, KEPT, TYPING};
 use crate::network::Given;
 use crate::wire::{Poll, Request, Response};
 
@@ -17,7 +17,7 @@ impl Checks {
         let after = self.last_behind(poll, given, user);
         let missed = self.log.told(&self.members, user, after, i64::MAX).next();
         assert_eq!(missed, None, "nobody waits while there is something for them");
-        if let Some(&turn) = self.ended.get(&request.token) {
+        if let Some(turn) = self.accounts.ended(&request.token) {
             panic!("a poll is held of a session that ended in turn {turn}");
         }
     }
@@ -76,7 +76,7 @@ impl Checks {
         self.check_reset(poll, is_reset, c);
 
         let released = body["released"] == true;
-        assert!(!released || self.may_be_released(request, c), "{request} is released too early");
+        assert!(!released || c.may_be_released(request), "{request} is released too early");
         self.trace.count(match () {
             () if released => "polls released",
             () if c.draining => "polls drained",
@@ -99,24 +99,20 @@ impl Checks {
         );
     }
 
-    /// Whether the user has more polls than they may have.
-    pub(super) fn may_be_released(&self, request: &Request, c: Circumstances) -> bool {
-        c.polls[request.person] > c.polls_max
-    }
-
     /// An event that is stored nowhere tells a user of what is theirs.
     pub(super) fn check_live_event(&self, user: i64, event: &Value, c: Circumstances) {
         let other = || event["user_id"].as_i64().expect("a user");
         match event["type"].as_str().expect("a type") {
             "presence" => {
-                let are_friends = self.friends_ever.contains(&(user, other()));
+                let are_friends = if c.exact {
+                    self.relations.seen(user, other()) == Some("friends")
+                } else {
+                    self.relations.may_be_friends(user, other())
+                };
                 assert!(are_friends, "presence is a matter among friends: {event} to {user}");
-                // Of one who was a friend, it is what was true when they still were.
-                if self.friends.contains(&(user, other())) {
-                    self.check_presence(event, c);
-                }
+                self.check_presence(event, c);
             }
-            "read" | "delivered" => {
+            "read" | "delivered" | "typing" => {
                 let id = event["conversation_id"].as_i64().expect("an id");
                 let is_member = if c.exact {
                     self.members.is_member(id, user)
@@ -124,6 +120,7 @@ impl Checks {
                     self.members.may_be_member(id, user)
                 };
                 assert!(is_member, "marks are a matter among members: {event} to {user}");
+                self.check_mark(event, c);
             }
             "conversation" => {
                 let id = event["conversation"]["id"].as_i64().expect("an id");
@@ -136,15 +133,46 @@ impl Checks {
                 let is_member = self.members.is_member(id, user) && c.exact;
                 assert!(!is_member, "{event} to {user}, who is a member");
             }
-            "friend" => assert_ne!(event["friend"]["user"]["id"], user, "nobody's own friend"),
-            "friend_removed" => assert_ne!(other(), user, "nobody's own friend"),
+            "friend" => {
+                let other = event["friend"]["user"]["id"].as_i64().expect("a user");
+                self.check_friend(user, other, event["friend"]["state"].as_str(), c);
+            }
+            "friend_removed" => self.check_friend(user, other(), None, c),
+            "user_updated" => {}
             unknown => panic!("an event of type {unknown}"),
+        }
+    }
+
+    /// Users are told what others are to them, and that is all that they may know.
+    fn check_friend(&self, user: i64, other: i64, state: Option<&str>, c: Circumstances) {
+        let now = self.relations.seen(user, other);
+        let may_see =
+            if c.exact { now == state } else { self.relations.may_see(user, other, state) };
+        assert!(may_see, "{user} is told that {other} is {state:?}, and not {now:?}");
+    }
+
+    /// How far something has come is not told before it has come so far, nor what is old by then.
+    fn check_mark(&self, event: &Value, c: Circumstances) {
+        let id = |name: &str| event[name].as_i64().expect("an id");
+        let (conversation, user) = (id("conversation_id"), id("user_id"));
+        if event["type"] == "typing" {
+            let typed_at = self.typed.get(&(conversation, user));
+            let is_news = typed_at.is_some_and(|at| c.now <= at + TYPING);
+            assert!(is_news, "nobody is typing: {event}");
+            return;
+        }
+        let entry = self.log.entry(id("message_id"));
+        assert_eq!(entry.conversation, conversation, "{event}");
+        if event["type"] == "delivered" {
+            let arrived = self.arrived.get(&user).is_some_and(|&number| entry.id <= number);
+            let is_others = entry.sender != user;
+            assert!(arrived && is_others, "it has not been delivered: {event}");
         }
     }
 
     /// One is there while a poll is held and for a while after, and not any longer.
     fn check_presence(&self, event: &Value, c: Circumstances) {
-        let mut ids = self.ids.iter();
+        let mut ids = self.accounts.of.iter();
         let person = ids.find(|&(_, id)| event["user_id"] == *id).expect("an account");
         let recently = |at: Option<u64>| at.is_some_and(|at| c.now < at + GRACE);
         if event["online"] == true {

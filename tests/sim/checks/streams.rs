@@ -38,7 +38,7 @@ impl Checks {
         self.trace.count("streams");
         let poll = request.poll().expect("nothing else is streamed");
         assert_eq!((response.status, response.stream), (200, Some(poll.manner)), "to {request}");
-        if let Some(&turn) = self.ended.get(&request.token) {
+        if let Some(turn) = self.accounts.ended(&request.token) {
             assert!(turn >= given.turn, "a session that has ended is not served: {request}");
         }
         let number = self.last_behind(poll, given, self.user(request));
@@ -57,6 +57,7 @@ impl Checks {
         stream.written_at = c.now;
         let Frame::Event { event, cursor } = frame else { return };
         self.trace.count("events streamed");
+        self.accounts.check_names(event, c.turn);
         let user = self.user(request);
         let Some(cursor) = cursor else { return self.ended(request, stream, frame, c) };
         let is_first = std::mem::take(&mut stream.is_new);
@@ -117,9 +118,9 @@ impl Checks {
     fn ended(&self, request: &Request, stream: &mut Stream, frame: &Frame, c: Circumstances) {
         let code = frame.end().unwrap_or_else(|| panic!("an event without a cursor: {frame}"));
         let (reason, what) = match code {
-            "unauthorized" => (self.ending.contains_key(&request.token), "streams logged out"),
+            "unauthorized" => (self.accounts.ended(&request.token).is_some(), "streams logged out"),
             "draining" => (c.draining, "streams drained"),
-            "released" => (self.may_be_released(request, c), "streams released"),
+            "released" => (c.may_be_released(request), "streams released"),
             _ => (false, "streams ended"),
         };
         self.trace.count(what);
@@ -134,7 +135,7 @@ impl Checks {
         let user = self.user(request);
         let missed = self.log.told(&self.members, user, stream.number, i64::MAX).next();
         assert_eq!(missed, None, "a stream is told what there is");
-        if let Some(&turn) = self.ended.get(&request.token) {
+        if let Some(turn) = self.accounts.ended(&request.token) {
             panic!("a stream goes on of a session that ended in turn {turn}");
         }
         let poll = request.poll().expect("nothing else is streamed");

@@ -119,9 +119,10 @@ impl World {
                 if told < next.end {
                     break;
                 }
-                // While it is queued, each turn may be the one in which it is read.
-                if !next.has_come || is_queued {
-                    self.checks.given(&next.request, self.turn, !next.has_come);
+                // While it is queued, each turn may be the one in which it is read; and while a
+                // password is hashed, the one in which that ends.
+                if !next.has_come || is_queued || next.request.is_slow() {
+                    self.checks.given(&next.request, self.now, !next.has_come);
                     next.has_come = true;
                 }
                 self.exact &= place == 0 && !is_queued;
@@ -229,7 +230,11 @@ impl World {
             link.stream = Some(self.checks.begun(&request, given, &response, circumstances));
             return Ok(len);
         }
-        assert_eq!(response.closes, link_closes(&response, then, link.ended), "{response} {then:?}");
+        assert_eq!(
+            response.closes,
+            link_closes(&response, then, link.ended),
+            "{response} {then:?}"
+        );
         link.then = then;
         link.write(response.clone(), len);
         if then != Then::Keep {
