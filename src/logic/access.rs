@@ -51,12 +51,6 @@ impl Room {
     pub(super) fn members(&self) -> impl Iterator<Item = UserId> {
         self.seats.iter().map(|seat| seat.user_id)
     }
-
-    /// Those who may see a message that was said here.
-    pub(super) fn readers(&self, message: MessageId) -> impl Iterator<Item = UserId> {
-        let seats = self.seats.iter().filter(move |seat| seat.after_id < message);
-        seats.map(|seat| seat.user_id)
-    }
 }
 
 impl Logic {

@@ -17,11 +17,11 @@ impl Logic {
         stored: MessageId,
         ticket: Option<Ticket>,
     ) -> Result<(), StoreError> {
-        let known = self.live.arrived(user);
-        if stored <= known || !self.live.may_be_stored_after(user, known) {
+        let (known, newest) = (self.live.arrived(user), self.live.newest_stored(user));
+        if stored <= known || newest <= known {
             return Ok(());
         }
-        let arrived = match self.tail.newest_from_others(user, known, stored) {
+        let arrived = match self.tail.newest_from_others(user, known, stored, newest) {
             Some(arrived) => arrived,
             None => self.store.undelivered(user, known, stored)?,
         };

@@ -61,8 +61,9 @@ impl Logic {
         let stored = place.stored;
         let mut behind = self.current_cursor();
         let mut more = false;
-        if self.live.may_be_stored_after(user, stored) {
-            let changes = self.changes_after(user, stored)?;
+        let newest = self.live.newest_stored(user);
+        if newest > stored {
+            let changes = self.changes_after(user, stored, newest)?;
             let fitting = self.fitting(&changes);
             more = changes.len() > fitting;
             let fitting = changes.into_iter().take(fitting);
@@ -94,16 +95,19 @@ impl Logic {
     }
 
     /// What was stored for a user after a number, in order, each with its number: as much as fits into
-    /// an answer, and a little more. From memory where that reaches back far enough.
+    /// an answer, and a little more; nothing was after `newest`. From memory where that reaches back far
+    /// enough.
     fn changes_after(
         &self,
         user: UserId,
         number: MessageId,
+        newest: MessageId,
     ) -> Result<Vec<(MessageId, Event)>, StoreError> {
         let limit = self.config.events_page_max + 1;
-        if let Some(entries) = self.tail.after(user, number) {
+        if let Some(entries) = self.tail.after(user, number, newest) {
             let event = |entry: &Entry| stored(Arc::clone(entry.seen_by(user)), entry.is_update);
-            return Ok(entries.take(limit).map(|entry| (entry.number, event(entry))).collect());
+            let entries = entries.into_iter().take(limit);
+            return Ok(entries.map(|entry| (entry.number, event(entry))).collect());
         }
         let changes = self.store.changes_after(user, number, limit)?.into_iter();
         let event =

@@ -193,10 +193,12 @@ impl Live {
         self.weight -= weights.map(|entry| entry.news.weight()).sum::<usize>();
     }
 
-    /// The store has something for the user, up to this number.
-    pub(super) fn stored(&mut self, user: UserId, number: MessageId) {
-        if let Some(inbox) = self.inboxes.get_mut(&user) {
-            inbox.stored = number;
+    /// The store has something for the user, with this number. Returns up to where it had nothing newer
+    /// before.
+    pub(super) fn stored(&mut self, user: UserId, number: MessageId) -> MessageId {
+        match self.inboxes.get_mut(&user) {
+            Some(inbox) => std::mem::replace(&mut inbox.stored, number),
+            None => MessageId(number.0 - 1),
         }
     }
 
@@ -215,9 +217,10 @@ impl Live {
         Since::News(told.map(|entry| (entry.number, entry.news.clone())).collect())
     }
 
-    /// Whether the store may hold something for the user beyond this number.
-    pub(super) fn may_be_stored_after(&self, user: UserId, number: MessageId) -> bool {
-        self.inboxes.get(&user).is_none_or(|inbox| inbox.stored > number)
+    /// The store holds nothing for the user beyond this number; one that there is not where nothing is
+    /// known of them.
+    pub(super) fn newest_stored(&self, user: UserId) -> MessageId {
+        self.inboxes.get(&user).map_or(MessageId(i64::MAX), |inbox| inbox.stored)
     }
 
     /// Everything up to this number is known to have reached the user.

@@ -305,16 +305,17 @@ impl Logic {
         }
         let mut woken = Vec::new();
         let mut messages = 0;
-        for entry in self.written.drain(..) {
+        for mut entry in self.written.drain(..) {
             self.newest_id = entry.number;
             if !entry.is_update {
                 messages += 1;
                 self.notes.has_said(entry.room.id, entry.message.sender_id, entry.number);
             }
-            for reader in entry.readers() {
-                self.live.stored(reader, entry.number);
+            let number = entry.number;
+            entry.link(|reader| {
                 woken.push(reader);
-            }
+                self.live.stored(reader, number)
+            });
             self.tail.push(entry);
         }
         self.upkeep_slices = 1 + messages / MESSAGES_PER_SLICE;

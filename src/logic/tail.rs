@@ -5,6 +5,10 @@
 //! of what the store holds, and gives the same answer as the store would: what was said as it is now,
 //! and of several changes of one message the last. What is further back than the tail reaches is the
 //! store's to answer.
+//!
+//! Each entry is *linked*, for each of its readers, with the one before it that they may see. So who asks
+//! goes back from their newest entry and looks at their own alone, however much is said elsewhere. A link
+//! may lead to what is not theirs, or has left; then everything is looked through.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -40,6 +44,9 @@ pub(super) struct Entry {
     pub(super) message: Arc<Message>,
     /// Everybody else's.
     pub(super) for_others: Arc<Message>,
+    /// The links, one for each seat of the room, or none at all: its user sees nothing between that number
+    /// and this one.
+    before: Vec<MessageId>,
 }
 
 impl Entry {
@@ -54,18 +61,32 @@ impl Entry {
             None => Arc::clone(&message),
             Some(_) => Arc::new(Message { nonce: None, ..Message::clone(&message) }),
         };
-        Self { number, is_update: true, room, message, for_others }
+        Self { number, is_update: true, room, message, for_others, before: Vec::new() }
     }
 
     /// How much memory it takes, about, if nothing of it is anybody else's.
     fn bytes(&self) -> usize {
         let copies = if Arc::ptr_eq(&self.message, &self.for_others) { 1 } else { 2 };
-        ENTRY_BYTES + copies * self.message.body.len() + self.room.seats.len() * size_of::<Seat>()
+        let seats = self.room.seats.len() * (size_of::<Seat>() + size_of::<MessageId>());
+        ENTRY_BYTES + copies * self.message.body.len() + seats
     }
 
-    /// Those who may see it.
-    pub(super) fn readers(&self) -> impl Iterator<Item = UserId> {
-        self.room.readers(self.message.id)
+    /// Writes the links. `link` is told who may see this entry, and says up to which number they saw
+    /// everything before.
+    pub(super) fn link(&mut self, mut link: impl FnMut(UserId) -> MessageId) {
+        let seats = self.room.seats.iter();
+        let before = seats.map(|seat| {
+            let sees = seat.after_id < self.message.id;
+            if sees { link(seat.user_id) } else { MessageId(0) }
+        });
+        self.before = before.collect();
+    }
+
+    /// The link of a user; `None` where they may not see this entry.
+    fn before(&self, user: UserId) -> Option<MessageId> {
+        let is_theirs = |seat: &Seat| seat.user_id == user && seat.after_id < self.message.id;
+        let seat = self.room.seats.iter().position(is_theirs)?;
+        self.before.get(seat).copied()
     }
 
     /// The copy that a user may see.
@@ -74,8 +95,8 @@ impl Entry {
     }
 }
 
-/// An entry without what is in it of its own length: about 300 bytes for it, its messages and its room.
-const ENTRY_BYTES: usize = 320;
+/// An entry without what is in it of its own length: so many bytes for it, its messages and its room.
+const ENTRY_BYTES: usize = 344;
 
 impl Tail {
     /// Everything up to `newest` is left to the store.
@@ -133,30 +154,49 @@ impl Tail {
         self.floor = self.floor.max(id);
     }
 
-    /// What came for a user after a number, in order; `None` where that is too far back.
+    /// What came for a user after a number, in order; `None` where that is too far back. Nothing came
+    /// after `newest`.
     pub(super) fn after(
         &self,
         user: UserId,
         number: MessageId,
-    ) -> Option<impl Iterator<Item = &Entry>> {
+        newest: MessageId,
+    ) -> Option<Vec<&Entry>> {
         if number < self.floor {
             return None;
         }
-        let first = self.entries.partition_point(|entry| entry.number <= number);
-        let newer = self.entries.range(first..);
-        Some(newer.filter(move |entry| entry.room.shows(entry.message.id, user)))
+        Some(self.linked(user, number, newest).unwrap_or_else(|| {
+            let first = self.entries.partition_point(|entry| entry.number <= number);
+            let newer = self.entries.range(first..);
+            newer.filter(|entry| entry.room.shows(entry.message.id, user)).collect()
+        }))
+    }
+
+    /// The same by the links; `None` where one leads to what is not the user's.
+    fn linked(&self, user: UserId, number: MessageId, newest: MessageId) -> Option<Vec<&Entry>> {
+        let (mut found, mut at) = (Vec::new(), newest);
+        while at > number {
+            let index = self.entries.binary_search_by_key(&at, |entry| entry.number).ok()?;
+            let entry = &self.entries[index];
+            at = entry.before(user)?;
+            found.push(entry);
+        }
+        found.reverse();
+        Some(found)
     }
 
     /// In each conversation of a user the newest message of others after `after` and up to
-    /// `up_to`; `None` where that is too far back.
+    /// `up_to`; `None` where that is too far back. Nothing came for the user after `newest`.
     pub(super) fn newest_from_others(
         &self,
         user: UserId,
         after: MessageId,
         up_to: MessageId,
+        newest: MessageId,
     ) -> Option<Vec<(ConversationId, MessageId)>> {
         let mut found: Vec<(ConversationId, MessageId)> = Vec::new();
-        let theirs = self.after(user, after)?.take_while(|entry| entry.number <= up_to);
+        let theirs = self.after(user, after, newest)?.into_iter();
+        let theirs = theirs.take_while(|entry| entry.number <= up_to);
         for entry in theirs.filter(|entry| entry.message.sender_id != user && !entry.is_update) {
             match found.iter_mut().find(|(room, _)| *room == entry.room.id) {
                 Some((_, newest)) => *newest = entry.number,
@@ -169,11 +209,18 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::entity::{Kind, Role, Timestamp};
+    use crate::system::Entropy;
 
     const ANNA: UserId = UserId(1);
     const BEN: UserId = UserId(2);
+    const CARA: UserId = UserId(3);
+
+    /// There is no entry of this number.
+    const UNKNOWN: MessageId = MessageId(i64::MAX);
 
     fn entry(number: i64, sender_id: UserId, members: &[UserId]) -> Entry {
         Entry::said(room(members), message(number, sender_id, "said"))
@@ -200,7 +247,7 @@ mod tests {
     }
 
     fn numbers(tail: &Tail, user: UserId, after: i64) -> Option<Vec<i64>> {
-        let entries = tail.after(user, MessageId(after))?;
+        let entries = tail.after(user, MessageId(after), UNKNOWN)?.into_iter();
         Some(entries.map(|entry| entry.number.0).collect())
     }
 
@@ -254,7 +301,7 @@ mod tests {
             tail.push(Entry::changed(MessageId(number), room(&[ANNA, BEN]), changed));
         }
         let told = |after| -> Vec<_> {
-            let entries = tail.after(BEN, MessageId(after)).into_iter().flatten();
+            let entries = tail.after(BEN, MessageId(after), UNKNOWN).into_iter().flatten();
             let seen = |entry: &Entry| (entry.number.0, entry.seen_by(BEN).body.clone());
             entries.map(seen).collect()
         };
@@ -263,7 +310,7 @@ mod tests {
         assert_eq!(told(0), [said, other.clone(), changed.clone()]);
         assert_eq!(told(1), [other, changed.clone()]);
         assert_eq!(told(3), [changed]);
-        let reached = tail.newest_from_others(BEN, MessageId(0), MessageId(4));
+        let reached = tail.newest_from_others(BEN, MessageId(0), MessageId(4), UNKNOWN);
         assert_eq!(
             reached,
             Some(vec![(ConversationId(1), MessageId(2))]),
@@ -290,6 +337,46 @@ mod tests {
         assert_eq!(numbers(&tail, ANNA, 1), Some(vec![]));
     }
 
+    /// Messages and changes in two rooms, where a member comes late, some are not known until later, and
+    /// entries leave: by the links one finds what one finds without them.
+    #[test]
+    fn links_lead_to_what_is_found_without_them() {
+        let mut entropy = Entropy::seeded(3);
+        let mut random = |below: i64| i64::from(u32::from_be_bytes(entropy.bytes())) % below;
+        let mut tail = Tail::new(MessageId(0), 60, usize::MAX);
+        let (mut newest, mut linked) = (BTreeMap::new(), 0);
+        for number in 1..2_000 {
+            let members = if random(2) == 0 { &[ANNA, BEN][..] } else { &[CARA, BEN, ANNA] };
+            let mut of = Room::clone(&room(members));
+            of.seats[0].after_id = MessageId(number * random(2) * random(2));
+            let changed = number - 1 - random(number.min(9));
+            let mut entry = if random(5) == 0 && changed > 0 {
+                let message = message(changed, BEN, "changed");
+                Entry::changed(MessageId(number), Rc::new(of), message)
+            } else {
+                Entry::said(Rc::new(of), message(number, BEN, "said"))
+            };
+            let nothing_known = MessageId(number - 1);
+            entry.link(|user| newest.insert(user, MessageId(number)).unwrap_or(nothing_known));
+            tail.push(entry);
+            if random(50) == 0 {
+                // As if they had come just now, and nothing was known of them before.
+                newest.insert(UserId(1 + random(3)), MessageId(number));
+            }
+            for user in [ANNA, BEN, CARA] {
+                let after = MessageId(number - random(70));
+                let newest = newest.get(&user).copied().unwrap_or(UNKNOWN);
+                let numbers = |newest| -> Option<Vec<MessageId>> {
+                    let found = tail.after(user, after, newest)?.into_iter();
+                    Some(found.map(|entry| entry.number).collect())
+                };
+                assert_eq!(numbers(newest), numbers(UNKNOWN), "{user} after {after}");
+                linked += usize::from(tail.linked(user, after, newest).is_some());
+            }
+        }
+        assert!(linked > 1_000, "{linked}");
+    }
+
     #[test]
     fn the_nonce_is_the_senders_alone() {
         let entry = entry(11, ANNA, &[ANNA, BEN]);
@@ -303,7 +390,8 @@ mod tests {
         for (number, sender) in [(1, ANNA), (2, ANNA), (3, BEN), (4, ANNA)] {
             tail.push(entry(number, sender, &[ANNA, BEN]));
         }
-        let reached = |user, up_to| tail.newest_from_others(user, MessageId(0), MessageId(up_to));
+        let reached =
+            |user, up_to| tail.newest_from_others(user, MessageId(0), MessageId(up_to), UNKNOWN);
         assert_eq!(reached(BEN, 3), Some(vec![(ConversationId(1), MessageId(2))]));
         assert_eq!(reached(ANNA, 2), Some(vec![]));
     }
