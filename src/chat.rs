@@ -16,6 +16,7 @@ mod faults;
 mod lab;
 mod probe;
 mod release;
+mod tarpit;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -26,7 +27,7 @@ use crate::data::{Store, StoreError};
 use crate::entity::UserId;
 use crate::http::{Pages, Request, Response, client_address};
 use crate::lab::recorder::Recorder;
-use crate::logic::{self, Logic, Manner, Origin, Published, Refusal, Reply, Ticket, Wait};
+use crate::logic::{self, Limited, Logic, Manner, Origin, Published, Refusal, Reply, Ticket, Wait};
 use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
@@ -37,6 +38,7 @@ use lab::Lab;
 use probe::Probe;
 use release::DRAIN_RETRY;
 pub(crate) use release::reply;
+use tarpit::Tarpit;
 
 /// The chat: its rules, its pages, and those who wait.
 #[derive(Debug)]
@@ -58,6 +60,8 @@ pub struct Chat {
     probe: Option<Probe>,
     /// All polls are to leave; so many there were, and so many have left.
     leaving: Option<(u32, u32)>,
+    /// Refusals that are to be told later.
+    tarpit: Tarpit,
     /// For pages of 2013, where those are let in.
     facade: Option<Box<Facade>>,
     /// Where the lab is on.
@@ -113,6 +117,7 @@ impl Chat {
         let facade = config.seed_facade.then(Box::default);
         Ok(Self {
             lab: config.has_lab().then(Box::default),
+            tarpit: Tarpit::new(config.rate_limit_entries_max),
             config,
             logic,
             pages,
@@ -298,6 +303,24 @@ impl Chat {
         response
     }
 
+    /// Says no; later, to those who get to hear it too often.
+    fn say_no(&mut self, now: Now, client: Client, request: &Request<'_>, problem: Problem) {
+        let address = client_address(client.peer, request, &self.config.trusted_proxy);
+        let origin = Origin { address, caller: None };
+        let is_too_often = problem.is_refusal()
+            && !self.draining
+            && self.logic.admit(now, origin, Limited::Refusal).is_err();
+        let told = if is_too_often {
+            self.tarpit.put_off(now.mono, client.connection, problem)
+        } else {
+            Some(problem)
+        };
+        if let Some(problem) = told {
+            let response = self.problem(problem);
+            self.answer(client.connection, response);
+        }
+    }
+
     /// Finds out who it is, and whether they may do this now. Nothing else was looked at before.
     fn admit(
         &mut self,
@@ -422,8 +445,13 @@ impl Chat {
         self.turn.answers.push(Pending { connection, answer, depends_on_commit: false });
     }
 
-    /// Slices of what takes longer than a turn may last.
+    /// What a turn does besides what it was asked: refusals whose time has come, and slices of what takes
+    /// longer than a turn may last.
     fn work(&mut self, now: Now) {
+        while let Some((connection, problem)) = self.tarpit.next(now.mono) {
+            let response = self.problem(problem);
+            self.answer(connection, response);
+        }
         let done: Vec<_> = self.logic.work(now).collect();
         for (Ticket(connection), result) in done {
             let connection = ConnectionId(connection);
@@ -488,7 +516,10 @@ impl Handler for Chat {
             Ok(Considered::Answer(response)) => response,
             Ok(Considered::Later) => return Decision::Later,
             Ok(Considered::Held(hold)) => return Decision::Held(hold),
-            Err(problem) => self.problem(problem),
+            Err(problem) => {
+                self.say_no(now, client, request, problem);
+                return Decision::Later;
+            }
         };
         self.answer(client.connection, response);
         Decision::Later
@@ -522,6 +553,7 @@ impl Handler for Chat {
             self.hang_up(now, hold);
         } else {
             self.has_entered(connection);
+            self.tarpit.forget(connection);
             self.logic.cancel(ticket(connection));
         }
     }
@@ -534,6 +566,7 @@ impl Handler for Chat {
 
     fn drain(&mut self, _: Now) {
         self.draining = true;
+        self.tarpit.open();
         // invariant: there are fewer than 2^32 polls.
         let count = u32::try_from(self.comet.len()).expect("fewer than 2^32 polls");
         self.leaving = Some((count, 0));
@@ -558,7 +591,8 @@ impl Handler for Chat {
             return Some(Mono(0));
         }
         let lab = self.lab.as_ref().and_then(|lab| lab.next_deadline());
-        let deadlines = [self.comet.next_deadline(), self.logic.next_deadline(), lab];
+        let (comet, logic) = (self.comet.next_deadline(), self.logic.next_deadline());
+        let deadlines = [comet, logic, self.tarpit.next_deadline(), lab];
         deadlines.into_iter().flatten().min()
     }
 

@@ -19,7 +19,8 @@
 //! A turn reads so many requests and no more: what else has come waits in the `queue`, whose head says
 //! who is next. First come those who are not in it. Where both are there, those are answered by a
 //! turn of their own, so that they do not wait for what the queue costs; but the queue has every
-//! other turn at least.
+//! other turn at least. A turn that waits for the disk anyway is long, whatever it reads: that one takes
+//! along everybody who is within their share.
 //!
 //! Knows connections and their deadlines (see [`crate::connection`] for their states). Does not know
 //! what is asked, nor why an answer has to wait.
@@ -48,7 +49,7 @@ use crate::pool::Pool;
 use crate::system::{Mono, Now};
 use crate::timers::Wheel;
 use peers::Peers;
-use queue::Queue;
+use queue::{Queue, Round};
 
 /// The whole server without its sockets and its clock.
 #[derive(Debug)]
@@ -70,8 +71,8 @@ pub struct Server<H> {
     refused: Vec<(ConnectionId, Refused)>,
     /// Connections with bytes that may be looked at when it is their turn.
     queue: Queue,
-    /// How much more of what has just come may be read before the end of this turn.
-    room: usize,
+    /// What this turn has read, in small requests.
+    spent: usize,
     /// The last turn left the queue to this one.
     put_off: bool,
     answers: Answers,
@@ -82,6 +83,10 @@ pub const TICK: Duration = Duration::from_millis(50);
 
 /// Steps in a revolution of a wheel: 102 s, so that every usual deadline is near.
 pub const TICKS: usize = 2048;
+
+/// How many times as much a turn reads that waits for the disk anyway: for some hundred one commit does,
+/// and each takes ten microseconds.
+const WRITING: usize = 32;
 
 /// How many requests that one client has pipelined are answered before the others' turn.
 const ROUNDS_MAX: usize = 16;
@@ -102,7 +107,7 @@ impl<H: Handler> Server<H> {
             draining: false,
             refused: Vec::new(),
             queue: Queue::default(),
-            room: config.requests_per_turn_max,
+            spent: 0,
             put_off: false,
             answers: Answers::new(),
             config,
@@ -216,6 +221,7 @@ impl<H: Handler> Server<H> {
     fn receive(&mut self, now: Now, id: ConnectionId, bytes: &[u8], outputs: &mut Outputs) {
         self.metrics.bytes_received.add(bytes.len());
         let is_full = self.is_full(outputs);
+        let has_room = self.spent < self.portion(true);
         // Not `self.connection`: the queue is beside it.
         let Some(connection) = self.connections.get_mut(id.0) else { return };
         match connection.state {
@@ -223,11 +229,11 @@ impl<H: Handler> Server<H> {
                 // The rest of a request was paid for with its beginning.
                 let new = usize::from(!connection.is_within_request());
                 let share = self.peers.share(connection);
-                let is_next = self.room > 0 && (new == 0 || self.queue.is_free(*share));
+                let is_next = has_room && (new == 0 || self.queue.is_free(*share));
                 // Where there is no room for bytes that wait, nobody's do.
                 if !is_full && (is_next || self.pool.is_over()) {
                     self.queue.charge(share, new);
-                    self.room = self.room.saturating_sub(self.queue.usual_cost());
+                    self.spent += self.queue.usual_cost();
                     return self.read(now, id, bytes, outputs);
                 }
                 connection.push_early(bytes, &self.pool);
@@ -345,19 +351,25 @@ impl<H: Handler> Server<H> {
         self.queue.enter(share, id);
     }
 
-    /// Reads what has waited, so many requests of it. How many more it might have been.
-    fn read_queued(&mut self, now: Now, mut room: usize, outputs: &mut Outputs) -> usize {
-        while room > 0 && !self.is_full(outputs) {
+    /// What a turn may read, in small requests: the usual portion, or, where it waits for the disk
+    /// anyway, more of those who are within their share.
+    fn portion(&self, within_share: bool) -> usize {
+        let portion = self.config.requests_per_turn_max;
+        if within_share && self.is_writing() { portion.saturating_mul(WRITING) } else { portion }
+    }
+
+    /// Reads what has waited, up to the portion of this turn.
+    fn read_queued(&mut self, now: Now, round: Round, outputs: &mut Outputs) {
+        while self.spent < self.portion(self.queue.is_within(round)) && !self.is_full(outputs) {
             let Some(id) = self.queue.next() else { break };
             // It may be gone, and another may have its number.
             let Some(connection) = self.connections.get_mut(id.0) else { continue };
             if connection.state == State::Queued {
-                room = room.saturating_sub(self.queue.usual_cost());
+                self.spent += self.queue.usual_cost();
                 connection.state = State::Reading;
                 self.read_early(now, id, outputs);
             }
         }
-        room
     }
 
     /// Looks at the bytes that came before it was their turn.
@@ -401,26 +413,29 @@ impl<H: Handler> Server<H> {
     fn end_turn(&mut self, now: Now, outputs: &mut Outputs) {
         self.metrics.turns.add(1);
         self.time_out(now, outputs);
-        let portion = self.config.requests_per_turn_max;
-        let mut room = std::mem::replace(&mut self.room, portion);
-        self.put_off = room < portion && !self.queue.is_empty() && !self.put_off;
+        self.put_off = self.spent > 0 && !self.queue.is_empty() && !self.put_off;
         if self.put_off {
-            return self.finish_turn(now, outputs);
-        }
-        room = room.max(portion.div_ceil(2));
-        for _ in 0..ROUNDS_MAX {
-            room = self.read_queued(now, room, outputs);
             self.finish_turn(now, outputs);
-            // Requests that were pipelined are waiting; a few of them need not wait for the loop,
-            // unless something else does.
-            let is_done = self.queue.is_empty() || room == 0 || self.is_full(outputs);
-            if is_done || self.handler.next_deadline() == Some(Mono(0)) {
-                break;
+        } else {
+            let round = self.queue.round();
+            self.spent = self.spent.min(self.config.requests_per_turn_max / 2);
+            let mut is_busy = false;
+            for _ in 0..ROUNDS_MAX {
+                self.read_queued(now, round, outputs);
+                is_busy |= self.spent > self.portion(true) / 2;
+                self.finish_turn(now, outputs);
+                // Requests that were pipelined are waiting; a few of them need not wait for the loop,
+                // unless something else does.
+                let is_done = self.queue.is_empty() || self.spent >= self.portion(false);
+                if is_done || self.handler.next_deadline() == Some(Mono(0)) {
+                    break;
+                }
+            }
+            if self.queue.is_empty() && !is_busy {
+                self.queue.forgive();
             }
         }
-        if self.queue.is_empty() && room > portion / 2 {
-            self.queue.forgive();
-        }
+        self.spent = 0;
     }
 
     fn finish_turn(&mut self, now: Now, outputs: &mut Outputs) {

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use lovejoy::server::Input;
 use lovejoy::system::Mono;
+use serde_json::json;
 use support::{Answer, Line, World, request};
 
 /// How many requests a turn reads here.
@@ -125,7 +126,56 @@ fn a_request_counts_for_what_its_answer_costs() {
             }
         }
     }
-    assert!(small > 50, "small ones go first: {small}");
+    assert!(small > 12, "small ones go first: {small}");
+}
+
+#[test]
+fn who_asks_now_and_then_is_free_although_the_time_of_dear_ones_passes_by_leaps() {
+    let mut world = world();
+    let (anna, _, conversation) = world.friends();
+    for _ in 0..100 {
+        world.say(&anna, conversation, &"long ".repeat(100));
+        world.settle();
+    }
+    let history = format!("/api/conversations/{conversation}/messages?limit=100");
+    let dear = request("GET", &history, &anna.token, None);
+    let modest = connect(&mut world, LOOPBACK);
+    let greedy: Vec<_> = (0..40).map(|_| connect(&mut world, LOOPBACK)).collect();
+    for &line in &greedy {
+        world.send(line, dear.as_bytes());
+    }
+    for turn in 0..60 {
+        let asks = turn % 6 == 5;
+        if asks {
+            ask(&mut world, modest);
+        }
+        let answered = lines(&world.turn());
+        assert_eq!(answered.contains(&modest), asks, "at once: {turn}");
+        for line in answered.into_iter().filter(|line| *line != modest) {
+            world.send(line, dear.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_turn_that_waits_for_the_disk_takes_everybody_along_and_nobody_twice() {
+    let mut world = world();
+    let (anna, _, conversation) = world.friends();
+    let path = format!("/api/conversations/{conversation}/messages");
+    let message = request("POST", &path, &anna.token, Some(&json!({ "body": "hello" })));
+    let crowd: Vec<_> = (0..50).map(|_| connect(&mut world, LOOPBACK)).collect();
+    for &line in &crowd {
+        world.send(line, message.repeat(2).as_bytes());
+    }
+    let answered = lines(&world.turn());
+    assert!(crowd.iter().all(|line| answered.contains(line)), "each once");
+    assert!(answered.len() <= crowd.len() + PORTION, "and few twice: {}", answered.len());
+    let office: Vec<_> = (0..50).map(|_| connect(&mut world, "192.0.2.1")).collect();
+    world.settle();
+    for &line in &office {
+        world.send(line, message.as_bytes());
+    }
+    assert!(world.turn().len() <= 2 * PORTION, "an address has one share");
 }
 
 #[test]

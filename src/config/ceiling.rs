@@ -41,8 +41,11 @@ const MESSAGE_JSON: usize = 6 * 8 * 1024 + 1024;
 /// A session and a conversation of two.
 const CACHED: usize = 256 + 384;
 
-/// A place in each of the limits on rates, which have five kinds: twice the key, half-full nodes of a tree.
-const RATES: usize = 5 * 320;
+/// A place in each of the limits on rates, which have six kinds: twice the key, half-full nodes of a tree.
+const RATES: usize = 6 * 320;
+
+/// A refusal that is to be told later.
+const REFUSAL: usize = 384;
 
 const NOTE: usize = 96;
 
@@ -80,6 +83,7 @@ impl Ceiling {
             ("newest messages", config.tail_bytes_max.saturating_add(MESSAGE * 2)),
             ("sessions and conversations", of(config.cache_entries_max, CACHED)),
             ("limits on rates", of(config.rate_limit_entries_max, RATES)),
+            ("refusals that wait", of(config.rate_limit_entries_max, REFUSAL)),
             ("notes", of(config.notes_max, NOTE)),
             ("index of new messages", of(config.index_batch, INDEXED)),
             ("passwords being hashed", of(config.hashing_max, HASHING)),

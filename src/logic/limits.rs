@@ -33,6 +33,8 @@ pub enum Limited {
     Registration,
     /// Per user.
     Typing,
+    /// Per address: those that are told at once.
+    Refusal,
 }
 
 /// The buckets of everybody.
@@ -42,6 +44,7 @@ pub(super) struct RateLimits {
     failed_passwords: Buckets<Guess>,
     friend_requests: Buckets<UserId>,
     messages: Buckets<UserId>,
+    refusals: Buckets<Network>,
     registrations: Buckets<Network>,
     typing: Buckets<UserId>,
 }
@@ -71,6 +74,7 @@ impl RateLimits {
             ),
             friend_requests: Buckets::new(buckets(config.friend_requests_max, HOUR), places),
             messages: Buckets::new(messages, places),
+            refusals: Buckets::new(REFUSALS, places),
             registrations: Buckets::new(buckets(config.registrations_max, HOUR), places),
             typing: Buckets::new(buckets(config.typing_per_second_max, SECOND), places),
         }
@@ -91,6 +95,7 @@ impl RateLimits {
             (Limited::FriendRequest, Some(user)) => self.friend_requests.take(now, user),
             (Limited::Message, Some(user)) => self.messages.take(now, user),
             (Limited::Typing, Some(user)) => self.typing.take(now, user),
+            (Limited::Refusal, _) => self.refusals.take(now, Network::of(origin.address)),
             (Limited::Registration, _) => {
                 self.registrations.look(now, &Network::of(origin.address))
             }
@@ -219,6 +224,9 @@ impl<K: Clone + Ord> Buckets<K> {
 
 /// In which as many passwords as the limit says may be wrong.
 const FAILED_PASSWORDS_TIME: Duration = Duration::from_secs(300);
+
+/// Of refusals, that are told at once: more than anybody gets by mistake, and too few to be a burden.
+const REFUSALS: Rate = Rate { pause: Duration::from_millis(10), burst: 1000 };
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -13,7 +13,8 @@
 //! 3. *Who has used less is first.* A request may be read at the moment of its flow, and the earliest is
 //!    next. So a dear request waits for as many cheap ones of each other flow as it costs.
 //! 4. *Who has used no more than what was due is free*: their request is read as it comes, and never
-//!    enters the queue.
+//!    enters the queue. The time passes by leaps, since what all wait for together passes it at once; to be
+//!    ahead by less than a leap is nothing.
 //! 5. *A server that is not busy forgives*: all are free again. Shares are of what is scarce.
 //!
 //! This is start-time fair queueing (Goyal, Vin and Cheng 1996), as it was made for packets. Nobody
@@ -42,6 +43,12 @@ pub(super) struct Queue {
     usual_cost: usize,
 }
 
+/// All who may be served at the same moment, which is each flow once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Round {
+    moment: u64,
+}
+
 /// In how many parts of a small request costs are averaged, and over how many requests.
 const PARTS: usize = 16;
 
@@ -54,9 +61,9 @@ impl Queue {
         share_until(self.time)
     }
 
-    /// Whether a flow has used no more than its share.
+    /// Whether a flow has used no more than its share: see rule 4.
     pub(super) fn is_free(&self, share: Share) -> bool {
-        self.moment(share) == self.time
+        self.moment(share) < self.time + self.usual_cost() as u64
     }
 
     /// A flow is answered by so many bytes: what is more than a small answer, it pays for now.
@@ -90,6 +97,16 @@ impl Queue {
         let (moment, id) = self.waiting.pop_first()?;
         self.time = self.time.max(moment);
         Some(id)
+    }
+
+    /// The one that begins now.
+    pub(super) fn round(&self) -> Round {
+        Round { moment: self.waiting.first().map_or(self.time, |(moment, _)| *moment) }
+    }
+
+    /// Whether the next is of this round.
+    pub(super) fn is_within(&self, round: Round) -> bool {
+        self.waiting.first().is_some_and(|(moment, _)| *moment <= round.moment)
     }
 
     pub(super) fn is_empty(&self) -> bool {

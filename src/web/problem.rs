@@ -147,6 +147,11 @@ impl Problem {
         Self::new(415, "unsupported_media_type", detail)
     }
 
+    /// Whether it says that one may not, or not now, whatever it is that one has asked for.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.status, 401 | 429 | 503)
+    }
+
     /// The response that says so.
     pub fn respond(self) -> Response {
         let mut body = Vec::with_capacity(160);

@@ -28,6 +28,7 @@ mod search;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
+mod tarpit;
 mod typing;
 
 use std::net::{IpAddr, Ipv4Addr};
