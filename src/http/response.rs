@@ -168,7 +168,7 @@ impl Response {
         self.encode_fields(framing, framing.keep_alive, out);
         if may_have_body(self.status) {
             out.extend_from_slice(b"Content-Length: ");
-            push_decimal(payload.len(), out);
+            push_decimal(payload.len() as u64, out);
             out.extend_from_slice(b"\r\n\r\n");
         } else {
             out.extend_from_slice(b"\r\n");
@@ -278,7 +278,7 @@ fn push_status_line(status: u16, out: &mut Vec<u8>) {
         return;
     }
     out.extend_from_slice(b"HTTP/1.1 ");
-    push_decimal(usize::from(status), out);
+    push_decimal(u64::from(status), out);
     out.push(b' ');
     out.extend_from_slice(reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -329,20 +329,21 @@ pub const fn reason(status: u16) -> &'static str {
     }
 }
 
-fn push_decimal(number: usize, out: &mut Vec<u8>) {
+/// Appends a number in decimal digits.
+pub fn push_decimal(number: u64, out: &mut Vec<u8>) {
     push_number(number, 10, out);
 }
 
 fn push_hexadecimal(number: usize, out: &mut Vec<u8>) {
-    push_number(number, 16, out);
+    push_number(number as u64, 16, out);
 }
 
-fn push_number(mut number: usize, base: usize, out: &mut Vec<u8>) {
+fn push_number(mut number: u64, base: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut start = digits.len();
     loop {
         start -= 1;
-        digits[start] = b"0123456789abcdef"[number % base];
+        digits[start] = b"0123456789abcdef"[usize::try_from(number % base).unwrap_or(0)];
         number /= base;
         if number == 0 {
             break;
@@ -451,7 +452,7 @@ mod tests {
     fn numbers_are_written_in_both_bases() {
         for number in [0, 9, 10, 15, 16, 255, usize::MAX] {
             let mut out = Vec::new();
-            push_decimal(number, &mut out);
+            push_decimal(number as u64, &mut out);
             out.push(b' ');
             push_hexadecimal(number, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), format!("{number} {number:x}"));

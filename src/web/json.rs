@@ -6,6 +6,7 @@ use crate::entity::{
     Conversation, Event, Friend, FriendState, Kind, LastSeen, Member, Message, Role, Session,
     Timestamp, User,
 };
+use crate::http::push_decimal;
 use crate::logic::ListedAccount;
 
 /// An object that is being written.
@@ -27,12 +28,9 @@ impl<'a> Object<'a> {
 
     /// Writes a member's name, and lets the caller write its value.
     pub(super) fn member(&mut self, name: &str) -> &mut Vec<u8> {
-        if !self.empty {
-            self.out.push(b',');
-        }
-        self.empty = false;
+        let before: &[u8] = if std::mem::take(&mut self.empty) { b"\"" } else { b",\"" };
+        self.out.extend_from_slice(before);
         // Our own names need no escapes.
-        self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
         self.out
@@ -50,8 +48,7 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn integer(&mut self, name: &str, value: i64) {
-        let out = self.member(name);
-        write!(out, "{value}").expect("a Vec takes everything");
+        integer(self.member(name), value);
     }
 
     pub(super) fn size(&mut self, name: &str, value: usize) {
@@ -87,8 +84,32 @@ impl<'a> Object<'a> {
     }
 }
 
+pub(super) fn integer(out: &mut Vec<u8>, value: i64) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    push_decimal(value.unsigned_abs(), out);
+}
+
+/// Escapes what must be escaped, and nothing else (RFC 8259, section 7).
 fn text(out: &mut Vec<u8>, value: &str) {
-    serde_json::to_writer(out, value).expect("a Vec takes everything");
+    out.push(b'"');
+    let mut rest = value.as_bytes();
+    while let Some(place) = rest.iter().position(|byte| matches!(byte, 0..b' ' | b'"' | b'\\')) {
+        out.extend_from_slice(&rest[..place]);
+        match rest[place] {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control @ 0..b' ' => {
+                write!(out, "\\u{control:04x}").expect("a Vec takes everything");
+            }
+            byte => out.extend_from_slice(&[b'\\', byte]),
+        }
+        rest = &rest[place + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
 }
 
 pub(super) fn user(out: &mut Vec<u8>, user: &User) {
@@ -241,8 +262,24 @@ pub(super) fn event_members(object: &mut Object<'_>, event: &Event) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::entity::{ConversationId, MessageId, UserId};
+
+    #[test]
+    fn every_character_and_number_is_read_back() {
+        let text: String = (0..=0x2fff_u32).chain([0x1_f600]).filter_map(char::from_u32).collect();
+        for value in [i64::MIN, -1, 0, 9, 10, 1234, i64::MAX] {
+            let mut out = Vec::new();
+            let mut object = Object::begin(&mut out);
+            object.text("text", &text);
+            object.integer("value", value);
+            object.end();
+            let read: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!((&read["text"], &read["value"]), (&text.as_str().into(), &value.into()));
+        }
+    }
 
     #[test]
     fn a_message_is_written_as_the_contract_says() {
