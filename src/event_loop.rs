@@ -25,8 +25,8 @@ mod session;
 #[cfg(feature = "tls")]
 mod tls;
 mod wire;
+mod writing;
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
@@ -40,13 +40,12 @@ use mio::{Events as ReadinessList, Interest, Poll as Selector, Token, Waker};
 use crate::chunks::Slots;
 use crate::comet::ConnectionId;
 use crate::config::{Config, Listen};
-use crate::connection::Then;
-use crate::pool::Part;
 use crate::server::{Handler, Input, Output, Outputs, Server};
 use crate::system::{Clock, Mono, Now};
+pub use door::BindError;
 use door::{Door, Kind, Visitor};
 pub use hangup::wait_for_hangup;
-use rest::{Progress, Rest, write_all};
+use rest::Rest;
 use wire::Wire;
 
 /// The loop, with all sockets of one server.
@@ -447,132 +446,6 @@ impl<H: Handler> EventLoop<H> {
         }
     }
 
-    /// Does what the turn wants done, and what follows from that.
-    fn carry_out(&mut self, now: Now) {
-        while !self.outputs.list.is_empty() {
-            let mut outputs = std::mem::take(&mut self.outputs);
-            for output in outputs.list.drain(..) {
-                match output {
-                    Output::Write { connection, bytes, tail, then } => {
-                        self.write(now, connection, &outputs.bytes[bytes], tail, then);
-                    }
-                    Output::Close { connection } => drop(self.take(connection)),
-                    Output::Pause { connection } => self.set_paused(connection, true),
-                    Output::Resume { connection } => self.set_paused(connection, false),
-                }
-            }
-            if self.outputs.list.is_empty() {
-                outputs.clear();
-                self.outputs = outputs;
-            }
-        }
-    }
-
-    fn set_paused(&mut self, id: ConnectionId, paused: bool) {
-        let Some(socket) = self.sockets.get_mut(id.0) else { return };
-        socket.paused = paused;
-        if !paused {
-            // Its edge came and went.
-            self.remember_unread(id);
-        }
-    }
-
-    fn write(&mut self, now: Now, id: ConnectionId, bytes: &[u8], tail: &'static [u8], then: Then) {
-        let Some(socket) = self.sockets.get_mut(id.0) else { return };
-        if let Some(rest) = &mut socket.rest {
-            if rest.append(bytes, tail, then) {
-                return self.gone(now, id);
-            }
-            let input = Input::Blocked { connection: id };
-            return self.server.handle(now, input, &mut self.outputs);
-        }
-        let mut sent = 0;
-        let progress = write_all(&mut socket.wire, bytes, tail, &mut sent);
-        if let Progress::Blocked { .. } = progress {
-            let sent_tail = sent.saturating_sub(bytes.len());
-            let bytes = bytes[sent.min(bytes.len())..].to_vec();
-            let tail = &tail[sent_tail..];
-            let part = Part::new(self.server.pool());
-            let mut rest = Box::new(Rest { bytes, sent: 0, tail, then, part });
-            if rest.count() {
-                log::debug!("there is no room for the rest of an answer");
-                return self.gone(now, id);
-            }
-            socket.rest = Some(rest);
-            if !std::mem::replace(&mut socket.full, true) {
-                self.full.push(id);
-            }
-        }
-        match progress {
-            Progress::Done => self.written(now, id, then, false),
-            Progress::Blocked { .. } => {
-                let input = Input::Blocked { connection: id };
-                self.server.handle(now, input, &mut self.outputs);
-            }
-            Progress::Broken => self.gone(now, id),
-        }
-    }
-
-    /// The socket may have room again.
-    fn flush(&mut self, now: Now, id: ConnectionId) {
-        let Some(socket) = self.sockets.get_mut(id.0) else { return };
-        let Some(rest) = &mut socket.rest else {
-            // What is wrong is told by the next read.
-            let _ = socket.wire.flush();
-            return;
-        };
-        match write_all(&mut socket.wire, &rest.bytes, rest.tail, &mut rest.sent) {
-            Progress::Done => {
-                let then = rest.then;
-                socket.rest = None;
-                self.written(now, id, then, true);
-            }
-            Progress::Blocked { moved: true } => {
-                let input = Input::Blocked { connection: id };
-                self.server.handle(now, input, &mut self.outputs);
-            }
-            Progress::Blocked { moved: false } => {}
-            Progress::Broken => self.gone(now, id),
-        }
-    }
-
-    /// Tries full sockets again, before anybody is given up. The selector tells of room once a third
-    /// of a socket's buffer is free; that is megabytes, and a slow reader has taken some of it long
-    /// before.
-    fn retry_full(&mut self, now: Now) {
-        if self.full.is_empty() || now.mono < self.full_at {
-            return;
-        }
-        self.full_at = now.mono.plus(self.config.write_time_max / 4);
-        let mut full = std::mem::take(&mut self.full);
-        full.retain(|&id| {
-            self.flush(now, id);
-            let Some(socket) = self.sockets.get_mut(id.0) else { return false };
-            socket.full = socket.rest.is_some();
-            socket.full
-        });
-        full.append(&mut self.full);
-        self.full = full;
-    }
-
-    /// An answer is with the system.
-    fn written(&mut self, now: Now, id: ConnectionId, then: Then, was_blocked: bool) {
-        match then {
-            Then::Keep => {}
-            Then::Linger => {
-                if let Some(socket) = self.sockets.get_mut(id.0)
-                    && let Err(error) = socket.wire.shut_down()
-                {
-                    log::debug!("a socket could not be shut down: {error}");
-                }
-            }
-            Then::Close => return self.gone(now, id),
-        }
-        if was_blocked {
-            self.server.handle(now, Input::Flushed { connection: id }, &mut self.outputs);
-        }
-    }
-
     fn gone(&mut self, now: Now, id: ConnectionId) {
         self.server.handle(now, Input::Gone { connection: id }, &mut self.outputs);
         drop(self.take(id));
@@ -610,30 +483,6 @@ impl<H> AsRawFd for EventLoop<H> {
         self.selector.as_raw_fd()
     }
 }
-
-/// Where it could not listen, if it was that, and why not.
-#[derive(Debug)]
-pub struct BindError {
-    at: Option<Listen>,
-    error: io::Error,
-}
-
-impl From<io::Error> for BindError {
-    fn from(error: io::Error) -> Self {
-        Self { at: None, error }
-    }
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.at {
-            Some(at) => write!(f, "cannot listen on {at}: {}", self.error),
-            None => self.error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for BindError {}
 
 /// Whether an error of `accept` is about the one connection that was to be accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -3,6 +3,7 @@
 //!
 //! What is done to a connection from then on is the same, so one type holds the sockets of all.
 
+use std::fmt;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
@@ -183,3 +184,27 @@ impl Drop for Door {
         }
     }
 }
+
+/// Where it could not listen, if it was that, and why not.
+#[derive(Debug)]
+pub struct BindError {
+    pub(super) at: Option<Listen>,
+    pub(super) error: io::Error,
+}
+
+impl From<io::Error> for BindError {
+    fn from(error: io::Error) -> Self {
+        Self { at: None, error }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            Some(at) => write!(f, "cannot listen on {at}: {}", self.error),
+            None => self.error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
