@@ -69,7 +69,10 @@ pub(super) type Methods = &'static [(Method, Route)];
 
 use Method::{Delete, Get, Patch, Post, Put};
 
+/// They are tried in this order: what is asked for most comes first.
 const ROUTES: &[(&str, Methods)] = &[
+    ("/api/events", &[(Get, Route::Events)]),
+    ("/api/conversations/{id}/messages", &[(Get, Route::History), (Post, Route::Send)]),
     ("/api/server", &[(Get, Route::Server)]),
     ("/api/users", &[(Get, Route::FindUsers), (Post, Route::Register)]),
     ("/api/sessions", &[(Get, Route::Sessions), (Post, Route::LogIn)]),
@@ -86,13 +89,11 @@ const ROUTES: &[(&str, Methods)] = &[
     ("/api/conversations/{id}", &[(Patch, Route::RenameGroup)]),
     ("/api/conversations/{id}/members", &[(Post, Route::AddMember)]),
     ("/api/conversations/{id}/members/{user_id}", &[(Delete, Route::RemoveMember)]),
-    ("/api/conversations/{id}/messages", &[(Get, Route::History), (Post, Route::Send)]),
     ("/api/conversations/{id}/read", &[(Put, Route::MarkRead)]),
     ("/api/conversations/{id}/typing", &[(Post, Route::Type)]),
     ("/api/messages/{id}", &[(Patch, Route::EditMessage), (Delete, Route::DeleteMessage)]),
     ("/api/search", &[(Get, Route::Search)]),
     ("/api/state", &[(Get, Route::State)]),
-    ("/api/events", &[(Get, Route::Events)]),
     ("/api/events/ack", &[(Post, Route::Acknowledge)]),
     ("/healthz", &[(Get, Route::Health)]),
     ("/metrics", &[(Get, Route::Metrics)]),
