@@ -79,7 +79,7 @@ impl HeadParser {
         self.fits(line, limits)?;
         let start = self.bytes;
         self.bytes += line.len();
-        let text = line.strip_suffix(b"\r\n").ok_or(ParseError::BareLineFeed)?;
+        let [text @ .., b'\r', b'\n'] = line else { return Err(ParseError::BareLineFeed) };
         match (&self.request_line, text) {
             (None, []) => self.empty_line()?,
             (None, _) => {
