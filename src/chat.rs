@@ -8,9 +8,10 @@
 //! *Wake means "ask again"*: the comet knows who waits, the logic knows what for; here the one is
 //! asked for the other. The rules are at the head of [`crate::comet`].
 //!
-//! This file calls and orders; phase 4 has one of its own, `release`. Neither parses, queries or
-//! formats anything.
+//! This file orders; phase 2 has one of its own, `decide`, and so has phase 4, `release`. None parses,
+//! queries or formats anything.
 
+mod decide;
 mod facade;
 mod faults;
 mod lab;
@@ -18,21 +19,21 @@ mod probe;
 mod release;
 mod tarpit;
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::comet::{Comet, ConnectionId, Hold, HoldId};
+use crate::comet::{Comet, ConnectionId, HoldId};
 use crate::config::Config;
 use crate::data::{Store, StoreError};
 use crate::entity::UserId;
-use crate::http::{Pages, Request, Response, client_address};
+use crate::http::{Pages, Request, Response};
 use crate::lab::recorder::Recorder;
-use crate::logic::{self, Limited, Logic, Manner, Origin, Published, Refusal, Reply, Ticket, Wait};
+use crate::logic::{Logic, Published, Refusal, Ticket};
 use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
-use crate::web::{self, OrderRoute, Problem, Proof, Reach, Route};
+use crate::web::{self, Problem};
+use decide::Considered;
 use facade::Facade;
 use lab::Lab;
 use probe::Probe;
@@ -171,249 +172,6 @@ impl Chat {
         Turned { committed, woken: published.woken }
     }
 
-    // Decide.
-
-    /// The answer, or what the request waits for.
-    fn consider(
-        &mut self,
-        now: Now,
-        client: Client,
-        request: &Request<'_>,
-    ) -> Result<Considered, Problem> {
-        if self.facade.is_some() && !client.is_monitor && request.target.path() == web::facade::PATH
-        {
-            return self.consider_2013(now, client, request).map_err(Problem::in_2013);
-        }
-        let (operator, lab) = (client.is_operator, self.lab.is_some());
-        let reach = Reach { operator, lab, probe: self.probe.is_some() };
-        let matched = web::route(request, reach)?;
-        if self.is_elsewhere(client, matched.route) {
-            return Err(Problem::not_found());
-        }
-        let mut page = None;
-        if matched.route == Route::Page {
-            page = Some(self.pages.find(&request.target).ok_or_else(Problem::not_found)?);
-            web::check_page_method(request.method)?;
-        }
-        if self.draining {
-            return Err(stopping());
-        }
-        if let Some(page) = page {
-            return Ok(Considered::Answer(page.respond(request)));
-        }
-        match matched.route {
-            Route::Health => return self.health().map(Considered::Answer),
-            Route::Metrics => return Ok(Considered::Answer(self.count())),
-            Route::Options => {
-                return Ok(Considered::Answer(web::options(request, reach)));
-            }
-            Route::Probe => {
-                return self.examine(now, client, matched.id, request).map(Considered::Answer);
-            }
-            Route::Order(OrderRoute::BeginProbe) => return self.begin_probe(now, request),
-            Route::Order(order) => {
-                let order = web::read_order(order, request, &self.config)?;
-                let answer = self.logic.obey(now, order, ticket(client.connection));
-                return self.considered(now, client.connection, answer);
-            }
-            _ => {}
-        }
-        let address = client_address(client.peer, request, &self.config.trusted_proxy);
-        let proof = web::proof(request, client.is_operator);
-        let recorded = Some((client.connection, request));
-        let origin = self.admit(now, address, matched.route, proof, recorded)?;
-        if let Some(response) = self.record(now, origin, matched.route, request)? {
-            return Ok(Considered::Answer(response));
-        }
-        if let Some(replay) = self.aim(client.connection, matched.route, request, origin.caller) {
-            return Ok(Considered::Answer(replay));
-        }
-        if let Route::Lab(route) = matched.route {
-            return self.consider_lab(now, client.connection, route, request, origin.caller);
-        }
-        let call = web::read_call(matched, request, &self.config)?;
-        let answer = self.logic.decide(now, origin, call, ticket(client.connection));
-        self.considered(now, client.connection, answer)
-    }
-
-    /// Whether there is such a thing, but not where this client came in: figures may have a place of
-    /// their own, where there is nothing else.
-    fn is_elsewhere(&self, client: Client, route: Route) -> bool {
-        if client.is_monitor {
-            return !matches!(route, Route::Metrics | Route::Health);
-        }
-        let have_a_place = !self.config.metrics_listen.is_empty();
-        route == Route::Metrics && have_a_place && !client.is_operator
-    }
-
-    /// What becomes of what the logic says.
-    fn considered(
-        &mut self,
-        now: Now,
-        connection: ConnectionId,
-        answer: Result<logic::Answer, Refusal>,
-    ) -> Result<Considered, Problem> {
-        match answer {
-            Ok(logic::Answer::Now(reply)) => {
-                if let Reply::Message { message, created: true } = &reply
-                    && self.lab.is_some()
-                {
-                    self.note_sent(now, message);
-                }
-                Ok(Considered::Answer(web::respond(&reply)))
-            }
-            Ok(logic::Answer::Later) => Ok(Considered::Later),
-            Ok(logic::Answer::Wait(wait)) => {
-                Ok(Considered::Held(self.hold(now, connection, &wait)))
-            }
-            Err(refusal) => Err(self.refused(refusal)),
-        }
-    }
-
-    /// Whether the server can do all that it is for. Where it could not, it tries again.
-    fn health(&mut self) -> Result<Response, Problem> {
-        self.cannot_write = self.cannot_write && !self.logic.can_write();
-        if self.cannot_write { Err(Problem::not_committed()) } else { Ok(web::health()) }
-    }
-
-    /// What was counted, and what there is now.
-    fn count(&self) -> Response {
-        let (resident, counted) = (self.logic.resident(), &self.metrics);
-        let gauges = web::Gauges {
-            held_polls: self.comet.len() - self.comet.streams(),
-            held_streams: self.comet.streams(),
-            connections: counted.connections_accepted.get() - counted.connections_closed.get(),
-            users_online: resident.online,
-            hashing: resident.hashing,
-            inboxes: resident.inboxes,
-            sessions_cached: resident.sessions,
-            conversations_cached: resident.rooms,
-        };
-        web::metrics(counted, &gauges)
-    }
-
-    /// What is wrong, counted where a limit is.
-    fn problem(&self, problem: Problem) -> Response {
-        let response = problem.respond();
-        match response.status() {
-            429 => self.metrics.rate_limited.add(1),
-            503 => self.metrics.unavailable.add(1),
-            _ => {}
-        }
-        response
-    }
-
-    /// Says no; later, to those who get to hear it too often.
-    fn say_no(&mut self, now: Now, client: Client, request: &Request<'_>, problem: Problem) {
-        let address = client_address(client.peer, request, &self.config.trusted_proxy);
-        let origin = Origin { address, caller: None };
-        let is_too_often = problem.is_refusal()
-            && !self.draining
-            && self.logic.admit(now, origin, Limited::Refusal).is_err();
-        let told = if is_too_often {
-            self.tarpit.put_off(now.mono, client.connection, problem)
-        } else {
-            Some(problem)
-        };
-        if let Some(problem) = told {
-            let response = self.problem(problem);
-            self.answer(client.connection, response);
-        }
-    }
-
-    /// Finds out who it is, and whether they may do this now. Nothing else was looked at before.
-    fn admit(
-        &mut self,
-        now: Now,
-        address: IpAddr,
-        route: Route,
-        proof: Result<Proof<'_>, Problem>,
-        recorded: Option<(ConnectionId, &Request<'_>)>,
-    ) -> Result<Origin, Problem> {
-        let is_operator = matches!(proof, Ok(Proof::Operator(_)));
-        let mut caller = None;
-        if route.needs_token() {
-            let known = match proof? {
-                Proof::Token(token) => self.logic.authenticate(now, token),
-                Proof::Operator(name) => self.logic.speak_for(name),
-            };
-            let known = known.map_err(|refusal| self.refused(refusal))?;
-            if let Some((connection, request)) = recorded
-                && self.recorder.is_armed()
-                && !route.is_recording()
-            {
-                let lane = web::lane(request);
-                self.recorder.claim(connection, known, &lane, route.has_password());
-            }
-            caller = Some(known);
-        }
-        let origin = Origin { address, caller };
-        if let Some(limited) = route.limited()
-            && !is_operator
-        {
-            let admitted = self.logic.admit(now, origin, limited);
-            admitted.map_err(|refusal| self.refused(refusal))?;
-        }
-        Ok(origin)
-    }
-
-    /// What somebody wants of the recording of their own session, if this is about that.
-    fn record(
-        &mut self,
-        now: Now,
-        origin: Origin,
-        route: Route,
-        request: &Request<'_>,
-    ) -> Result<Option<Response>, Problem> {
-        let Some(caller) = origin.caller.filter(|_| route.is_recording()) else { return Ok(None) };
-        match route {
-            Route::Record if !self.recorder.arm(now, caller) => {
-                return Err(Problem::too_many_record());
-            }
-            Route::StopRecording => self.recorder.disarm(now, caller),
-            Route::Recording => {
-                let after = web::changes_after(request)?;
-                let show = |tape: &_| web::recording(tape, after);
-                let shown = self.recorder.look(now, caller, show);
-                return shown.map(Some).ok_or_else(Problem::not_found);
-            }
-            _ => {}
-        }
-        Ok(Some(web::respond(&logic::Reply::Done)))
-    }
-
-    /// Parks a poll, or begins a stream. Whether there is something for it already is asked at the
-    /// end of the turn.
-    fn hold(&mut self, now: Now, connection: ConnectionId, wait: &Wait) -> HoldId {
-        let time = match wait.manner {
-            Manner::Poll | Manner::Keepline | Manner::Watch => wait.wait,
-            Manner::EventStream | Manner::Lines => {
-                let (head, first) = web::begin_stream(wait.manner);
-                self.send(connection, Answer::Begin(head, first));
-                self.config.keep_alive
-            }
-        };
-        let hold = Hold {
-            connection,
-            caller: wait.caller,
-            manner: wait.manner,
-            blocked: false,
-            place: wait.place,
-            // invariant: the longest wait is an hour.
-            wait_ms: u32::try_from(wait.wait.as_millis()).unwrap_or(u32::MAX),
-        };
-        let id = self.comet.hold(hold, now.mono.plus(time));
-        // Who watches the lab is no nearer to a chat for that.
-        if wait.manner != Manner::Watch {
-            self.logic.poll_came(wait.caller.user_id, now);
-        }
-        self.comet.wake(id);
-        if self.lab.is_some() {
-            self.note_held(now, &hold);
-        }
-        id
-    }
-
     fn refused(&mut self, refusal: Refusal) -> Problem {
         self.note_refusal(&refusal);
         refusal.into()
@@ -501,13 +259,6 @@ impl Chat {
         }
         None
     }
-}
-
-/// What becomes of a request that is not refused.
-enum Considered {
-    Answer(Response),
-    Later,
-    Held(HoldId),
 }
 
 impl Handler for Chat {
