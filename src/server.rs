@@ -66,6 +66,8 @@ pub struct Server<H> {
     peers: Peers,
     /// The deadlines of connections whose requests are not with the handler.
     deadlines: Wheel,
+    /// Connections whose deadlines are over, but which nothing was done about yet.
+    overdue: Vec<u32>,
     date: DateCache,
     draining: bool,
     /// Connections that were refused in this turn.
@@ -104,6 +106,7 @@ impl<H: Handler> Server<H> {
             connections: Sparse::default(),
             peers: Peers::new(),
             deadlines: Wheel::new(TICK, TICKS),
+            overdue: Vec::new(),
             date: DateCache::new(),
             draining: false,
             refused: Vec::new(),
@@ -136,7 +139,7 @@ impl<H: Handler> Server<H> {
 
     /// When to call [`Server::handle`] with the end of a turn, even if nothing happens before.
     pub fn next_deadline(&self) -> Option<Mono> {
-        if !self.queue.is_empty() || !self.refused.is_empty() {
+        if !(self.queue.is_empty() && self.refused.is_empty() && self.overdue.is_empty()) {
             return Some(Mono(0));
         }
         match (self.handler.next_deadline(), self.deadlines.next_deadline()) {
@@ -455,9 +458,18 @@ impl<H: Handler> Server<H> {
     }
 
     fn time_out(&mut self, now: Now, outputs: &mut Outputs) {
-        let mut due = Vec::new();
-        self.deadlines.expired(now.mono, &mut due);
-        for id in due.into_iter().map(ConnectionId) {
+        if self.overdue.is_empty() {
+            self.deadlines.expired(now.mono, &mut self.overdue);
+        }
+        // Who came together may run out of time together: a portion a turn.
+        let portion = self.overdue.len().min(self.config.polls_per_turn_max);
+        let others = self.overdue.split_off(portion);
+        for number in std::mem::replace(&mut self.overdue, others) {
+            // Not who was given more time in the meantime, or has another's number.
+            if self.deadlines.get(number).is_some() {
+                continue;
+            }
+            let id = ConnectionId(number);
             let Some(connection) = self.connection(id) else { continue };
             let timer = std::mem::replace(&mut connection.timer, Timer::Off);
             log::debug!("a connection ran out of time: {timer:?}");
@@ -468,7 +480,8 @@ impl<H: Handler> Server<H> {
                     self.close(now, id, outputs);
                 }
                 Timer::Idle | Timer::Linger => self.close(now, id, outputs),
-                Timer::Off => unreachable!("a deadline is for something"),
+                // It had its request ready just then.
+                Timer::Off => {}
             }
         }
     }

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use lovejoy::system::Mono;
-use support::{Answer, Line, Person, World};
+use support::{Answer, Line, Person, World, request};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -98,4 +98,23 @@ fn a_server_that_stops_sends_everybody_away_in_portions() {
     let retries: Vec<_> = answers.iter().map(|it| it.body["retry_ms"].as_i64().unwrap()).collect();
     assert!(retries.is_sorted_by(|one, other| one < other), "each another time: {retries:?}");
     assert_ne!(world.server().next_deadline(), Some(Mono(0)));
+}
+
+#[test]
+fn connections_run_out_of_time_in_portions_but_not_who_asks_in_between() {
+    let mut world = World::with(|config| config.polls_per_turn_max = PORTION);
+    let idle: Vec<_> = (0..8).map(|_| world.connect()).collect();
+    world.settle();
+    world.stall(600 * SECOND);
+    world.turn();
+    assert_eq!(world.server().connections(), 8 - PORTION);
+    assert_eq!(world.server().next_deadline(), Some(Mono(0)), "there is more to do");
+    let late = idle.into_iter().find(|&line| world.server().state(line).is_some()).unwrap();
+    world.send(late, request("GET", "/api/server", "", None).as_bytes());
+    assert_eq!(lines(&world.turn()), [late]);
+    world.settle();
+    assert_eq!(world.server().connections(), 1);
+    assert!(world.server().state(late).is_some());
+    world.pass(600 * SECOND);
+    assert_eq!(world.server().connections(), 0);
 }
