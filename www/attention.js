@@ -88,11 +88,12 @@ export function createAttention({ title, state, tabs, onOpen }) {
 async function badge(icon, count) {
   const picture = new Image();
   picture.src = icon;
-  await picture.decode().catch(() => null);
+  // The server may be gone just now: then the count stands alone.
+  const isThere = await picture.decode().then(() => true, () => false);
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = ICON_PX;
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  pen.drawImage(picture, 0, 0, ICON_PX, ICON_PX);
+  if (isThere) pen.drawImage(picture, 0, 0, ICON_PX, ICON_PX);
   pen.fillStyle = ACCENT;
   pen.beginPath();
   pen.arc(42, 42, 22, 0, 2 * Math.PI);

@@ -292,8 +292,8 @@ impl Server {
         self.call("GET", path, &person.token, None)
     }
 
-    /// When this returns, the server has seen everything that was sent before: it takes in all
-    /// sockets that are ready before it answers any.
+    /// When this returns, the server has seen everything that was sent before, as long as it is no more
+    /// than a turn reads: it takes in all sockets that are ready before it answers any.
     pub fn catch_up(&self) {
         assert_eq!(self.call("GET", "/api/server", "", None).status, 200);
     }
