@@ -31,6 +31,7 @@
 //! | [`lab`] | what the lab shows of the inside, and the faults one can ask for there | HTTP, SQL |
 //! | [`metrics`] | counts what is done, for `/metrics` | how it is written |
 //! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
+//! | [`digits`] | numbers, written | |
 //!
 //! Imports point downwards only. Time, randomness and bytes are arguments: [`server::Server`] opens no
 //! socket and reads no clock, so a test is its network and its time.
@@ -107,6 +108,7 @@ pub mod comet;
 pub mod config;
 pub mod connection;
 pub mod data;
+pub mod digits;
 mod embed;
 pub mod entity;
 pub mod event_loop;

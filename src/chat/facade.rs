@@ -269,7 +269,7 @@ impl Chat {
         match self.next_message(hold, &batch) {
             Ok(Some(response)) => response,
             Ok(None) => {
-                self.facade().write(hold, batch.behind.display(batch.tag).to_string());
+                self.facade().write(hold, batch.behind.text(batch.tag));
                 facade::silence()
             }
             Err(refusal) => self.refused(refusal).in_2013().respond(),
@@ -296,7 +296,7 @@ impl Chat {
                 continue;
             }
             if let Some(between) = self.logic.said_between(message)? {
-                self.facade().write(hold, behind.display(batch.tag).to_string());
+                self.facade().write(hold, behind.text(batch.tag));
                 return Ok(Some(facade::message(message, &between)));
             }
         }

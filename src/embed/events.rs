@@ -101,7 +101,7 @@ impl Iterator for Events {
 fn ask(user: &LocalUser, cursor: Option<String>) -> Pending<Batch> {
     user.call(Call::Events { cursor, wait: WAIT, manner: Manner::Poll }, |reply| match reply {
         Reply::Events { batch, .. } => {
-            let text = |cursor: Cursor| cursor.display(batch.tag).to_string();
+            let text = |cursor: Cursor| cursor.text(batch.tag);
             let behind = text(batch.behind);
             let placed = |(event, cursor)| (event, text(cursor));
             Batch { events: batch.events.into_iter().map(placed).collect(), behind }

@@ -11,6 +11,7 @@
 use std::fmt;
 
 use super::{MessageId, UserId};
+use crate::digits::{push_decimal, push_hexadecimal};
 
 /// A place in the events of one user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl fmt::Display for CursorError {
 const BYTES_MAX: usize = 64;
 
 impl Cursor {
-    /// Reads what [`Cursor::display`] wrote.
+    /// Reads what [`Cursor::text`] wrote.
     pub fn parse(text: &str, tag: CursorTag) -> Result<Self, CursorError> {
         if text.len() > BYTES_MAX {
             return Err(CursorError);
@@ -85,7 +86,7 @@ impl Cursor {
             live: number(live, 10)?,
         };
         // Written the one way it is written, it is ours: no sign, no leading zero, nothing behind.
-        let ours = number::<u32>(given, 16)? == tag.0 && cursor.display(tag).to_string() == text;
+        let ours = number::<u32>(given, 16)? == tag.0 && cursor.text(tag) == text;
         if ours { Ok(cursor) } else { Err(CursorError) }
     }
 
@@ -95,20 +96,20 @@ impl Cursor {
     }
 
     /// The text for a client: at most 64 characters, all safe in a URL.
-    pub fn display(self, tag: CursorTag) -> impl fmt::Display {
-        CursorText { cursor: self, tag }
-    }
-}
-
-struct CursorText {
-    cursor: Cursor,
-    tag: CursorTag,
-}
-
-impl fmt::Display for CursorText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Cursor { epoch, mark, stored, live } = self.cursor;
-        write!(f, "{:08x}-{epoch}.{mark:x}-{}-{live}", self.tag.0, stored.0)
+    pub fn text(self, tag: CursorTag) -> String {
+        let Self { epoch, mark, stored, live } = self;
+        let mut out = Vec::with_capacity(BYTES_MAX);
+        push_hexadecimal(tag.0.into(), 8, &mut out);
+        out.push(b'-');
+        push_decimal(epoch.into(), &mut out);
+        out.push(b'.');
+        push_hexadecimal(mark.into(), 1, &mut out);
+        out.push(b'-');
+        push_decimal(stored.0.cast_unsigned(), &mut out);
+        out.push(b'-');
+        push_decimal(live, &mut out);
+        // invariant: digits are ASCII.
+        String::from_utf8(out).expect("ASCII")
     }
 }
 
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let text = cursor().display(TAG).to_string();
+        let text = cursor().text(TAG);
         assert_eq!(text, "00c0ffee-3.abcd-1042-88");
         assert_eq!(Cursor::parse(&text, TAG), Ok(cursor()));
     }
@@ -139,7 +140,7 @@ mod tests {
     fn the_longest_cursor_fits_and_is_safe_in_a_url() {
         let longest =
             Cursor { epoch: u32::MAX, mark: u32::MAX, stored: MessageId(1 << 53), live: 1 << 40 };
-        let text = longest.display(CursorTag(u32::MAX)).to_string();
+        let text = longest.text(CursorTag(u32::MAX));
         assert!(text.len() <= BYTES_MAX, "{text}");
         assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)));
         assert_eq!(Cursor::parse(&text, CursorTag(u32::MAX)), Ok(longest));
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn another_users_cursor_is_refused() {
-        let text = cursor().display(CursorTag::new(7, UserId(1))).to_string();
+        let text = cursor().text(CursorTag::new(7, UserId(1)));
         assert!(Cursor::parse(&text, CursorTag::new(7, UserId(1))).is_ok());
         assert!(Cursor::parse(&text, CursorTag::new(7, UserId(2))).is_err());
         assert!(Cursor::parse(&text, CursorTag::new(8, UserId(1))).is_err());
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn whatever_is_not_written_by_us_is_refused() {
-        let good = cursor().display(TAG).to_string();
+        let good = cursor().text(TAG);
         let long = "1".repeat(65);
         for bad in [
             "",

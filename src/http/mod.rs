@@ -48,7 +48,7 @@ pub use network::{Network, NotANetwork};
 pub use pages::{Page, Pages};
 pub use reader::{Phase, Reader, Step};
 pub use request::{Body, Field, Fields, Method, Request, Version};
-pub use response::{Framing, Payload, Response, Stream, push_decimal, reason};
+pub use response::{Framing, Payload, Response, Stream, reason};
 pub use target::{Target, form_pairs};
 
 /// The interim answer to `Expect: 100-continue` (RFC 9110 section 15.2.1); see [`Step::Continue`].

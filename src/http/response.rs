@@ -15,6 +15,7 @@
 use super::date;
 use super::request::Version;
 use super::scan;
+use crate::digits::{push_decimal, push_hexadecimal};
 
 /// A body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,7 +238,7 @@ impl Stream {
             // A chunk of no bytes would be the last one.
             Self::Chunked if bytes.is_empty() => {}
             Self::Chunked => {
-                push_hexadecimal(bytes.len(), out);
+                push_hexadecimal(bytes.len() as u64, 1, out);
                 out.extend_from_slice(b"\r\n");
                 out.extend_from_slice(bytes);
                 out.extend_from_slice(b"\r\n");
@@ -327,29 +328,6 @@ pub const fn reason(status: u16) -> &'static str {
         505 => "HTTP Version Not Supported",
         _ => "",
     }
-}
-
-/// Appends a number in decimal digits.
-pub fn push_decimal(number: u64, out: &mut Vec<u8>) {
-    push_number(number, 10, out);
-}
-
-fn push_hexadecimal(number: usize, out: &mut Vec<u8>) {
-    push_number(number as u64, 16, out);
-}
-
-fn push_number(mut number: u64, base: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b"0123456789abcdef"[usize::try_from(number % base).unwrap_or(0)];
-        number /= base;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start..]);
 }
 
 #[cfg(test)]
@@ -445,17 +423,6 @@ mod tests {
             let (stream, head, body) = send(&Framing { head_only: true, version, ..OPEN });
             assert_eq!((stream, &*body), (Stream::Nothing, ""));
             assert!(!stream.closes() && !head.contains("close"), "{head}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_written_in_both_bases() {
-        for number in [0, 9, 10, 15, 16, 255, usize::MAX] {
-            let mut out = Vec::new();
-            push_decimal(number as u64, &mut out);
-            out.push(b' ');
-            push_hexadecimal(number, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), format!("{number} {number:x}"));
         }
     }
 }

@@ -214,7 +214,7 @@ impl Logic {
     }
 
     fn cursor_text(&self, user: UserId, cursor: Cursor) -> String {
-        cursor.display(self.cursor_tag(user)).to_string()
+        cursor.text(self.cursor_tag(user))
     }
 
     fn cursor_tag(&self, user: UserId) -> CursorTag {

@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 
+use crate::digits::push_decimal;
 use crate::entity::{
     Conversation, Event, Friend, FriendState, Kind, LastSeen, Member, Message, Role, Session,
     Timestamp, User,
 };
-use crate::http::push_decimal;
 use crate::logic::ListedAccount;
 
 /// An object that is being written.

@@ -29,7 +29,7 @@ pub fn begin_stream(manner: Manner) -> (Response, Vec<u8>) {
 pub fn stream_events(manner: Manner, batch: &Batch) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 * batch.events.len());
     for (news, place) in &batch.events {
-        let cursor = place.display(batch.tag);
+        let cursor = place.text(batch.tag);
         match manner {
             Manner::EventStream => {
                 write!(out, "id: {cursor}\nevent: {}\ndata: ", news.name())
@@ -41,7 +41,7 @@ pub fn stream_events(manner: Manner, batch: &Batch) -> Vec<u8> {
             Manner::Lines | Manner::Poll | Manner::Keepline | Manner::Watch => {
                 let mut object = Object::begin(&mut out);
                 event_members(&mut object, news);
-                object.text("cursor", &cursor.to_string());
+                object.text("cursor", &cursor);
                 object.end();
                 out.push(b'\n');
             }
