@@ -34,13 +34,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mio::net::{TcpListener, UnixStream};
+use mio::net::UnixStream;
 use mio::{Events as ReadinessList, Interest, Poll as Selector, Token, Waker};
 
 use crate::chunks::Slots;
 use crate::comet::ConnectionId;
 use crate::config::{Config, Listen};
 use crate::server::{Handler, Input, Output, Outputs, Server};
+use crate::service::Inherited;
 use crate::system::{Clock, Mono, Now};
 pub use door::BindError;
 use door::{Door, Kind, Visitor};
@@ -133,26 +134,26 @@ impl<H: Handler> EventLoop<H> {
         signals: std::os::unix::net::UnixStream,
         config: &Rc<Config>,
     ) -> Result<Self, BindError> {
-        let mut event_loop = Self::new(server, clock, signals, Rc::clone(config))?;
-        event_loop.open_all(&config.listen, Kind::Public)?;
-        event_loop.open_all(&config.metrics_listen, Kind::Metrics)?;
-        Ok(event_loop)
+        Self::inherit(server, clock, signals, config, Vec::new())
     }
 
-    /// Takes a socket over that somebody else has made to listen, in place of all that are public. What
-    /// has connected to it before is served, too.
+    /// The same, but takes over what somebody else has made to listen, if there is anything, in place of
+    /// all that is public. What has connected to it before is served, too.
     pub fn inherit(
         server: Server<H>,
         clock: Clock,
         signals: std::os::unix::net::UnixStream,
         config: &Rc<Config>,
-        listener: std::net::TcpListener,
+        inherited: Vec<Inherited>,
     ) -> Result<Self, BindError> {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener);
         let mut event_loop = Self::new(server, clock, signals, Rc::clone(config))?;
-        let door = Door::inherited(listener, event_loop.selector.registry(), DOORS)?;
-        event_loop.doors.push(door);
+        if inherited.is_empty() {
+            event_loop.open_all(&config.listen, Kind::Public)?;
+        }
+        for listener in inherited {
+            let door = Door::inherited(listener, event_loop.selector.registry(), DOORS)?;
+            event_loop.doors.push(door);
+        }
         event_loop.open_all(&config.metrics_listen, Kind::Metrics)?;
         Ok(event_loop)
     }

@@ -73,10 +73,8 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     };
     let chat = Chat::new(Rc::clone(&config), store, pages, entropy, clock.now())?;
     let server = Server::new(Rc::clone(&config), chat);
-    let mut event_loop = match service::inherited_listener()? {
-        Some(listener) => EventLoop::inherit(server, clock, signals, &config, listener)?,
-        None => EventLoop::bind(server, clock, signals, &config)?,
-    };
+    let inherited = service::inherited()?;
+    let mut event_loop = EventLoop::inherit(server, clock, signals, &config, inherited)?;
     #[cfg(feature = "tls")]
     event_loop.reload_at(system::reloads()?)?;
     if !in_memory && let Err(error) = event_loop.open_control(&config.control_socket()) {

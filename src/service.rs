@@ -1,7 +1,7 @@
-//! Gets on with a service manager that follows systemd's two protocols: it may hand down a socket that
-//! listens already, and may want to know when the server is ready.
+//! Gets on with a service manager that follows systemd's two protocols: it may hand down sockets that
+//! listen already, and may want to know when the server is ready.
 //!
-//! The manager goes on holding the socket while one server ends and the next begins. Who connects in
+//! The manager goes on holding the sockets while one server ends and the next begins. Who connects in
 //! between waits, and is not refused.
 //!
 //! Both are environment variables: `LISTEN_FDS` with `LISTEN_PID` (`sd_listen_fds(3)`), and
@@ -14,13 +14,31 @@ use std::net::TcpListener;
 #[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 
 use listenfd::ListenFd;
 
-/// The socket that was handed down, if one was: the first, if there are several.
-pub fn inherited_listener() -> io::Result<Option<TcpListener>> {
-    ListenFd::from_env().take_tcp_listener(0)
+/// A socket that was handed down, and listens already.
+#[derive(Debug)]
+pub enum Inherited {
+    /// At an address.
+    Tcp(TcpListener),
+    /// At a file.
+    Unix(UnixListener),
+}
+
+/// The sockets that were handed down, in order. Something else among them is an error.
+pub fn inherited() -> io::Result<Vec<Inherited>> {
+    let mut handed = ListenFd::from_env();
+    let mut inherited = Vec::new();
+    for index in 0..handed.len() {
+        if let Ok(listener) = handed.take_tcp_listener(index) {
+            inherited.extend(listener.map(Inherited::Tcp));
+        } else {
+            inherited.extend(handed.take_unix_listener(index)?.map(Inherited::Unix));
+        }
+    }
+    Ok(inherited)
 }
 
 /// Tells the manager, if there is one that wants to know. One that cannot be told is no reason not to

@@ -4,7 +4,7 @@ mod process;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -17,35 +17,56 @@ const SILENCE_MAX: Duration = Duration::from_secs(50);
 /// How many restarts there are under load.
 const RESTARTS: usize = 3;
 
-fn manager(folder: &Folder) -> (TcpListener, UnixDatagram) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let told = UnixDatagram::bind(folder.path("notify")).expect("a socket");
-    told.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
-    (listener, told)
+/// A service manager, which holds two sockets, and has one to be told at.
+struct Manager {
+    address: TcpListener,
+    file: UnixListener,
+    told: UnixDatagram,
 }
 
-fn start(folder: &Folder, listener: &TcpListener) -> Server {
-    Server::start_managed(folder, listener, &folder.path("notify"))
+impl Manager {
+    fn new(folder: &Folder) -> Self {
+        let told = UnixDatagram::bind(folder.path("notify")).expect("a socket");
+        told.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
+        let address = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self { address, file: UnixListener::bind(folder.path("public")).expect("a socket"), told }
+    }
+
+    fn start(&self, folder: &Folder) -> Server {
+        let address = self.address.try_clone().expect("a descriptor");
+        let file = self.file.try_clone().expect("a descriptor");
+        Server::start_managed(folder, [address.into(), file.into()], &folder.path("notify"))
+    }
 }
 
 #[test]
-fn a_server_takes_the_socket_that_it_is_handed_and_says_when_it_is_ready() {
+fn a_server_takes_the_sockets_that_it_is_handed_and_says_when_it_is_ready() {
     let folder = Folder::new();
-    let (listener, told) = manager(&folder);
+    let manager = Manager::new(&folder);
+    let address = manager.address.local_addr().expect("an address");
+    let path = folder.path("public");
     // Who comes before there is a server waits for it.
-    let early = TcpStream::connect(listener.local_addr().expect("an address")).expect("accepted");
-    let server = start(&folder, &listener);
-    assert_eq!(Ok(server.address), listener.local_addr().map_err(|error| error.kind()));
+    let early = TcpStream::connect(address).expect("accepted");
+    let locally = UnixStream::connect(&path).expect("accepted");
+    let mut server = manager.start(&folder);
+    assert_eq!(server.address, address);
+    assert_eq!(server.printed(), format!("Lovejoy is listening on unix:{}", path.display()));
     let mut state = [0; 100];
-    let count = told.recv(&mut state).expect("it tells");
+    let count = manager.told.recv(&mut state).expect("it tells");
     assert_eq!(&state[..count], b"READY=1");
-    assert_eq!(exchange(early, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), Some(200));
+    let asked = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    early.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
+    assert_eq!(exchange(early, asked), Some(200));
+    locally.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
+    assert_eq!(exchange(locally, asked), Some(200));
+    server.signal("TERM");
+    assert_eq!(server.exit().code(), Some(0));
+    assert!(UnixStream::connect(&path).is_ok(), "the file is the manager's, and so stays");
 }
 
 /// Sends a request on a connection, and reads the status of the answer; `None` where the connection
 /// ends without one.
-fn exchange(mut stream: TcpStream, request: &str) -> Option<u16> {
-    stream.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
+fn exchange(mut stream: impl Read + Write, request: &str) -> Option<u16> {
     let mut head = [0; 12];
     // What a server that stops has not read is no loss: it did not happen.
     stream.write_all(request.as_bytes()).and_then(|()| stream.read_exact(&mut head)).ok()?;
@@ -60,6 +81,7 @@ fn say(address: SocketAddr, path: &str, token: &str, text: &str) {
     let request = request("POST", path, token, Some(&body));
     loop {
         let stream = TcpStream::connect(address).expect("no connection is refused");
+        stream.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
         match exchange(stream, &request) {
             Some(200 | 201) => return,
             Some(503) | None => {}
@@ -71,9 +93,9 @@ fn say(address: SocketAddr, path: &str, token: &str, text: &str) {
 #[test]
 fn restarts_under_load_refuse_no_connection_and_lose_no_message() {
     let folder = Folder::new();
-    let (listener, _told) = manager(&folder);
-    let address = listener.local_addr().expect("an address");
-    let mut server = start(&folder, &listener);
+    let manager = Manager::new(&folder);
+    let address = manager.address.local_addr().expect("an address");
+    let mut server = manager.start(&folder);
     let (anna, ben, room) = server.friends();
     let path = format!("/api/conversations/{room}/messages");
     let is_over = AtomicBool::new(false);
@@ -97,7 +119,7 @@ fn restarts_under_load_refuse_no_connection_and_lose_no_message() {
             server.catch_up();
             server.signal("TERM");
             assert_eq!(server.exit().code(), Some(0));
-            server = start(&folder, &listener);
+            server = manager.start(&folder);
         }
         is_over.store(true, Ordering::Relaxed);
         let all = talkers.into_iter().flat_map(|talker| talker.join().expect("it talked"));

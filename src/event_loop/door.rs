@@ -17,6 +17,7 @@ use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
 
 use crate::config::Listen;
+use crate::service::Inherited;
 
 /// Where connections come in.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub(super) struct Door {
 #[derive(Debug)]
 enum Listener {
     Tcp(TcpListener),
-    /// And the file that is removed when it closes.
-    Unix(UnixListener, PathBuf),
+    /// And its file, if that is removed when it closes.
+    Unix(UnixListener, Option<PathBuf>),
 }
 
 /// For whom a door is.
@@ -51,13 +52,24 @@ pub(super) enum Visitor {
 }
 
 impl Door {
-    /// Lets in whoever connects to a socket that listens.
+    /// Lets in whoever connects to a socket that listens already. Its file stays when it closes: whoever
+    /// has made it goes on listening.
     pub(super) fn inherited(
-        listener: TcpListener,
+        listener: Inherited,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Self> {
-        Self::register(Listener::Tcp(listener), Kind::Public, registry, token)
+        let listener = match listener {
+            Inherited::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Listener::Tcp(TcpListener::from_std(listener))
+            }
+            Inherited::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Listener::Unix(UnixListener::from_std(listener), None)
+            }
+        };
+        Self::register(listener, Kind::Public, registry, token)
     }
 
     /// Listens, for everybody or for whoever reads the figures.
@@ -102,7 +114,10 @@ impl Door {
     pub(super) fn public(&self) -> Option<io::Result<Listen>> {
         (self.kind == Kind::Public).then(|| match &self.listener {
             Listener::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
-            Listener::Unix(_, path) => Ok(Listen::Unix(path.clone())),
+            Listener::Unix(listener, _) => listener.local_addr().map(|address| {
+                // Without a path it is a name in Linux's abstract space.
+                Listen::Unix(address.as_pathname().unwrap_or(Path::new("@")).to_owned())
+            }),
         })
     }
 
@@ -144,7 +159,7 @@ impl Door {
 fn bind(at: &Path, mode: u32) -> io::Result<Listener> {
     let listener = UnixListener::bind(at)?;
     fs::set_permissions(at, Permissions::from_mode(mode))?;
-    Ok(Listener::Unix(listener, at.to_owned()))
+    Ok(Listener::Unix(listener, Some(at.to_owned())))
 }
 
 /// Removes a socket at which nobody listens: one that a server has left that was killed. What is no
@@ -177,7 +192,7 @@ fn remove(at: &Path) -> io::Result<()> {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if let Listener::Unix(_, path) = &self.listener
+        if let Listener::Unix(_, Some(path)) = &self.listener
             && let Err(error) = fs::remove_file(path)
         {
             log::debug!("{} is left behind: {error}", path.display());

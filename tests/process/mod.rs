@@ -10,7 +10,7 @@ mod request;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -161,23 +161,30 @@ impl Server {
         Self::run(folder, command)
     }
 
-    /// The same by a service manager, which hands down a socket that listens, and has one to be told
-    /// at.
-    pub fn start_managed(folder: &Folder, listener: &TcpListener, notify: &Path) -> Self {
-        // As systemd does it: the socket is descriptor 3, and the variables are for this process.
-        let hand_down = r#"exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@""#;
+    /// The same by a service manager, which hands down sockets that listen, and has one to be told at.
+    pub fn start_managed(folder: &Folder, listeners: [OwnedFd; 2], notify: &Path) -> Self {
+        // As systemd does it: the sockets are descriptors 3 and 4, and the variables are for this process.
+        let hand_down = r#"exec 3<&0 4<&2 </dev/null 2>>"$0"
+            export LISTEN_PID=$$ LISTEN_FDS=2; exec "$@""#;
         let server = command(folder, &[]);
         let mut command = Command::new("sh");
-        command.args(["-c", hand_down, "sh"]).arg(server.get_program()).args(server.get_args());
-        let socket = listener.try_clone().expect("a descriptor");
-        command.stdin(OwnedFd::from(socket)).stdout(Stdio::piped()).env("NOTIFY_SOCKET", notify);
-        Self::run(folder, command)
+        command.args(["-c", hand_down]).arg(folder.path("log"));
+        command.arg(server.get_program()).args(server.get_args()).env("NOTIFY_SOCKET", notify);
+        let [first, second] = listeners;
+        command.stdin(first).stderr(second).stdout(Stdio::piped());
+        Self::wait_for(folder, command)
     }
 
     fn run(folder: &Folder, mut command: Command) -> Self {
+        let log = File::options().create(true).append(true).open(folder.path("log"));
+        command.stderr(log.expect("a file"));
+        Self::wait_for(folder, command)
+    }
+
+    /// Until it has said where it listens.
+    fn wait_for(folder: &Folder, mut command: Command) -> Self {
         let log = folder.path("log");
-        let log_file = File::options().create(true).append(true).open(&log).expect("a file");
-        let mut process = command.stderr(log_file).spawn().expect("it runs");
+        let mut process = command.spawn().expect("it runs");
         let mut stdout = BufReader::new(process.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line on stdout");
