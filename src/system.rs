@@ -73,9 +73,14 @@ impl Clock {
 
 /// The time of day; for the logger, which has no turn to be told it by.
 pub(crate) fn wall() -> Timestamp {
+    timestamp(SystemTime::now())
+}
+
+/// A time of the system's, such as that of a file.
+pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     // A clock set before 1970 belongs to a board without a battery: it reads as the beginning of
     // time.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -5,13 +5,14 @@
 //! delivered.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::CallError;
 use super::mailbox::Pending;
 use super::user::LocalUser;
 use crate::entity::{Cursor, Event};
 use crate::logic::{Call, Manner, Reply};
+use crate::system::Clock;
 
 /// The events of one user, in order: each once, and none left out.
 ///
@@ -61,14 +62,15 @@ impl Events {
 
     /// The next event; `None` if none comes within this time.
     pub fn next_within(&mut self, time: Duration) -> Result<Option<Event>, CallError> {
-        let begun = Instant::now();
+        let clock = Clock::new();
+        let begun = clock.now().mono;
         loop {
             if let Some((event, behind)) = self.ready.pop_front() {
                 self.cursor = Some(behind);
                 return Ok(Some(event));
             }
             let mut poll = self.poll.take().unwrap_or_else(|| ask(&self.user, self.cursor.clone()));
-            let left = time.saturating_sub(begun.elapsed());
+            let left = time.saturating_sub(clock.now().mono.since(begun));
             let answer = if left.is_zero() { poll.take() } else { poll.wait_for(left) };
             let Some(batch) = answer else {
                 self.poll = Some(poll);

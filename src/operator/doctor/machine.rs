@@ -5,12 +5,12 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use super::Findings;
 use crate::config::{Ceiling, Config};
 use crate::entity::Timestamp;
-use crate::system;
+use crate::system::{self, Clock};
 
 /// So many connections serve a family and its tabs.
 const CONNECTIONS: usize = 500;
@@ -82,8 +82,7 @@ fn available_bytes() -> Option<u64> {
 fn clock(config: &Config, findings: &mut Findings) -> io::Result<()> {
     let now = system::wall();
     let written = fs::metadata(config.database()).and_then(|metadata| metadata.modified());
-    let is_behind =
-        written.is_ok_and(|written| written > SystemTime::now() + Duration::from_secs(60));
+    let is_behind = written.is_ok_and(|written| system::timestamp(written).0 > now.0 + 60_000);
     let what = format!("the clock says {now}");
     let how = "set it, and keep it set by NTP: messages bear the time at which they were sent";
     findings.tell(now >= RELEASED && !is_behind, &what, how)
@@ -136,12 +135,12 @@ fn disk(folder: &Path, findings: &mut Findings) -> io::Result<()> {
 fn sync_times(path: &Path) -> io::Result<Vec<Duration>> {
     let mut options = OpenOptions::new();
     let mut file: File = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    let mut times = Vec::new();
+    let (clock, mut times) = (Clock::new(), Vec::new());
     for _ in 0..SYNCS {
-        let begin = Instant::now();
+        let begin = clock.now().mono;
         file.write_all(&[0; 2048])?;
         file.sync_data()?;
-        times.push(begin.elapsed());
+        times.push(clock.now().mono.since(begin));
     }
     times.sort_unstable();
     Ok(times)

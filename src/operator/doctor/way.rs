@@ -8,14 +8,14 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Findings;
 use crate::config::Config;
 use crate::operator::link::{Link, Need};
-use crate::system::Entropy;
+use crate::system::{Clock, Entropy, Mono};
 use crate::web::{self, Said};
 
 /// How long an answer may take that waits for nothing. A password is hashed meanwhile.
@@ -42,6 +42,8 @@ pub(super) struct Url {
     place: String,
     /// What stands before each path.
     prefix: String,
+    /// By which the way is measured.
+    clock: Clock,
 }
 
 impl Url {
@@ -60,7 +62,7 @@ impl Url {
         }
         let path = path.trim_end_matches('/');
         let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
-        Ok(Self { host: host.to_owned(), place, prefix })
+        Ok(Self { host: host.to_owned(), place, prefix, clock: Clock::new() })
     }
 }
 
@@ -78,14 +80,15 @@ struct Ask<'a> {
 #[derive(Debug)]
 struct Answer {
     stream: TcpStream,
+    clock: Clock,
     bytes: Vec<u8>,
     /// Where the body begins.
     head: usize,
 }
 
 impl Url {
-    /// Asks for something, and reads until the head is there.
-    fn ask(&self, ask: &Ask<'_>, patience: Duration) -> io::Result<Answer> {
+    /// Asks for something, and does not wait.
+    fn send(&self, ask: &Ask<'_>) -> io::Result<Answer> {
         let address = self.place.to_socket_addrs()?.next().ok_or(ErrorKind::AddrNotAvailable)?;
         let mut stream = TcpStream::connect_timeout(&address, ANSWER_MAX)?;
         let Self { host, prefix, .. } = self;
@@ -96,21 +99,19 @@ impl Url {
              {fields}Content-Length: {length}\r\n\r\n"
         );
         stream.write_all(&[head.as_bytes(), body].concat())?;
-        let mut answer = Answer { stream, bytes: Vec::new(), head: 0 };
-        let until = Instant::now() + patience;
-        while answer.head == 0 {
-            if answer.more(until)? == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
-            }
-            let end = answer.bytes.windows(4).position(|four| four == b"\r\n\r\n");
-            answer.head = end.map_or(0, |end| end + 4);
-        }
+        Ok(Answer { stream, clock: self.clock, bytes: Vec::new(), head: 0 })
+    }
+
+    /// Asks for something, and reads until the head is there.
+    fn ask(&self, ask: &Ask<'_>, patience: Duration) -> io::Result<Answer> {
+        let mut answer = self.send(ask)?;
+        answer.begins(self.now().plus(patience))?;
         Ok(answer)
     }
 
     /// The same, with the whole of the body, in JSON.
     fn json(&self, ask: &Ask<'_>) -> io::Result<(Answer, Value)> {
-        let until = Instant::now() + ANSWER_MAX;
+        let until = self.now().plus(ANSWER_MAX);
         let mut answer = self.ask(ask, ANSWER_MAX)?;
         while answer.more(until)? > 0 {}
         let value = serde_json::from_slice(&answer.body()).map_err(|_| {
@@ -119,13 +120,17 @@ impl Url {
         })?;
         Ok((answer, value))
     }
+
+    fn now(&self) -> Mono {
+        self.clock.now().mono
+    }
 }
 
 impl Answer {
     /// Reads what comes next; nothing at the end.
-    fn more(&mut self, until: Instant) -> io::Result<usize> {
+    fn more(&mut self, until: Mono) -> io::Result<usize> {
         let mut buffer = [0; 4096];
-        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let left = until.since(self.clock.now().mono).max(Duration::from_millis(1));
         self.stream.set_read_timeout(Some(left))?;
         let count = match self.stream.read(&mut buffer) {
             Ok(count) => count,
@@ -139,8 +144,20 @@ impl Answer {
         Ok(count)
     }
 
+    /// Reads until the head is there.
+    fn begins(&mut self, until: Mono) -> io::Result<()> {
+        while self.head == 0 {
+            if self.more(until)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            let end = self.bytes.windows(4).position(|four| four == b"\r\n\r\n");
+            self.head = end.map_or(0, |end| end + 4);
+        }
+        Ok(())
+    }
+
     /// Waits for something that was not there before.
-    fn goes_on(&mut self, until: Instant) -> io::Result<()> {
+    fn goes_on(&mut self, until: Mono) -> io::Result<()> {
         let before = self.body().len();
         while self.body().len() == before {
             if self.more(until)? == 0 {
@@ -283,15 +300,15 @@ fn stream(url: &Url, fields: &str, findings: &mut Findings) -> io::Result<()> {
     let json = format!("{fields}Content-Type: application/json\r\n");
     let body = br#"{"title":"doctor","member_ids":[]}"#;
     let group = Ask { method: "POST", path: "/api/conversations", fields: &json, body };
-    let mut begin = Instant::now();
+    let mut begin = url.now();
     let flows = url.ask(&ask, FLOW_MAX).and_then(|mut answer| {
         if answer.status() == 200 && answer.field("content-encoding").is_none() {
             if answer.body().is_empty() {
-                answer.goes_on(begin + FLOW_MAX)?;
+                answer.goes_on(begin.plus(FLOW_MAX))?;
             }
             url.json(&group)?;
-            begin = Instant::now();
-            answer.goes_on(begin + FLOW_MAX)?;
+            begin = url.now();
+            answer.goes_on(begin.plus(FLOW_MAX))?;
         }
         Ok(answer)
     });
@@ -302,7 +319,8 @@ fn stream(url: &Url, fields: &str, findings: &mut Findings) -> io::Result<()> {
             findings.mend("streams are compressed on the way, and so held back", how)
         }
         Ok(answer) => {
-            let what = format!("a stream flows: what happened came after {:.0?}", begin.elapsed());
+            let what =
+                format!("a stream flows: what happened came after {:.0?}", url.now().since(begin));
             let refused = format!("a stream is answered {}", answer.status());
             let is_ok = answer.status() == 200;
             findings.tell(is_ok, if is_ok { &what } else { &refused }, how)
@@ -326,27 +344,23 @@ fn poll(
     findings.wait(&format!("a poll is held, for {held:?} if it may be"))?;
     let path = format!("/api/events?cursor={cursor}&wait={}", held.as_secs());
     let ask = Ask { method: "GET", path: &path, fields, ..Ask::default() };
-    let begin = Instant::now();
-    let answer = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| url.ask(&ask, held + MARGIN));
-        let mut next = SIGN;
-        while !asked.is_finished() {
-            std::thread::sleep(Duration::from_millis(50));
-            if begin.elapsed() >= next {
-                let _ = findings.wait(&format!("{next:?}"));
-                next += SIGN;
-            }
-        }
-        // invariant: what is asked does not panic.
-        asked.join().unwrap_or_else(|_| Err(ErrorKind::Other.into()))
-    });
-    let lasted = begin.elapsed();
-    let status = answer.as_ref().map_or(0, Answer::status);
+    let begin = url.now();
+    let mut answer = url.send(&ask)?;
+    let mut next = begin.plus(SIGN);
+    let end = begin.plus(held + MARGIN);
+    let mut begins = answer.begins(next.min(end));
+    while next < end && begins.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut) {
+        findings.wait(&format!("{:?}", next.since(begin)))?;
+        next = next.plus(SIGN);
+        begins = answer.begins(next.min(end));
+    }
+    let lasted = url.now().since(begin);
+    let status = answer.status();
     if status == 200 && lasted + SLACK >= held {
         return findings.ok(&format!("a poll was held for {lasted:.0?}"));
     }
-    let what = match answer {
-        Ok(_) => format!("a poll was answered {status} after {lasted:.0?} instead of {held:?}"),
+    let what = match begins {
+        Ok(()) => format!("a poll was answered {status} after {lasted:.0?} instead of {held:?}"),
         Err(error) => format!("a poll was cut off after {lasted:.0?} instead of {held:?}: {error}"),
     };
     let shorter = (lasted.as_secs() * 4 / 5).max(1);
