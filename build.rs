@@ -59,20 +59,17 @@ fn main() -> io::Result<()> {
 }
 
 /// Leaves out of the released program what only its size would show; see the comments at the head of
-/// `build/no-unwind.ld`. Positions that the loader adjusts are packed too, which is another sixty kilobytes.
-/// Where all is linked statically the start of the program wants those tables, and nothing is adjusted.
+/// `build/no-unwind.ld`. Positions that the loader adjusts are packed too, which is another sixty kilobytes;
+/// musl adjusts none that are.
 fn link() {
-    let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
-    let is_static = features.split(',').any(|feature| feature == "crt-static");
-    let is_gnu =
-        variable("CARGO_CFG_TARGET_OS") == "linux" && variable("CARGO_CFG_TARGET_ENV") == "gnu";
-    if variable("PROFILE") == "release" && is_gnu && !is_static {
+    if variable("PROFILE") == "release" && variable("CARGO_CFG_TARGET_OS") == "linux" {
         let script = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("build/no-unwind.ld");
         println!("cargo::rerun-if-changed={}", script.display());
-        for argument in ["-z,pack-relative-relocs", "--no-eh-frame-hdr"] {
-            println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
-        }
+        println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+        if variable("CARGO_CFG_TARGET_ENV") == "gnu" {
+            println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        }
     }
 }
 

@@ -18,13 +18,21 @@ usr=$work/debian/usr
 
 main() {
     [ $# -gt 0 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+    # What does not exist is found out before anything is begun.
     for machine; do describe "$machine"; done
     for machine; do
         describe "$machine"
         tools
         compiler
         musl
-        build
+        add
+    done
+    # All at once: while one is linked, which takes one processor, the next is compiled.
+    env "${settings[@]}" cargo build --release --locked --bin lovejoy "${targets[@]}" \
+        -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
+    for machine; do
+        describe "$machine"
+        finish
     done
 }
 
@@ -129,14 +137,22 @@ END
     chmod +x "$work/$musl-gcc"
 }
 
-build() {
+# What Cargo is told. Of the standard library's features it is to have none but small code: what prints a
+# backtrace is a tenth of the binary, and has no tables to read.
+settings=("RUSTC=$work/rustc" RUSTC_BOOTSTRAP=1 "CARGO_TARGET_DIR=$work/target")
+targets=()
+
+# Adds what is to be built for the machine, and how.
+add() {
     local name=${target//-/_}
-    env RUSTC="$work/rustc" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$work/target" \
-        "CC_$name=$work/$musl-gcc" "AR_$name=$gnu-ar" \
-        "CARGO_TARGET_${name^^}_LINKER=$work/$musl-gcc" \
-        "CARGO_TARGET_${name^^}_RUSTFLAGS=-Clink-self-contained=no -Ctarget-feature=+crt-static -Lnative=$work/musl/usr/lib/$musl" \
-        cargo build --release --locked --bin lovejoy --target "$target" \
-        -Zbuild-std=std,panic_abort
+    targets+=(--target "$target")
+    settings+=("CC_$name=$work/$musl-gcc" "AR_$name=$gnu-ar"
+        "CARGO_TARGET_${name^^}_LINKER=$work/$musl-gcc"
+        "CARGO_TARGET_${name^^}_RUSTFLAGS=-Clink-self-contained=no -Ctarget-feature=+crt-static -Lnative=$work/musl/usr/lib/$musl")
+}
+
+# Puts what was built in its place.
+finish() {
     mkdir -p "$out"
     cp "$work/target/$target/release/lovejoy" "$out/lovejoy"
     printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$qemu" "$out/lovejoy" > "$out/run"
