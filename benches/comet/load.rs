@@ -1,4 +1,4 @@
-//! Makes the load: connections with one request on each at a time, and the three ways to use them.
+//! Makes the load: connections with one request on each at a time, and the four ways to use them.
 //!
 //! All of it is one thread. Where it waits for one answer it blocks in `read`, as cheap as waiting can
 //! be; where it waits for many it has a selector. It looks into answers no further than it must, so
@@ -7,6 +7,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::peers::Channel;
+use crate::support::Server;
 
 /// How long nothing may come before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +41,12 @@ impl Line {
     /// Sends a request, which is small and so fits into the socket.
     pub(crate) fn send(&mut self, request: &[u8]) -> io::Result<()> {
         self.stream.write_all(request)
+    }
+
+    /// Asks for something, and waits for the answer.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> io::Result<&[u8]> {
+        self.send(request)?;
+        self.receive()
     }
 
     /// Waits for the answer.
@@ -237,6 +245,33 @@ impl<'a> Crowd<'a> {
         }
         Ok(elapsed)
     }
+}
+
+/// How long it takes until a server that is told to stop has answered all of these, each of whom then
+/// hangs up, and is gone.
+pub(crate) fn stop(mut server: Server, lines: Vec<Line>) -> io::Result<Duration> {
+    let mut selector = Poll::new()?;
+    for (index, line) in lines.iter().enumerate() {
+        line.register(&selector, index)?;
+    }
+    let mut lines: Vec<Option<Line>> = lines.into_iter().map(Some).collect();
+    let (mut ready, mut left) = (Events::with_capacity(1024), lines.len());
+    let begin = Instant::now();
+    let told = Command::new("kill").arg(server.process.id().to_string()).status()?;
+    assert!(told.success());
+    while left > 0 {
+        wait(&mut selector, &mut ready)?;
+        for event in &ready {
+            let Token(index) = event.token();
+            let Some(line) = &mut lines[index] else { continue };
+            if line.take()?.is_some() {
+                lines[index] = None;
+                left -= 1;
+            }
+        }
+    }
+    assert!(server.process.wait()?.success());
+    Ok(begin.elapsed())
 }
 
 /// Holds a poll on each of these channels, each on a connection of its own.

@@ -6,9 +6,10 @@
 //! ```text
 //! cargo bench --bench comet                              everything
 //! cargo bench --bench comet -- pairs 50 lovejoy          only that
+//! LOVEJOY_BESIDE=BINARY cargo bench --bench comet        with another build of Lovejoy instead of nchan
 //! ```
 //!
-//! The words are `memory`, `latency`, `pairs`, `crowd`, `lovejoy`, `nchan`, and numbers of pairs.
+//! The words are `memory`, `latency`, `pairs`, `crowd`, `stop`, `lovejoy`, `nchan`, and numbers of pairs.
 //!
 //! The load is one thread, tied to one processor, and the server to another, or to the same where
 //! the table says so. Everything goes over 127.0.0.1, and the ports of one address are enough for all
@@ -20,8 +21,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use load::{Crowd, Pair, hold, run_pairs};
-use peers::Peer;
+use load::{Crowd, Line, Pair, hold, run_pairs, stop};
+use peers::{Build, Peer};
 use table::Table;
 
 mod load;
@@ -41,6 +42,9 @@ const RESERVED: usize = 1_200;
 
 const PAIRS: [usize; 3] = [1, 50, 500];
 
+/// Polls that a server holds when it is told to stop.
+const STOPPED: usize = 4_000;
+
 const ROUNDS: usize = 3;
 const LATENCIES: usize = 400;
 const RUN: Duration = Duration::from_secs(1);
@@ -56,7 +60,7 @@ fn main() -> io::Result<()> {
         let none = !words.iter().any(|other| among.contains(&other.as_str()));
         none || words.iter().any(|other| other == word)
     };
-    let (names, phases) = (["lovejoy", "nchan"], ["memory", "latency", "pairs", "crowd"]);
+    let (names, phases) = (["lovejoy", "nchan"], ["memory", "latency", "pairs", "crowd", "stop"]);
     let mut pairs: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
     if pairs.is_empty() {
         pairs.extend(PAIRS);
@@ -80,10 +84,11 @@ fn main() -> io::Result<()> {
     if held == 0 {
         return Err(io::Error::other("too few descriptors are allowed"));
     }
-    if chosen("lovejoy", &names) {
-        peers.push(Peer::lovejoy(&folder, idle, most_pairs, held)?);
+    let builds = Build::all();
+    for build in builds.iter().filter(|_| chosen("lovejoy", &names)) {
+        peers.push(Peer::lovejoy(build, &folder, idle, most_pairs, held)?);
     }
-    if chosen("nchan", &names) {
+    if chosen("nchan", &names) && builds.len() == 1 {
         peers.extend(Peer::nchan(&folder, idle, most_pairs));
     }
     for peer in &peers {
@@ -115,12 +120,15 @@ fn main() -> io::Result<()> {
         for peer in peers.iter().filter(|_| chosen("crowd", &phases)) {
             measure_crowd(peer, &mut table, held)?;
         }
+        for build in builds.iter().filter(|_| chosen("stop", &phases)) {
+            measure_stop(build, &mut table, &folder)?;
+        }
     }
     table.print();
     fsyncs.sort_unstable();
     let fsync = fsyncs[ROUNDS / 2].as_secs_f64() * 1e6;
     println!("A write of 4 KiB and its fdatasync took {fsync:.0} us: so much a lone message pays.");
-    if !peers.iter().any(|peer| peer.name == "nchan") {
+    if peers.len() < 2 {
         println!("Nginx with nchan was not measured: there is nothing to compare with.");
     }
     drop(peers);
@@ -203,6 +211,20 @@ fn measure_crowd(peer: &Peer, table: &mut Table, polls: usize) -> io::Result<()>
     }
     drop(crowd);
     peer.settle()
+}
+
+/// From the signal that stops a server until it is gone, with so many polls answered before.
+fn measure_stop(build: &Build, table: &mut Table, folder: &Path) -> io::Result<()> {
+    let (server, channel) = build.stopping(folder, STOPPED)?;
+    pin(server.process.id(), SERVER_CPU)?;
+    pin(std::process::id(), LOAD_CPU)?;
+    let lines = hold((0..STOPPED).map(|_| &channel), &server.address)?;
+    // What was sent before this is held when it is answered.
+    Line::connect(&server.address)?.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let milliseconds = stop(server, lines)?.as_secs_f64() * 1e3;
+    let label = format!("ms until a server with {STOPPED} polls has stopped");
+    table.add(build.name, label, milliseconds, false);
+    fs::remove_dir_all(folder.join("stopping"))
 }
 
 /// Ties a process to a processor, where there are several.

@@ -1,5 +1,7 @@
 //! Knows how each of the measured servers is spoken to.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -10,6 +12,7 @@ use serde_json::Value;
 
 use crate::load::{ask_all, field};
 use crate::support::Server;
+use crate::table::OURS;
 
 /// What is said. As long as most chat messages are.
 const BODY: &str = r#"{"body":"A message of about the length that people write to each other."}"#;
@@ -90,12 +93,15 @@ impl Peer {
     /// With one account for each idle poll and two for each pair, made beforehand and kept on the
     /// disk: the process that is measured has only just begun.
     pub(crate) fn lovejoy(
+        build: &Build,
         folder: &Path,
         idle: usize,
         pairs: usize,
         crowd: usize,
     ) -> io::Result<Self> {
-        let (making, users) = (lovejoy(folder, 1, "normal")?, 2 * (pairs + 1) + idle);
+        let folder = &folder.join(build.name);
+        let users = 2 * (pairs + 1) + idle;
+        let making = build.start(folder, 1, "normal")?;
         let accounts = ask_all(&making.address, (0..users).map(register))?;
         let accounts: Vec<Value> = accounts.iter().map(|answer| json(answer)).collect();
         let token = |index: usize| accounts[index]["token"].as_str().expect("a token");
@@ -121,8 +127,8 @@ impl Peer {
         let crowd_channel = pairs.pop().expect("one more was made");
         let idle = (users - idle..users).map(|user| Channel::lovejoy("", token(user), 0)).collect();
         drop(making);
-        let server = lovejoy(folder, crowd, "full")?;
-        Ok(Self { name: "lovejoy", server, idle, pairs, crowd: crowd_channel })
+        let server = build.start(folder, crowd, "full")?;
+        Ok(Self { name: build.name, server, idle, pairs, crowd: crowd_channel })
     }
 
     /// Nginx with nchan, if both are installed: one worker, messages in memory.
@@ -178,16 +184,42 @@ impl Peer {
     }
 }
 
-fn lovejoy(folder: &Path, polls_per_user_max: usize, durability: &str) -> io::Result<Server> {
-    let polls = polls_per_user_max.to_string();
-    let options = [
-        ["--rate-limits", "off"],
-        ["--password-iterations", "1000"],
-        ["--polls-per-user-max", &polls],
-        ["--durability", durability],
-        ["--wait-max", "3600s"],
-    ];
-    Server::lovejoy(folder, options.as_flattened())
+/// A build of Lovejoy.
+pub(crate) struct Build {
+    pub(crate) name: &'static str,
+    binary: OsString,
+}
+
+impl Build {
+    /// This one, or that of `LOVEJOY_BINARY`; and beside it that of `LOVEJOY_BESIDE`.
+    pub(crate) fn all() -> Vec<Self> {
+        let this = env::var_os("LOVEJOY_BINARY");
+        let this = this.unwrap_or(env!("CARGO_BIN_EXE_lovejoy").into());
+        let beside = env::var_os("LOVEJOY_BESIDE");
+        let beside = beside.map(|binary| Self { name: "beside", binary });
+        [Self { name: OURS, binary: this }].into_iter().chain(beside).collect()
+    }
+
+    fn start(&self, folder: &Path, polls_of_user: usize, durability: &str) -> io::Result<Server> {
+        let polls = polls_of_user.to_string();
+        let options = [
+            ["--rate-limits", "off"],
+            ["--password-iterations", "1000"],
+            ["--polls-per-user-max", &polls],
+            ["--durability", durability],
+            ["--wait-max", "3600s"],
+        ];
+        fs::create_dir_all(folder)?;
+        Server::lovejoy_of(&self.binary, folder, options.as_flattened())
+    }
+
+    /// A server that is to stop, and a user whose polls it is to hold until then.
+    pub(crate) fn stopping(&self, folder: &Path, polls: usize) -> io::Result<(Server, Channel)> {
+        let server = self.start(&folder.join("stopping"), polls, "full")?;
+        let user = ask_all(&server.address, [register(0)].into_iter())?;
+        let token = json(&user[0])["token"].as_str().expect("a token").to_owned();
+        Ok((server, Channel::lovejoy("", &token, 0)))
+    }
 }
 
 fn register(user: usize) -> Vec<u8> {

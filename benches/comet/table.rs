@@ -2,6 +2,9 @@
 
 use crate::peers::Peer;
 
+/// Who comes first in each row.
+pub(crate) const OURS: &str = "lovejoy";
+
 /// Figures, in the order in which they were first measured.
 #[derive(Default)]
 pub(crate) struct Table {
@@ -26,7 +29,13 @@ impl Table {
         self.add(peer.name, label, value, true);
     }
 
-    fn add(&mut self, name: &'static str, label: String, value: f64, more_is_better: bool) {
+    pub(crate) fn add(
+        &mut self,
+        name: &'static str,
+        label: String,
+        value: f64,
+        more_is_better: bool,
+    ) {
         let index = self.rows.iter().position(|row| row.label == label).unwrap_or_else(|| {
             self.rows.push(Row { label, more_is_better, results: Vec::new() });
             self.rows.len() - 1
@@ -39,10 +48,12 @@ impl Table {
     }
 
     pub(crate) fn print(&self) {
-        println!("{:<50}{:>10}{:>10}{:>8}{:>7}", "", "lovejoy", "nchan", "ratio", "ahead");
+        let mut names = self.rows.iter().flat_map(|row| row.results.iter().map(|(name, _)| *name));
+        let other = names.find(|name| *name != OURS).unwrap_or("-");
+        println!("{:<50}{:>10}{:>10}{:>8}{:>7}", "", OURS, other, "ratio", "ahead");
         for row in &self.rows {
             let of = |name| row.results.iter().find(|it| it.0 == name).map(|it| median(&it.1));
-            let (ours, theirs) = (of("lovejoy"), of("nchan"));
+            let (ours, theirs) = (of(OURS), of(other));
             let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
             let ahead =
                 ratio.map_or(

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each bench uses its part")]
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -23,12 +24,19 @@ impl Server {
     /// already goes on.
     pub(crate) fn lovejoy(folder: &Path, options: &[&str]) -> io::Result<Self> {
         let binary = env::var_os("LOVEJOY_BINARY");
-        let mut process = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_lovejoy").into()))
+        let binary = binary.unwrap_or(env!("CARGO_BIN_EXE_lovejoy").into());
+        Self::lovejoy_of(&binary, folder, options)
+    }
+
+    /// The same of any build.
+    pub(crate) fn lovejoy_of(binary: &OsStr, folder: &Path, options: &[&str]) -> io::Result<Self> {
+        let mut process = Command::new(binary)
             .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data"])
             .arg(folder.join("data"))
             .args(options)
-            // For benches, and no setting.
+            // For benches, and no settings.
             .env_remove("LOVEJOY_BINARY")
+            .env_remove("LOVEJOY_BESIDE")
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
