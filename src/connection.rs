@@ -127,7 +127,7 @@ pub enum State {
 /// What follows an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Everything ends: the peer has closed its side already.
+    /// Everything ends: the peer has closed its side already, or will send nothing.
     Close,
     /// The next request.
     Keep,
@@ -192,6 +192,14 @@ impl Connection {
             paused: false,
             share,
         }
+    }
+
+    /// The server stops, so the present answer is the last. Who was held has sent nothing behind the poll,
+    /// unless it is here: nothing is unread in the socket, and its peer's end need not be waited for.
+    pub fn make_last(&mut self) {
+        self.framing.keep_alive = false;
+        let was_held = matches!(self.state, State::Held(_) | State::Streaming(_));
+        self.ended |= was_held && self.early().is_empty();
     }
 
     /// What follows the present answer.

@@ -432,7 +432,7 @@ fn a_server_that_stops_answers_everybody_and_sends_them_back_at_different_times(
     assert_eq!(told(&answers), [(of_ben, 200, vec![]), (of_anna, 200, vec![])]);
     let mut retries = Vec::new();
     for answer in &answers {
-        assert_eq!(answer.then, Then::Linger);
+        assert_eq!(answer.then, Then::Close);
         assert!(answer.head.contains("Connection: close"), "{}", answer.head);
         retries.push(answer.body["retry_ms"].as_i64().expect("a time to come back"));
     }

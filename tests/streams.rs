@@ -190,7 +190,7 @@ fn a_stream_that_has_to_end_says_why() {
     world.input(Input::Drain);
     let drained = only(world.turn(), third);
     let expected = "event: end\ndata: {\"type\":\"end\",\"code\":\"draining\"}\n\n<end>";
-    assert_eq!((text(&drained), drained.then), (expected, Then::Linger));
+    assert_eq!((text(&drained), drained.then), (expected, Then::Close));
     assert_eq!(world.chat().held(), 0);
 }
 

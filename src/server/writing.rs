@@ -22,7 +22,9 @@ impl<H: Handler> Server<H> {
         // Not `self.connection`: the date is borrowed beside it.
         let Some(connection) = self.connections.get_mut(id.0) else { return };
         let peer = self.peers.address(connection.peer);
-        connection.framing.keep_alive &= !self.draining;
+        if self.draining {
+            connection.make_last();
+        }
         let framing = http::Framing {
             version: connection.framing.version,
             head_only: connection.framing.head_only,
