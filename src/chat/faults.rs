@@ -38,6 +38,9 @@ const SESSIONS_MAX: usize = 64;
 /// Answers, and pieces of streams, that are kept back; past it they leave as they are.
 const KEPT_MAX: usize = 256;
 
+/// How many bytes they have, and those that will be answered again.
+const KEPT_BYTES_MAX: usize = 512 * 1024;
+
 /// A proxy that buffers lets go what fills its buffer.
 const BUFFER_BYTES: usize = 4096;
 
@@ -162,7 +165,9 @@ impl Faults {
                 answers.push((connection, Answer::Cut(response, missing)));
             }
             Fault::Twice => {
-                self.replays.insert(session, response.clone());
+                if self.has_room(response.payload().len()) {
+                    self.replays.insert(session, response.clone());
+                }
                 answers.push((connection, Answer::Whole(response)));
             }
             Fault::Delay | Fault::Buffer => {
@@ -212,11 +217,17 @@ impl Faults {
     }
 
     fn keep(&mut self, due: Mono, connection: ConnectionId, answer: Answer, answers: &mut Answers) {
-        if self.kept.len() < KEPT_MAX {
+        if self.kept.len() < KEPT_MAX && self.has_room(bytes(&answer)) {
             self.kept.push_back((due, connection, answer));
         } else {
             answers.push((connection, answer));
         }
+    }
+
+    fn has_room(&self, more: usize) -> bool {
+        let kept: usize = self.kept.iter().map(|(.., answer)| bytes(answer)).sum();
+        let replays: usize = self.replays.values().map(|replay| replay.payload().len()).sum();
+        self.replays.len() < SESSIONS_MAX && kept + replays + more <= KEPT_BYTES_MAX
     }
 
     /// Lets leave what was kept long enough, or everything.
@@ -239,5 +250,14 @@ impl Faults {
     /// When something that is kept is to leave.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
         self.kept.iter().map(|(due, ..)| *due).min()
+    }
+}
+
+fn bytes(answer: &Answer) -> usize {
+    match answer {
+        Answer::Whole(response) => response.payload().len(),
+        Answer::Piece(bytes) => bytes.len(),
+        // Nothing else is kept.
+        Answer::Begin(..) | Answer::End(_) | Answer::Cut(..) | Answer::Close => 0,
     }
 }

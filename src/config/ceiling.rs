@@ -55,6 +55,23 @@ const INDEXED: usize = 4 * 2 * 48;
 /// A password with the account that it is for.
 const HASHING: usize = 4 * 1024;
 
+/// What the lab keeps: eight tapes of 256 KiB, answers of 512 KiB that are late, all twice as much where
+/// buffers have doubled, and what it remembers of polls and messages.
+const LAB: usize = 6 * MIB;
+
+/// While somebody records: what is known of a connection.
+const RECORDED: usize = 48;
+
+/// For pages of 2013: what each of ten thousand knows.
+const FACADE: usize = 10_000 * 512;
+
+/// And to whom something was written last on a connection.
+const FACADE_CONNECTION: usize = 96;
+
+/// TLS on a connection: 3.5 KiB when all is silent, and more while hands are shaken. What it has of records
+/// is among what is on its way.
+const TLS: usize = 8 * 1024;
+
 /// An answer is made, and copied to where all answers of a turn are, each in a buffer that has doubled.
 const COPIES: usize = 4;
 
@@ -72,7 +89,7 @@ impl Ceiling {
         let read = of(config.events_page_max + 1, MESSAGE);
         let request = 2 * (config.head_bytes_max + config.body_bytes_max);
         let found = (config.search_page_max + 1).saturating_mul(MESSAGE);
-        let parts = vec![
+        let mut parts = vec![
             ("at rest", REST),
             ("reading messages for an answer", read),
             ("connections", of(config.connections_max, CONNECTION)),
@@ -89,6 +106,19 @@ impl Ceiling {
             ("passwords being hashed", of(config.hashing_max, HASHING)),
             ("searches", of(config.searches_max, found)),
         ];
+        let connections = |each| of(config.connections_max, each);
+        if config.scheme() == "https" {
+            parts.push(("TLS", connections(TLS)));
+        }
+        if config.has_lab() {
+            // While somebody records, what has begun is there twice, in buffers that have doubled.
+            let begun = of(config.buffers_bytes_max, 2);
+            parts
+                .push(("the lab", LAB.saturating_add(connections(RECORDED)).saturating_add(begun)));
+        }
+        if config.seed_facade {
+            parts.push(("pages of 2013", FACADE.saturating_add(connections(FACADE_CONNECTION))));
+        }
         Self { parts }
     }
 
@@ -224,6 +254,24 @@ mod tests {
             smaller = config;
         }
         assert!(smaller.connections_max >= 500, "{}", smaller.connections_max);
+    }
+
+    #[test]
+    fn what_is_turned_on_counts() {
+        let parts = |config: Config| Ceiling::of(&config).parts.len();
+        let usual = parts(Config::default());
+        for on in [
+            Config { lab: true, ..Config::default() },
+            Config { demo: true, ..Config::default() },
+            Config { seed_facade: true, ..Config::default() },
+            #[cfg(feature = "tls")]
+            Config {
+                tls_certificate: Some(crate::config::PemFile("a.pem".into())),
+                ..Config::default()
+            },
+        ] {
+            assert_eq!(parts(on), usual + 1);
+        }
     }
 
     #[test]

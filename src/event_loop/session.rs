@@ -13,7 +13,8 @@
 //! lies. It asks for what has come of a record at each call, and not to be called after an error; else it
 //! panics. Rules:
 //! 1. Between two reads there is at most the beginning of a record ([`RECORD_BYTES_MAX`]), and of what is
-//!    to be sent at most a record and what the handshake adds. Idle, neither has memory.
+//!    to be sent at most a record and what the handshake adds. Idle, neither has memory. Both are of the
+//!    pool that all connections share.
 //! 2. Nothing is sealed before the hands are shaken: until then the socket counts as full.
 
 use std::io::{self, ErrorKind};
@@ -26,6 +27,7 @@ use rustls::unbuffered::{
 };
 use rustls::{AlertDescription, Error, ServerConfig};
 
+use crate::pool::Part;
 use crate::system::Mono;
 
 /// See the head of this file.
@@ -42,6 +44,8 @@ pub(super) struct Session {
     closed: bool,
     /// How long hands may be shaken.
     shaking_until: Mono,
+    /// Of the pool, for the two buffers.
+    part: Part,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +76,11 @@ const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/pla
     Content-Length: 45\r\nConnection: close\r\n\r\nThis port speaks HTTPS: begin with https://.\n";
 
 impl Session {
-    pub(super) fn new(config: Arc<ServerConfig>, shaking_until: Mono) -> Result<Self, Error> {
+    pub(super) fn new(
+        config: Arc<ServerConfig>,
+        shaking_until: Mono,
+        part: Part,
+    ) -> Result<Self, Error> {
         Ok(Self {
             connection: UnbufferedServerConnection::new(config)?,
             begun: Vec::new(),
@@ -81,7 +89,14 @@ impl Session {
             had_room: true,
             closed: false,
             shaking_until,
+            part,
         })
+    }
+
+    /// Tells the pool how much there is. An error where that is too much.
+    pub(super) fn count(&mut self) -> io::Result<()> {
+        let is_over = self.part.set(self.begun.capacity() + self.sealed.capacity());
+        if is_over { Err(ErrorKind::OutOfMemory.into()) } else { Ok(()) }
     }
 
     /// How long the handshake may last, if it goes on.
@@ -308,6 +323,7 @@ mod tests {
     use rustls::{ClientConfig, RootCertStore};
 
     use super::*;
+    use crate::pool::Pool;
 
     fn pair(fragment: usize) -> (ClientConnection, Session) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
@@ -325,7 +341,8 @@ mod tests {
         let server = Arc::new(server.with_single_cert(vec![certificate], key).unwrap());
         let name = ServerName::try_from("localhost").unwrap();
         let client = ClientConnection::new(Arc::new(client), name).unwrap();
-        (client, Session::new(server, Mono(7)).unwrap())
+        let part = Part::new(&Pool::new(1024 * 1024));
+        (client, Session::new(server, Mono(7), part).unwrap())
     }
 
     /// Lets the server have some bytes, as the wire does.

@@ -25,6 +25,7 @@ use super::wire::Wire;
 use super::{EventLoop, RELOADS};
 use crate::comet::ConnectionId;
 use crate::config::Config;
+use crate::pool::Part;
 use crate::server::Handler;
 use crate::system::{Mono, Now};
 
@@ -126,7 +127,8 @@ impl<H: Handler> EventLoop<H> {
         let Some(tls) = self.tls.as_mut().filter(|_| is_public) else { return Wire::new(stream) };
         // invariant: what was loaded makes sessions.
         let until = now.mono.plus(self.config.head_time_max);
-        let session = Session::new(Arc::clone(&tls.config), until).expect("a session");
+        let part = Part::new(self.server.pool());
+        let session = Session::new(Arc::clone(&tls.config), until, part).expect("a session");
         tls.shaking.push_back((until, id));
         Wire::secured(stream, session)
     }

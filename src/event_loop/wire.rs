@@ -110,6 +110,7 @@ impl Wire {
             }
         };
         sent.or_else(|error| is_full(&error).then_some(()).ok_or(error))?;
+        session.count()?;
         match plain.len() {
             0 if session.has_ended() => Ok(0),
             0 => Err(io::ErrorKind::Interrupted.into()),
@@ -137,13 +138,15 @@ impl Wire {
         let sealed = session.seal(bytes)?;
         match send(&mut self.stream, session) {
             Err(error) if !is_full(&error) => Err(error),
-            _ => Ok(sealed),
+            _ => session.count().map(|()| sealed),
         }
     }
 
     /// Hands over what was written. An error of the kind `WouldBlock` where there is no room for it.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.session.as_mut().map_or(Ok(()), |session| send(&mut self.stream, session))
+        let Some(session) = &mut self.session else { return Ok(()) };
+        send(&mut self.stream, session)?;
+        session.count()
     }
 
     /// Closes our side.
