@@ -9,6 +9,7 @@
 
 mod accounts;
 mod answers;
+mod limits;
 mod log;
 mod members;
 mod polls;
@@ -18,6 +19,7 @@ mod streams;
 
 use std::collections::BTreeMap;
 
+use lovejoy::config::Config;
 use lovejoy::data::Store;
 use serde_json::Value;
 
@@ -26,6 +28,7 @@ use crate::people::NAMES;
 use crate::trace::Trace;
 use crate::wire::{Poll, Request, Response, What};
 use accounts::Accounts;
+use limits::Limits;
 use log::Log;
 use members::Members;
 use relations::Relations;
@@ -43,6 +46,7 @@ pub struct Checks {
     pub members: Members,
     pub accounts: Accounts,
     pub relations: Relations,
+    pub limits: Limits,
     /// Up to which number each user has said that everything has arrived.
     arrived: BTreeMap<i64, i64>,
     /// When each was last typing in each conversation.
@@ -121,7 +125,7 @@ impl Circumstances {
 
 impl Checks {
     /// Nothing has happened yet.
-    pub fn new(trace: Trace) -> Self {
+    pub fn new(config: &Config, trace: Trace) -> Self {
         Self {
             trace,
             log: Log::default(),
@@ -129,6 +133,7 @@ impl Checks {
             members: Members::default(),
             accounts: Accounts::default(),
             relations: Relations::default(),
+            limits: Limits::new(config),
             arrived: BTreeMap::new(),
             typed: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -211,6 +216,13 @@ impl Checks {
         });
     }
 
+    /// The answer to a request that the server has, if there is one, is lost.
+    pub fn lost(&mut self, request: &Request, now: u64) {
+        if !request.is_login() {
+            self.limits.lost(request, self.user(request), now);
+        }
+    }
+
     /// The newest number that is committed.
     pub fn newest(&self) -> i64 {
         self.log.newest
@@ -246,7 +258,11 @@ impl Checks {
             return;
         }
         self.accounts.check_names(&response.body, c.turn);
+        if !request.is_login() {
+            self.limits.answered(request, self.user(request), response, c.now);
+        }
         match response.status {
+            429 => self.trace.count("requests limited"),
             200 | 201 | 204 => self.fulfilled(request, given, response, c),
             401 if request.is_login() => self.not_let_in(request, given, response),
             401 => {

@@ -114,7 +114,9 @@ fn config(random: &mut Random) -> Config {
         index_batch: random.pick(&[1, 3, 1000]),
         tail_messages_max: random.pick(&[1, 4, 1000]),
         cache_entries_max: random.pick(&[1, 3, 1000]),
-        rate_limits: false,
+        rate_limits: random.chance(400),
+        messages_burst_max: random.pick(&[2, 50]),
+        friend_requests_max: random.pick(&[2, 30]),
         ..Config::default()
     };
     config.presence_grace = Duration::from_secs(10);

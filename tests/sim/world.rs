@@ -99,7 +99,7 @@ impl World {
             plan: plan.clone(),
             random,
             network: Network::default(),
-            checks: Checks::new(trace.clone()),
+            checks: Checks::new(&plan.config, trace.clone()),
             trace,
             outputs: Outputs::default(),
             now: 0,
@@ -279,6 +279,7 @@ impl World {
         self.leaving = PerPerson::default();
         self.may_have_polled = PerPerson::default();
         self.unseen = 0;
+        self.checks.limits.restart();
         self.network.refuses = false;
         self.outputs = Outputs::default();
         self.started_at = self.now;

@@ -12,6 +12,8 @@ pub struct Response {
     pub status: u16,
     /// Whether it says that the connection ends with it.
     pub closes: bool,
+    /// In how many seconds to come back.
+    pub retry_after: Option<u64>,
     /// Its body comes in pieces, of which `body` is none.
     pub stream: Option<Manner>,
     pub body: Value,
@@ -34,7 +36,7 @@ impl Response {
             let streams = [Manner::EventStream, Manner::Lines].into_iter();
             let mut stream = streams.filter(|manner| media_type == Some(manner.media_type()));
             let stream = Some(stream.next().ok_or("a stream of another kind")?);
-            return Ok((Self { status, closes, stream, body: Value::Null }, end));
+            return Ok((Self { stream, ..Self::new(status, closes) }, end));
         }
         let length = match field(head, "Content-Length") {
             Some(length) => length.parse().map_err(|_| "a length that is no number")?,
@@ -48,12 +50,21 @@ impl Response {
             (_, true) => serde_json::from_slice(body).map_err(|error| error.to_string())?,
             (_, false) => return Err("an answer of the web service that is no JSON".into()),
         };
-        Ok((Self { status, closes, stream: None, body }, end + length))
+        let retry_after = field(head, "Retry-After").map(str::parse);
+        let retry_after = retry_after.transpose().map_err(|_| "a time that is no number")?;
+        if matches!(status, 429 | 503) && retry_after.is_none() {
+            return Err("a refusal for now that does not say for how long".into());
+        }
+        Ok((Self { retry_after, body, ..Self::new(status, closes) }, end + length))
     }
 
     /// What comes behind the last frame of a stream.
     pub fn stream_end(code: &str) -> Self {
-        Self { status: 200, closes: false, stream: None, body: json!({ "code": code }) }
+        Self { body: json!({ "code": code }), ..Self::new(200, false) }
+    }
+
+    fn new(status: u16, closes: bool) -> Self {
+        Self { status, closes, retry_after: None, stream: None, body: Value::Null }
     }
 
     pub fn code(&self) -> &str {

@@ -23,7 +23,9 @@ impl World {
             let connection = ConnectionId(number);
             self.network.link(id).number = Some(connection);
             self.trace.line(|| format!("  -> #{id} connects as {number}"));
-            let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            // Each tab has an address of its own.
+            let place = u8::try_from(self.network.peek(id).tab).unwrap_or(u8::MAX);
+            let peer = IpAddr::V4(Ipv4Addr::new(127, 0, 1, place));
             self.input(Input::Accepted { connection, peer });
             if !gently && self.random.chance(self.plan.delay) {
                 break;
@@ -310,6 +312,9 @@ impl World {
     }
 
     fn let_go(&mut self, id: LinkId, connection: ConnectionId) {
+        let link = self.network.peek(id);
+        let lost = link.unanswered.iter().filter(|next| next.end <= link.told);
+        lost.for_each(|next| self.checks.lost(&next.request, self.now));
         self.sockets[connection.0 as usize] = None;
         self.free.push(connection.0);
         self.network.close(id, &mut self.random);
