@@ -113,10 +113,10 @@ impl People {
     /// Leaves for good.
     pub fn leave(&mut self, tab: usize, network: &mut Network) {
         self.tabs[tab].asleep_until = u64::MAX;
-        let tab = &mut self.tabs[tab];
-        for sent in [tab.poll.take(), tab.command.take()].into_iter().flatten() {
+        for sent in self.tabs[tab].on_their_way() {
             network.hang_up(sent.link, false);
         }
+        (self.tabs[tab].poll, self.tabs[tab].command) = (None, None);
     }
 
     fn name(&self, tab: usize) -> String {
@@ -124,8 +124,7 @@ impl People {
     }
 
     fn lose_patience(&mut self, tab: usize, network: &mut Network, now: u64) {
-        let tab = &mut self.tabs[tab];
-        for sent in [tab.poll, tab.command].into_iter().flatten() {
+        for sent in self.tabs[tab].on_their_way() {
             if sent.give_up_at <= now {
                 network.hang_up(sent.link, false);
             }
@@ -202,6 +201,10 @@ impl People {
 
     /// What tabs, networks and laptops do.
     fn misbehave(&mut self, tab: usize, network: &mut Network, now: u64) {
+        if self.random.chance(self.plan.abandon) {
+            let time = self.random.pick(&[1_000, 500_000, 20_000_000]);
+            self.tabs[tab].abandon(now + time);
+        }
         let me = &self.tabs[tab];
         let sent = if self.random.chance(500) { me.poll } else { me.command };
         if let Some(Sent { link, .. }) = sent {

@@ -27,6 +27,8 @@ pub struct Plan {
     pub stall: u64,
     /// A tab hangs up.
     pub hang_up: u64,
+    /// A tab asks again, and hangs up what it asked before only later.
+    pub abandon: u64,
     /// A tab closes its side behind a request.
     pub half_close: u64,
     /// A tab sends more before it is answered.
@@ -39,6 +41,8 @@ pub struct Plan {
     pub repeat: u64,
     /// A tab logs out.
     pub log_out: u64,
+    /// Somebody is typing.
+    pub typing: u64,
     /// A tab blocks somebody, or no longer.
     pub block: u64,
     /// Somebody changes their password.
@@ -53,6 +57,8 @@ pub struct Plan {
     pub drain: u64,
     /// The store is full for a while.
     pub full: u64,
+    /// For a while the disk gives errors to whatever is committed, or written.
+    pub fault: u64,
     /// Somebody sets the clock.
     pub set_clock: u64,
     /// The server is woken later than it wanted.
@@ -68,7 +74,8 @@ impl Plan {
         let (sleep, repeat, log_out) = (sometimes(6), sometimes(150), sometimes(10));
         let (crash, drain, full) = (sometimes(8), sometimes(12), sometimes(12));
         let (set_clock, oversleep) = (sometimes(10), sometimes(50));
-        let stream = sometimes(500);
+        let typing = sometimes(200);
+        let (stream, abandon, fault) = (sometimes(500), sometimes(30), sometimes(12));
         let (block, change_password) = (sometimes(40), sometimes(25));
         let (delete_account, acknowledge) = (sometimes(10), sometimes(60));
         Self {
@@ -80,9 +87,11 @@ impl Plan {
             delay,
             stall,
             hang_up,
+            abandon,
             half_close,
             pipeline,
             stream,
+            typing,
             block,
             change_password,
             delete_account,
@@ -93,6 +102,7 @@ impl Plan {
             crash,
             drain,
             full,
+            fault,
             set_clock,
             oversleep,
             config: config(random),

@@ -31,6 +31,8 @@ pub struct Tab {
     pub pause_until: u64,
     /// Where its poll is on its way.
     pub poll: Option<Sent>,
+    /// Polls that it cares for no more, and will hang up.
+    pub abandoned: Vec<Sent>,
     /// Where its command is.
     pub command: Option<Sent>,
     /// An answer that begins with `reset`, or the first one, waits for the state to be reloaded; of
@@ -90,10 +92,22 @@ impl Tab {
         if self.asleep_until > now {
             return self.asleep_until;
         }
-        let patience = [self.poll, self.command].into_iter().flatten().map(|sent| sent.give_up_at);
+        let patience = self.on_their_way().map(|sent| sent.give_up_at);
         let patience = patience.min().unwrap_or(u64::MAX);
         let idle = self.poll.is_none() || self.command.is_none();
         if idle && self.pause_until > now { patience.min(self.pause_until) } else { patience }
+    }
+
+    /// All that it has asked, and was not answered yet.
+    pub fn on_their_way(&self) -> impl Iterator<Item = Sent> {
+        let all = [self.poll, self.command].into_iter().flatten();
+        all.chain(self.abandoned.iter().copied())
+    }
+
+    /// Cares for its poll no more, and may ask another one before the server knows.
+    pub fn abandon(&mut self, hang_up_at: u64) {
+        let poll = self.poll.take();
+        self.abandoned.extend(poll.map(|sent| Sent { give_up_at: hang_up_at, ..sent }));
     }
 
     /// An answer was read to its end.
@@ -102,6 +116,7 @@ impl Tab {
             // The tab may be another user's by now.
             return self.lost(link, request, now);
         }
+        self.abandoned.retain(|sent| sent.link != link);
         let was_command = take(&mut self.command, link);
         let was_poll = take(&mut self.poll, link);
         if was_command && !matches!(request.what, What::History { .. }) {
@@ -155,6 +170,7 @@ impl Tab {
 
     /// An answer will never come.
     pub fn lost(&mut self, link: LinkId, request: &Request, now: u64) {
+        self.abandoned.retain(|sent| sent.link != link);
         if take(&mut self.poll, link) {
             self.pause_until = now + AGAIN_AFTER;
         }
@@ -176,6 +192,9 @@ impl Tab {
     }
 
     fn logged_in(&mut self, body: &Value) {
+        if self.token.is_some() {
+            return;
+        }
         self.token = body["token"].as_str().map(Rc::from);
         // It may be the second account of the name: to that, nothing of the first means anything.
         let user = body["user"]["id"].as_i64();

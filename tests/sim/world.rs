@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use lovejoy::chat::Chat;
 use lovejoy::config::Config;
-use lovejoy::data::Store;
+use lovejoy::data::{Fault, Store};
 use lovejoy::entity::Timestamp;
 use lovejoy::http::Pages;
 use lovejoy::server::{Input, Outputs, Server};
@@ -54,8 +54,10 @@ pub struct World {
     free: Vec<u32>,
     /// When the store is written to again.
     full_until: Option<u64>,
-    /// It was full at some time of this turn.
+    /// It was full, or failed, at some time of this turn.
     was_full: bool,
+    /// What fails, and until when.
+    fault: Option<(Fault, u64)>,
     /// When to stop draining.
     drained_by: Option<u64>,
     /// Turns in a row that the server wanted at once.
@@ -111,6 +113,7 @@ impl World {
             free: Vec::new(),
             full_until: None,
             was_full: false,
+            fault: None,
             drained_by: None,
             at_once: 0,
             inputs: 0,
@@ -130,7 +133,7 @@ impl World {
     pub fn turn(&mut self, gently: bool) {
         self.turn += 1;
         self.trace.count("turns");
-        self.was_full = self.full_until.is_some();
+        self.was_full = self.full_until.is_some() || self.fault.is_some();
         self.look_around();
         self.checks.newest_before = self.checks.newest();
         let mut links = self.network.alive.clone();
@@ -181,7 +184,8 @@ impl World {
             } else {
                 let own = self.server.next_deadline().map(|at| at.0 + self.started_at);
                 let stall = self.network.next_deadline(self.now);
-                let all = [own, stall, self.full_until, self.drained_by, Some(people_next)];
+                let fault = self.fault.map(|(_, until)| until);
+                let all = [own, stall, fault, self.full_until, self.drained_by, Some(people_next)];
                 let next = all.into_iter().flatten().min().unwrap_or(u64::MAX);
                 let rest = next.saturating_sub(self.now).min(3_600_000_000);
                 match random.below(10) {
@@ -217,6 +221,9 @@ impl World {
     pub fn calm_down(&mut self) {
         self.trace.line(|| "**   calm".into());
         self.set_full(None);
+        if self.fault.is_some() {
+            self.set_fault(None);
+        }
         if self.drained_by.is_some() {
             self.restart();
         }
@@ -239,6 +246,13 @@ impl World {
         } else if self.full_until.is_none() && self.random.chance(self.plan.full) {
             let time = self.random.pick(&[10_000, 1_000_000, 20_000_000]);
             self.set_full(Some(self.now + time));
+        }
+        if self.fault.is_some_and(|(_, until)| until <= self.now) {
+            self.set_fault(None);
+        } else if self.fault.is_none() && self.random.chance(self.plan.fault) {
+            let fault = self.random.pick(&[Fault::Commit, Fault::Write]);
+            let time = self.random.pick(&[10_000, 1_000_000, 20_000_000]);
+            self.set_fault(Some((fault, self.now + time)));
         }
         if self.drained_by.is_none() && self.random.chance(self.plan.drain) {
             self.trace.count("drains");
@@ -266,6 +280,14 @@ impl World {
         self.server.handler().store().set_pages_max(pages);
     }
 
+    fn set_fault(&mut self, fault: Option<(Fault, u64)>) {
+        self.trace.line(|| format!("**   the disk gives errors: {fault:?}"));
+        self.trace.count("disks that give errors");
+        self.fault = fault;
+        self.server.handler().store().set_fault(fault.map(|(fault, _)| fault));
+        self.was_full |= fault.is_some();
+    }
+
     /// Another process on the same database; all connections are broken.
     fn restart(&mut self) {
         self.starts += 1;
@@ -273,7 +295,9 @@ impl World {
         std::mem::swap(self.server.handler().store(), &mut store);
         store.roll_back();
         store.set_pages_max(None);
+        store.set_fault(None);
         self.full_until = None;
+        self.fault = None;
         self.drained_by = None;
         self.polled = PerPerson::default();
         self.leaving = PerPerson::default();

@@ -34,13 +34,14 @@ impl People {
             90..93 => Some(What::Me),
             93 | 94 => self.tabs[tab].unsure.pop(),
             95 => Some(What::ShowAs { display_name: format!("name {}", self.random.below(1000)) }),
-            96 | 97 if !open.is_empty() => {
-                Some(What::Type { conversation: self.random.pick(&open) })
-            }
             _ => self.tabs[tab].old_cursor.clone().map(|cursor| What::Poll(Poll::probe(cursor, 0))),
         };
         if let Some(what) = what {
             self.command(tab, network, what, now);
+        }
+        if !open.is_empty() && self.random.chance(self.plan.typing) {
+            let conversation = self.random.pick(&open);
+            self.stray(tab, network, What::Type { conversation });
         }
         self.keep_apart(tab, network);
         if self.random.chance(self.plan.log_out) {
@@ -58,6 +59,10 @@ impl People {
         let person = self.tabs[tab].person;
         if self.random.chance(self.plan.change_password) {
             let what = self.keys[person].change();
+            self.stray(tab, network, what);
+        } else if self.keys[person].is_changing && self.random.chance(300) {
+            // Just then, somewhere else.
+            let what = self.keys[person].log_in(NAMES[person]);
             self.stray(tab, network, what);
         }
         if self.random.chance(self.plan.delete_account) {

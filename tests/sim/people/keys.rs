@@ -19,12 +19,14 @@ pub struct Keys {
     refused: usize,
     /// How many there have been.
     count: u64,
+    /// A change is on its way.
+    pub is_changing: bool,
 }
 
 impl Keys {
     pub fn new() -> Self {
         let passwords = VecDeque::from([Rc::from("secret 0")]);
-        Self { has_account: false, passwords, refused: 0, count: 0 }
+        Self { has_account: false, passwords, refused: 0, count: 0, is_changing: false }
     }
 
     pub fn log_in(&self, name: &'static str) -> What {
@@ -42,11 +44,13 @@ impl Keys {
 
     pub fn change(&mut self) -> What {
         self.count += 1;
+        self.is_changing = true;
         let new = Rc::from(format!("secret {}", self.count));
         What::ChangePassword { current: self.password(), new }
     }
 
     pub fn answered(&mut self, what: &What, response: &Response) {
+        self.is_changing &= !matches!(what, What::ChangePassword { .. });
         match (what, response.status) {
             (What::Register { password, .. } | What::LogIn { password, .. }, 201) => {
                 self.has_account = true;
@@ -69,6 +73,7 @@ impl Keys {
 
     pub fn lost(&mut self, what: &What) {
         if let What::ChangePassword { new, .. } = what {
+            self.is_changing = false;
             self.passwords.push_back(Rc::clone(new));
         }
     }

@@ -16,6 +16,7 @@ impl World {
         then: Then,
     ) -> Result<usize, String> {
         let piece = Piece::read(manner, bytes)?;
+        let then = if piece.len == bytes.len() { then } else { Then::Keep };
         self.written += 1;
         let circumstances = self.circumstances();
         let link = self.network.link(id);

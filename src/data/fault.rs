@@ -1,0 +1,47 @@
+//! Lets SQLite fail, for those who want to see what becomes of it: the simulator above all.
+//!
+//! A full disk is another matter, and real: see [`Store::set_pages_max`].
+
+use super::Store;
+
+/// What fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Every commit, as when the disk gives an error to the write or the sync of the log. SQLite rolls
+    /// back by itself.
+    Commit,
+    /// Every statement that writes, as when the file system is read-only now. What was written before
+    /// it stays until it is rolled back.
+    Write,
+}
+
+impl Store {
+    /// Lets something fail from now on, or nothing.
+    pub fn set_fault(&mut self, fault: Option<Fault>) {
+        let commit = (fault == Some(Fault::Commit)).then_some(|| true);
+        let commits = self.connection.commit_hook(commit);
+        let query_only = fault == Some(Fault::Write);
+        let writes = self.connection.pragma_update(None, "query_only", query_only);
+        if let Err(error) = commits.and(writes) {
+            log::warn!("the faults are not as they should be: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::UserId;
+
+    #[test]
+    fn what_is_to_fail_fails_and_nothing_after_it() {
+        let mut store = Store::in_memory().expect("a database in memory");
+        for fault in [Fault::Commit, Fault::Write] {
+            store.set_fault(Some(fault));
+            assert!(store.try_write().is_err() && !store.is_writing());
+            assert!(store.user(UserId(1)).expect("reading goes on").is_none());
+            store.set_fault(None);
+            store.try_write().expect("writing goes on");
+        }
+    }
+}
