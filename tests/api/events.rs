@@ -1,5 +1,5 @@
 //! The snapshot and the polls: their shapes, and the cursors between them. What is pushed when, is
-//! the matter of `tests/comet.rs`.
+//! the matter of `tests/comet`.
 
 use std::time::Duration;
 
