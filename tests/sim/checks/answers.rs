@@ -191,6 +191,26 @@ impl Checks {
         if !conversation["last_message"].is_null() {
             self.check_message(user, &conversation["last_message"]);
         }
+        if !self.is_unsettled() && !may_be_gone {
+            self.check_unread(user, id, conversation);
+        }
+    }
+
+    /// Unread is what others have said behind one's own mark; of this turn, perhaps not all.
+    fn check_unread(&self, user: i64, id: i64, conversation: &Value) {
+        let mut members = conversation["members"].as_array().expect("members").iter();
+        let me = members.find(|member| member["user"]["id"] == user).expect("the caller is one");
+        let read = me["last_read_id"].as_i64().expect("a mark");
+        let is_unread = |entry: &&Entry| {
+            let is_there = entry.conversation == id && entry.deleted_at.is_none();
+            is_there && entry.sender != user && self.members.shows(entry, user)
+        };
+        let behind = self.log.entries.iter().rev().take_while(|entry| entry.id > read);
+        let unread: Vec<i64> = behind.filter(is_unread).map(|entry| entry.id).collect();
+        let least = unread.iter().filter(|&&id| id <= self.newest_before).count() as u64;
+        let told = conversation["unread"].as_u64().expect("a count");
+        let may_be = (least..=unread.len() as u64).contains(&told);
+        assert!(may_be, "{told} are unread, and these are: {unread:?} of {conversation}");
     }
 
     /// A message that leaves the server is meant for its reader.
