@@ -262,7 +262,7 @@ impl Checks {
             self.limits.answered(request, self.user(request), response, c.now);
         }
         match response.status {
-            429 => self.trace.count("requests limited"),
+            429 if !request.is_login() => self.trace.count("requests limited"),
             200 | 201 | 204 => self.fulfilled(request, given, response, c),
             401 if request.is_login() => self.not_let_in(request, given, response),
             401 => {

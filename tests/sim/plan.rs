@@ -125,6 +125,9 @@ fn config(random: &mut Random) -> Config {
         tail_messages_max: random.pick(&[1, 4, 1000]),
         cache_entries_max: random.pick(&[1, 3, 1000]),
         rate_limits: random.chance(400),
+        // Whoever is not let in again for half an hour is no use.
+        registrations_max: 100_000,
+        failed_passwords_max: 100_000,
         messages_burst_max: random.pick(&[2, 50]),
         friend_requests_max: random.pick(&[2, 30]),
         ..Config::default()
