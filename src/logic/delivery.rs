@@ -5,9 +5,9 @@
 //! which a crash may forget until the client asks again.
 
 use super::live::News;
-use super::{Logic, Notice, Ticket};
+use super::{Logic, Notice, Ticket, Unwritten};
 use crate::data::StoreError;
-use crate::entity::{Event, MessageId, UserId};
+use crate::entity::{ConversationId, Event, MessageId, UserId};
 
 impl Logic {
     /// Everything stored up to this number has reached a client of the user.
@@ -27,15 +27,26 @@ impl Logic {
         };
         for (conversation_id, message_id) in arrived {
             self.notes.deliver(conversation_id, user, message_id);
-            let event = Event::Delivered { conversation_id, user_id: user, message_id };
-            let news = News::Event(event);
-            let Some(room) = self.room(conversation_id)? else { continue };
-            for member in room.members() {
-                let except = ticket.filter(|_| member == user);
-                self.outbox.push((member, Notice { news: news.clone(), except }));
-            }
+            self.unwritten.push(Unwritten::Arrived(conversation_id, user, message_id, ticket));
         }
         self.live.arrive(user, stored);
+        Ok(())
+    }
+
+    /// Tells the members; of the user's own polls not the one that said so.
+    pub(super) fn tell_delivered(
+        &mut self,
+        conversation_id: ConversationId,
+        user_id: UserId,
+        message_id: MessageId,
+        ticket: Option<Ticket>,
+    ) -> Result<(), StoreError> {
+        let news = News::Event(Event::Delivered { conversation_id, user_id, message_id });
+        let Some(room) = self.room(conversation_id)? else { return Ok(()) };
+        for member in room.members() {
+            let except = ticket.filter(|_| member == user_id);
+            self.outbox.push((member, Notice { news: news.clone(), except }));
+        }
         Ok(())
     }
 }

@@ -11,7 +11,7 @@
 //! | none    | asked  | incoming |
 //! | none    | other  | nothing  |
 
-use super::{Logic, Refusal, Reply};
+use super::{Logic, Refusal, Reply, Unwritten};
 use crate::data::{Relation, Stance, StoreError};
 use crate::entity::{
     ConversationId, Event, Friend, FriendState, LastSeen, NamePrefix, Timestamp, User, UserId,
@@ -140,20 +140,22 @@ impl Logic {
     }
 
     /// A user's first poll came.
-    pub(super) fn came_online(&mut self, user: UserId, at: Timestamp) -> Result<(), StoreError> {
-        self.tell_presence(user, LastSeen::online(at))
+    pub(super) fn came_online(&mut self, user: UserId, at: Timestamp) {
+        self.unwritten.push(Unwritten::Seen(user, LastSeen::online(at)));
     }
 
     /// A user's grace time is over.
     pub(super) fn went_offline(&mut self, user: UserId, seen_at: Timestamp) {
         self.notes.last_seen(user, seen_at);
         let last_seen = LastSeen { online: false, at: Some(seen_at) };
-        if let Err(error) = self.tell_presence(user, last_seen) {
-            log::error!("the friends of {user} were not told that they left: {error}");
-        }
+        self.unwritten.push(Unwritten::Seen(user, last_seen));
     }
 
-    fn tell_presence(&mut self, user: UserId, last_seen: LastSeen) -> Result<(), StoreError> {
+    pub(super) fn tell_presence(
+        &mut self,
+        user: UserId,
+        last_seen: LastSeen,
+    ) -> Result<(), StoreError> {
         for friend in self.store.friend_ids(user)? {
             self.tell(friend, Event::Presence { user_id: user, last_seen });
         }

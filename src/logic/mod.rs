@@ -46,7 +46,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Registration};
 use crate::data::{Epoch, Store, StoreError};
-use crate::entity::{ConversationId, Event, MessageId, SessionId, Timestamp, UserId};
+use crate::entity::{ConversationId, Event, LastSeen, MessageId, SessionId, Timestamp, UserId};
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
 use cache::Cache;
@@ -113,6 +113,8 @@ pub struct Logic {
     told_of: BTreeMap<ConversationId, Told>,
     /// What else this turn will tell whom then.
     outbox: Vec<(UserId, Notice)>,
+    /// And what it will tell whether or not it is committed.
+    unwritten: Vec<Unwritten>,
     /// The sessions that this turn ends, and whose they are.
     ended: Vec<Caller>,
 }
@@ -123,6 +125,15 @@ struct Notice {
     news: News,
     /// Who has caused it and need not be told.
     except: Option<Ticket>,
+}
+
+/// Something to be told that is no matter of the store.
+#[derive(Clone, Copy, Debug)]
+enum Unwritten {
+    /// Somebody has come, or gone.
+    Seen(UserId, LastSeen),
+    /// What was said in a conversation has reached a member up to a message; who has said so is not told.
+    Arrived(ConversationId, UserId, MessageId, Option<Ticket>),
 }
 
 /// What follows from a turn's commit.
@@ -182,6 +193,7 @@ impl Logic {
             tail_is_stale: false,
             told_of: BTreeMap::new(),
             outbox: Vec::new(),
+            unwritten: Vec::new(),
             ended: Vec::new(),
             registration: config.registration,
             copiers: Vec::new(),
@@ -322,6 +334,7 @@ impl Logic {
         if std::mem::take(&mut self.tail_is_stale) {
             self.tail.forget(self.newest_id);
         }
+        self.tell_unwritten();
         for (user, notice) in self.outbox.drain(..) {
             self.live.publish(user, notice, now.mono);
             woken.push(user);
@@ -337,14 +350,30 @@ impl Logic {
         self.sweep_sessions(now)
     }
 
+    /// Tells what is no matter of the store to those who may know it. Who that is the store says as it
+    /// is at the end of the turn, with what was written or without it.
+    fn tell_unwritten(&mut self) {
+        let mut unwritten = std::mem::take(&mut self.unwritten);
+        for what in unwritten.drain(..) {
+            let told = match what {
+                Unwritten::Seen(user, last_seen) => self.tell_presence(user, last_seen),
+                Unwritten::Arrived(conversation, user, message, ticket) => {
+                    self.tell_delivered(conversation, user, message, ticket)
+                }
+            };
+            if let Err(error) = told {
+                log::error!("what is stored nowhere was not told: {error}");
+            }
+        }
+        // Empty, and kept for its memory.
+        self.unwritten = unwritten;
+    }
+
     /// Forgets the turn: nothing it wrote exists, and nobody will hear of it. Only what is no
     /// matter of the store is told all the same.
     pub fn roll_back(&mut self) {
         self.store.roll_back();
-        let is_unwritten = |news: &News| {
-            matches!(news, News::Event(Event::Presence { .. } | Event::Delivered { .. }))
-        };
-        self.outbox.retain(|(_, notice)| is_unwritten(&notice.news));
+        self.outbox.clear();
         self.written.clear();
         self.tail_is_stale = false;
         self.ended.clear();

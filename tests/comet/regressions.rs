@@ -1,8 +1,10 @@
 //! What was wrong once: most of it was found by the simulator.
 
+use lovejoy::data::Fault;
+use lovejoy::server::Input;
+
 use crate::support::{self, World};
 use crate::{SECOND, come_online, held_poll, strings, told};
-use lovejoy::server::Input;
 
 /// A client may send the head with `Expect: 100-continue` and its body so fast that both are read in
 /// one turn. When its socket then does not take the interim response, the request is with the
@@ -80,6 +82,30 @@ fn a_message_of_the_turn_in_which_the_server_stops_is_told_with_a_time_to_come_b
     world.restart();
     let again = world.poll(&ben, &answers[1].cursor(), 0);
     assert_eq!(told(&world.turn()), [(again, 200, strings(["reset"]))]);
+}
+
+/// Who is told that somebody came was decided with what the turn wrote, also when that was taken back:
+/// so one who was no friend was told, and one who still was one was not.
+#[test]
+fn who_comes_in_a_turn_that_fails_is_seen_by_those_who_are_friends_then() {
+    let mut world = World::new();
+    let (anna, ben, _) = world.friends();
+    let cara = world.register("cara");
+    let asks = serde_json::json!({ "name": "anna" });
+    assert_eq!(world.call("POST", "/api/friends", &cara.token, Some(&asks)).status, 201);
+    let of_ben = held_poll(&mut world, &ben, 60);
+    let of_cara = held_poll(&mut world, &cara, 60);
+
+    let cursor = world.cursor(&anna);
+
+    world.chat().store().set_fault(Some(Fault::Commit));
+    world.ask("DELETE", &format!("/api/friends/{}", ben.id), &anna.token, None);
+    world.ask("POST", &format!("/api/friends/{}/accept", cara.id), &anna.token, None);
+    world.poll(&anna, &cursor, 60);
+    let answers = world.turn();
+    let came = strings([&format!("presence {} online", anna.id)]);
+    assert!(told(&answers).contains(&(of_ben, 200, came)), "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.line != of_cara), "{answers:?}");
 }
 
 /// A client that sends a lot ahead is not read any further; but a poll among what it sent must be, or

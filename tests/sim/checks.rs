@@ -9,6 +9,7 @@
 
 mod accounts;
 mod answers;
+mod lifetimes;
 mod limits;
 mod log;
 mod members;
@@ -28,6 +29,7 @@ use crate::people::NAMES;
 use crate::trace::Trace;
 use crate::wire::{Poll, Request, Response, What};
 use accounts::Accounts;
+use lifetimes::Lifetimes;
 use limits::Limits;
 use log::Log;
 use members::Members;
@@ -47,6 +49,7 @@ pub struct Checks {
     pub accounts: Accounts,
     pub relations: Relations,
     pub limits: Limits,
+    lifetimes: Lifetimes,
     /// Up to which number each user has said that everything has arrived.
     arrived: BTreeMap<i64, i64>,
     /// When each was last typing in each conversation.
@@ -134,6 +137,7 @@ impl Checks {
             accounts: Accounts::default(),
             relations: Relations::default(),
             limits: Limits::new(config),
+            lifetimes: Lifetimes::new(config.token_lifetime),
             arrived: BTreeMap::new(),
             typed: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -148,6 +152,7 @@ impl Checks {
         if request.token.is_empty() {
             return;
         }
+        self.lifetimes.may_be_used(&request.token, now);
         let me = self.user(request);
         match &request.what {
             What::Send { body, .. } => {
@@ -198,10 +203,11 @@ impl Checks {
     }
 
     /// Looks at what the turn has committed.
-    pub fn look_into(&mut self, store: &mut Store, turn: u64) {
+    pub fn look_into(&mut self, store: &mut Store, turn: u64, now: u64) {
         assert!(!store.is_writing(), "a turn ends with its transaction");
         self.members.look_into(store);
-        self.accounts.look_into(store, turn);
+        let lifetimes = &self.lifetimes;
+        self.accounts.look_into(store, turn, |token| lifetimes.may_be_over(token, now));
         self.relations.look_into(store, self.accounts.users());
         let Self { log, members, sayings, nonces, .. } = self;
         log.look_into(store, members, |entry| {
@@ -220,7 +226,14 @@ impl Checks {
     pub fn lost(&mut self, request: &Request, now: u64) {
         if !request.is_login() {
             self.limits.lost(request, self.user(request), now);
+            self.lifetimes.may_be_used(&request.token, now);
         }
+    }
+
+    /// Whether the session of a request is over, or may be.
+    fn has_ended(&self, request: &Request, c: Circumstances) -> bool {
+        let is_old = self.lifetimes.may_be_over(&request.token, c.now);
+        is_old || self.accounts.ended(&request.token).is_some()
     }
 
     /// The newest number that is committed.
@@ -260,6 +273,11 @@ impl Checks {
         self.accounts.check_names(&response.body, c.turn);
         if !request.is_login() {
             self.limits.answered(request, self.user(request), response, c.now);
+            let is_over = self.lifetimes.is_over(&request.token, c.now);
+            assert!(!is_over || matches!(response.status, 401 | 503), "{request}: {response}");
+            if !matches!(response.status, 401 | 503) {
+                self.lifetimes.used(&request.token, given.at);
+            }
         }
         match response.status {
             429 if !request.is_login() => self.trace.count("requests limited"),
@@ -268,7 +286,7 @@ impl Checks {
             401 => {
                 self.trace.count(if request.poll().is_some() { "polls logged out" } else { "401" });
                 assert_eq!(response.code(), "unauthorized", "to {request}");
-                let has_ended = self.accounts.ended(&request.token).is_some();
+                let has_ended = self.has_ended(request, c);
                 assert!(has_ended, "{request}: the session goes on");
             }
             400 => {

@@ -78,6 +78,11 @@ impl Plan {
         let (stream, abandon, fault) = (sometimes(500), sometimes(30), sometimes(12));
         let (block, change_password) = (sometimes(40), sometimes(25));
         let (delete_account, acknowledge) = (sometimes(10), sometimes(60));
+        let mut config = config(random);
+        // Who starts anew or sets the clock does not know how old things are.
+        if crash + drain + set_clock == 0 && random.chance(500) {
+            config.token_lifetime = Duration::from_secs(90);
+        }
         Self {
             people: random.index(3) + 2,
             tabs_each: random.index(2) + 1,
@@ -105,7 +110,7 @@ impl Plan {
             fault,
             set_clock,
             oversleep,
-            config: config(random),
+            config,
         }
     }
 }

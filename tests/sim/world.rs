@@ -154,7 +154,7 @@ impl World {
         let upkeep = self.server.handler().store().upkeep_is_due(false);
         let due = self.server_deadline().filter(|&due| due <= self.now && !upkeep);
         self.input(Input::EndOfTurn);
-        self.checks.look_into(self.server.handler().store(), self.turn);
+        self.checks.look_into(self.server.handler().store(), self.turn, self.now);
         self.carry_out();
         self.give_next();
         self.look();

@@ -90,7 +90,7 @@ impl Accounts {
     }
 
     /// Looks at what the turn has committed.
-    pub fn look_into(&mut self, store: &Store, turn: u64) {
+    pub fn look_into(&mut self, store: &Store, turn: u64, is_old: impl Fn(&Rc<str>) -> bool) {
         self.tried = std::mem::take(&mut self.changing);
         for &user in &self.tried {
             let alive = |sessions: &BTreeMap<_, Session>| {
@@ -111,7 +111,7 @@ impl Accounts {
                 let hash: [u8; 32] = Sha256::digest(&**token).into();
                 if store.session_by_token(&hash).expect("readable").is_none() {
                     session.ended = Some(turn);
-                    let reason = is_other || self.leaving.contains(token);
+                    let reason = is_other || self.leaving.contains(token) || is_old(token);
                     assert!(reason, "a session of user {user} ends, and nobody wanted that");
                 }
             }

@@ -1,5 +1,7 @@
 //! What must be true of answers that say that something was done, or tell what there is.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use super::log::Entry;
@@ -26,6 +28,7 @@ impl Checks {
                 let id = body["user"]["id"].as_i64().expect("an id");
                 let token = body["token"].as_str().expect("a token");
                 self.accounts.logged_in(request.person, id, token, password, c.turn);
+                self.lifetimes.used(&Rc::from(token), c.now);
                 let is_right = self.accounts.may_prove(id, password, c.turn);
                 assert!(is_right, "a wrong password lets nobody in: {request}");
             }

@@ -55,6 +55,9 @@ impl Checks {
     ) {
         assert_eq!(stream.end, None, "nothing follows the last event: {frame}");
         stream.written_at = c.now;
+        if *frame == Frame::KeepAlive {
+            self.lifetimes.used(&request.token, c.now);
+        }
         let Frame::Event { event, cursor } = frame else { return };
         self.trace.count("events streamed");
         self.accounts.check_names(event, c.turn);
@@ -118,7 +121,7 @@ impl Checks {
     fn ended(&self, request: &Request, stream: &mut Stream, frame: &Frame, c: Circumstances) {
         let code = frame.end().unwrap_or_else(|| panic!("an event without a cursor: {frame}"));
         let (reason, what) = match code {
-            "unauthorized" => (self.accounts.ended(&request.token).is_some(), "streams logged out"),
+            "unauthorized" => (self.has_ended(request, c), "streams logged out"),
             "draining" => (c.draining, "streams drained"),
             "released" => (c.may_be_released(request), "streams released"),
             _ => (false, "streams ended"),
@@ -129,7 +132,14 @@ impl Checks {
     }
 
     /// A stream goes on at the end of a turn. `free_since`: when its socket had room again.
-    pub fn streaming(&self, request: &Request, stream: &Stream, free_since: u64, c: Circumstances) {
+    pub fn streaming(
+        &mut self,
+        request: &Request,
+        stream: &Stream,
+        free_since: u64,
+        c: Circumstances,
+    ) {
+        self.lifetimes.may_be_used(&request.token, c.now);
         let silent = c.now.saturating_sub(stream.written_at.max(free_since));
         assert!(silent <= SILENCE, "a stream is silent for {silent} us");
         let user = self.user(request);
