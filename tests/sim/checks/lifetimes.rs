@@ -18,8 +18,8 @@ struct Used {
     perhaps: u64,
 }
 
-/// What is used is noted in steps of a thirtieth of its life; and for how long a full socket hides that
-/// a stream goes on.
+/// As which part of its life the last use need not be known exactly; and for how long a full socket may
+/// hide that a stream goes on.
 const STEPS: u64 = 30;
 const HIDDEN: u64 = 30_000_000;
 
