@@ -152,7 +152,6 @@ impl Checks {
         if request.token.is_empty() {
             return;
         }
-        self.lifetimes.may_be_used(&request.token, now);
         let me = self.user(request);
         match &request.what {
             What::Send { body, .. } => {

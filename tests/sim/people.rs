@@ -242,7 +242,7 @@ impl People {
             }
         }
         if self.random.chance(self.plan.sleep) {
-            let time = self.random.pick(&[1, 12, 40, 400, 1000]) * 1_000_000;
+            let time = self.random.pick(&[1, 12, 40, 150, 400, 1000]) * 1_000_000;
             self.trace.line(|| format!("     {} sleeps for {time} us", self.name(tab)));
             self.tabs[tab].asleep_until = now + time;
             if self.random.chance(500) {

@@ -80,8 +80,8 @@ impl Plan {
         let (delete_account, acknowledge) = (sometimes(10), sometimes(60));
         let mut config = config(random);
         // Who starts anew or sets the clock does not know how old things are.
-        if crash + drain + set_clock == 0 && random.chance(500) {
-            config.token_lifetime = Duration::from_secs(90);
+        if crash + drain + set_clock == 0 {
+            config.token_lifetime = Duration::from_secs(60);
         }
         Self {
             people: random.index(3) + 2,

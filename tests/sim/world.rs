@@ -138,7 +138,13 @@ impl World {
         self.checks.newest_before = self.checks.newest();
         let mut links = self.network.alive.clone();
         self.random.shuffle(&mut links);
+        // The disk may fail between two writes of a turn.
+        let mut until_it_fails = self.random.index(links.len() + 1);
         for id in links {
+            if until_it_fails == 0 && !gently {
+                self.disk_faults();
+            }
+            until_it_fails = until_it_fails.wrapping_sub(1);
             if self.network.peek(id).number.is_some()
                 && (gently || !self.random.chance(self.plan.delay))
             {
@@ -147,6 +153,9 @@ impl World {
             }
         }
         if !gently {
+            if until_it_fails == 0 {
+                self.disk_faults();
+            }
             self.faults();
         }
         self.give();
@@ -241,6 +250,20 @@ impl World {
             self.trace.line(|| format!("**   the clock is set by {ms} ms"));
             self.wall += ms;
         }
+        if self.drained_by.is_none() && self.random.chance(self.plan.drain) {
+            self.trace.count("drains");
+            self.trace.line(|| "**   the server is told to stop".into());
+            self.network.refuses = true;
+            self.drained_by = Some(self.now + DRAIN_TIME);
+            self.input(Input::Drain);
+        } else if self.random.chance(self.plan.crash) {
+            self.trace.count("crashes");
+            self.trace.line(|| "**   the server is killed".into());
+            self.restart();
+        }
+    }
+
+    fn disk_faults(&mut self) {
         if self.full_until.is_some_and(|until| until <= self.now) {
             self.set_full(None);
         } else if self.full_until.is_none() && self.random.chance(self.plan.full) {
@@ -253,17 +276,6 @@ impl World {
             let fault = self.random.pick(&[Fault::Commit, Fault::Write]);
             let time = self.random.pick(&[10_000, 1_000_000, 20_000_000]);
             self.set_fault(Some((fault, self.now + time)));
-        }
-        if self.drained_by.is_none() && self.random.chance(self.plan.drain) {
-            self.trace.count("drains");
-            self.trace.line(|| "**   the server is told to stop".into());
-            self.network.refuses = true;
-            self.drained_by = Some(self.now + DRAIN_TIME);
-            self.input(Input::Drain);
-        } else if self.random.chance(self.plan.crash) {
-            self.trace.count("crashes");
-            self.trace.line(|| "**   the server is killed".into());
-            self.restart();
         }
     }
 

@@ -9,8 +9,9 @@ use crate::wire::{Poll, Request, Response};
 
 impl Checks {
     /// A poll is held at the end of a turn.
-    pub fn held(&self, request: &Request, poll: &Poll, given: Given, now: u64) {
+    pub fn held(&mut self, request: &Request, poll: &Poll, given: Given, now: u64) {
         // The wheel is exact to a twentieth of a second.
+        self.lifetimes.may_be_used(&request.token, given.at);
         let late = now.saturating_sub(given.at + poll.wait_micros());
         assert!(late < 50_000, "a poll is held {late} us past its deadline");
         let user = self.user(request);
