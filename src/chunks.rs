@@ -164,6 +164,12 @@ impl<T> Slots<T> {
         self.chunks.get_mut(number)
     }
 
+    /// All numbers that were ever given are below this one.
+    pub fn places(&self) -> u32 {
+        // invariant: each chunk was numbered by `next_number`.
+        u32::try_from(self.chunks.chunks.len()).expect("fewer than 2^32 things") * PLACES
+    }
+
     /// How many things there are.
     pub fn len(&self) -> usize {
         self.chunks.len()

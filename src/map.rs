@@ -134,6 +134,17 @@ impl<K: Key, V> Map<K, V> {
         Some(record.value)
     }
 
+    /// What is at a place, to be changed: whoever goes through all places, from 0 up to
+    /// [`Map::places`], comes to everything once, as long as nothing comes or goes.
+    pub fn at_mut(&mut self, place: u32) -> Option<&mut V> {
+        self.records.get_mut(place).map(|record| &mut record.value)
+    }
+
+    /// How many places there are, with those where nothing is any more.
+    pub fn places(&self) -> u32 {
+        self.records.places()
+    }
+
     /// Forgets everything, and gives the memory back.
     pub fn clear(&mut self) {
         *self = Self::default();

@@ -41,6 +41,8 @@ pub(super) struct Live {
     weight: usize,
     weight_max: usize,
     inboxes: Map<UserId, Inbox>,
+    /// The place of the inbox that gives something up next, where all have too much together.
+    hand: u32,
     /// When to look whether an inbox is still needed, of those whose users are not online: oldest first.
     retiring: VecDeque<(Mono, UserId)>,
 }
@@ -123,6 +125,7 @@ impl Live {
             weight: 0,
             weight_max: config.live_events_max,
             inboxes: Map::default(),
+            hand: 0,
             retiring: VecDeque::new(),
         }
     }
@@ -178,12 +181,33 @@ impl Live {
         };
         self.weight += news.weight();
         events.push_back(Entry { number: self.newest, news, except, until });
-        while events.len() > self.events_max || self.weight > self.weight_max {
+        while events.len() > self.events_max {
             let Some(dropped) = events.pop_front() else { break };
             self.weight -= dropped.news.weight();
             inbox.floor.raise(dropped.number);
         }
         give_back(events);
+        self.make_room();
+    }
+
+    /// Where all inboxes together have too much, those lose their oldest who have more than half of a fair
+    /// share, one after the other. So nobody is made to reload because others have much to be told; what
+    /// was published last stays; and since what is beyond the half shares is half of all at least, a round
+    /// of the hand is paid for by as many events: it costs each of them a constant.
+    fn make_room(&mut self) {
+        let half_share = self.weight_max / (2 * self.inboxes.len().max(1));
+        for _ in 0..=self.inboxes.places() {
+            if self.weight <= self.weight_max {
+                return;
+            }
+            let too_much = self.weight - self.weight_max;
+            if let Some(inbox) = self.inboxes.at_mut(self.hand) {
+                self.weight -= inbox.give_up(too_much, half_share, self.newest);
+            }
+            if self.weight > self.weight_max {
+                self.hand = (self.hand + 1) % self.inboxes.places();
+            }
+        }
     }
 
     /// Nobody will come back for this inbox.
@@ -256,6 +280,26 @@ impl Live {
     /// When to call [`Live::retire`].
     pub(super) fn next_deadline(&self) -> Option<Mono> {
         self.retiring.front().map(|&(due, _)| due)
+    }
+}
+
+impl Inbox {
+    /// Drops the oldest until that is as much as `weight`, or no more than `kept` is left, or what comes
+    /// next is the newest of all. Returns how much it is.
+    fn give_up(&mut self, weight: usize, kept: usize, newest: u64) -> usize {
+        let Some(events) = &mut self.events else { return 0 };
+        let has: usize = events.iter().map(|entry| entry.news.weight()).sum();
+        let mut dropped = 0;
+        while dropped < weight && has - dropped > kept {
+            if events.front().is_none_or(|oldest| oldest.number == newest) {
+                break;
+            }
+            let Some(oldest) = events.pop_front() else { break };
+            dropped += oldest.news.weight();
+            self.floor.raise(oldest.number);
+        }
+        give_back(events);
+        dropped
     }
 }
 
@@ -420,19 +464,64 @@ mod tests {
         for user in [1, 2, 1, 2] {
             live.publish(UserId(user), told(presence(live.newest.cast_signed(), true)), Mono(0));
         }
-        // The one who got the last has lost the first.
-        assert_eq!(live.since(UserId(2), 1, None, Mono(0)), Since::Missed);
-        assert_eq!(
-            live.since(UserId(2), 2, None, Mono(0)),
-            Since::News(vec![(4, presence(3, true))])
-        );
+        // One of those who have most has lost the first.
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Missed);
+        assert_eq!(live.since(ANNA, 1, None, Mono(0)), Since::News(vec![(3, presence(2, true))]));
+        let both = vec![(2, presence(1, true)), (4, presence(3, true))];
+        assert_eq!(live.since(UserId(2), 0, None, Mono(0)), Since::News(both));
         assert_eq!(live.weight, 3);
         // Anna is watched, and so the one who goes.
         live.open(UserId(3), MessageId(0));
         assert_eq!(live.since(ANNA, 4, None, Mono(0)), Since::Missed);
-        assert_eq!((live.weight, live.inboxes.len()), (1, 2));
+        assert_eq!((live.weight, live.inboxes.len()), (2, 2));
         live.open(UserId(4), MessageId(0));
         assert_eq!(live.since(UserId(4), 4, None, Mono(0)), Since::Missed, "nobody is away");
+    }
+
+    #[test]
+    fn who_is_told_next_loses_nothing_because_others_have_much() {
+        let mut live = live(1024);
+        live.weight_max = 512;
+        let others = 2..258;
+        others.clone().for_each(|user| live.open(UserId(user), MessageId(0)));
+        // All is full of what was told in a crowd in which Anna is not.
+        for of in 0..16 {
+            others.clone().for_each(|user| {
+                live.publish(UserId(user), told(presence(of, true)), Mono(0));
+            });
+        }
+        assert_eq!(live.weight, 512);
+        for _ in 0..3 {
+            let before = live.newest();
+            live.publish(ANNA, told(presence(2, true)), Mono(0));
+            let news = Since::News(vec![(before + 1, presence(2, true))]);
+            assert_eq!(live.since(ANNA, before, None, Mono(0)), news);
+            assert_eq!(live.since(ANNA, 0, None, Mono(0)), news, "and all that came before");
+        }
+        // Of the others, too, each has the newest that was told them.
+        let newest = live.newest();
+        others.for_each(|user| {
+            live.publish(UserId(user), told(presence(99, true)), Mono(0));
+            let cursor = live.newest() - 1;
+            assert_ne!(live.since(UserId(user), cursor, None, Mono(0)), Since::Missed);
+        });
+        assert!(live.newest() > newest && live.weight <= 512);
+    }
+
+    #[test]
+    fn to_make_room_costs_as_little_as_what_is_told() {
+        let mut live = live(1024);
+        live.weight_max = 1000;
+        // Two have everything, among very many who have nothing.
+        (2..2000).for_each(|user| live.open(UserId(user), MessageId(0)));
+        let mut rounds = 0;
+        for of in 0..4000 {
+            let before = live.hand;
+            live.publish(UserId(2 + of % 2), told(presence(of, true)), Mono(0));
+            rounds += usize::from(live.hand < before);
+        }
+        assert!(rounds <= 4000 / 500, "{rounds} rounds of the hand");
+        assert_eq!(live.weight, 1000);
     }
 
     #[test]
