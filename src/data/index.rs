@@ -245,6 +245,32 @@ impl Store {
         Ok(count)
     }
 
+    /// How many messages of a conversation after a number are deleted. Each has left a change behind.
+    pub(super) fn count_deleted(
+        &self,
+        conversation: ConversationId,
+        above: MessageId,
+    ) -> Result<u64, StoreError> {
+        let (key, mut count) = (Key::changes(conversation), 0);
+        let above = above.max(self.forgotten);
+        for part in self.index.parts(above, MessageId(i64::MAX), Order::OldestFirst) {
+            match part.level {
+                None => {
+                    for id in self.index.range(key, &part) {
+                        let deleted = self.one(IS_DELETION, (id.0, above.0), |_| Ok(()))?;
+                        count += u64::from(deleted.is_some());
+                    }
+                }
+                Some(level) => {
+                    let range = [sql_index(level), key.0, part.above.0, part.below.0, above.0];
+                    let counted = self.one(COUNT_DELETED, range, |row| row.get::<_, i64>(0))?;
+                    count += counted.map_or(0, i64::cast_unsigned);
+                }
+            }
+        }
+        Ok(count)
+    }
+
     /// Reads what the index is to remember: a server begins its work.
     pub(super) fn load_index(&mut self) -> Result<(), StoreError> {
         let levels = self.all(LEVELS, [], Level::read)?;
@@ -287,6 +313,19 @@ pub(super) const IDS_OLDEST_FIRST: &str = "SELECT message_id FROM message_index
 pub(super) const IDS_NEWEST_FIRST: &str = "SELECT message_id FROM message_index
      WHERE level = ?1 AND key = ?2 AND message_id > ?3 AND message_id < ?4
      ORDER BY message_id DESC LIMIT ?5";
+
+/// Whether a change is the deletion of a message after a number: a row or none. Not where it has given its
+/// number up.
+const IS_DELETION: &str = "SELECT 1 FROM messages AS c
+     CROSS JOIN messages AS m ON m.id = c.changes
+     WHERE c.id = ?1 AND c.changes > ?2 AND m.deleted_at IS NOT NULL";
+
+/// The same for all changes in a part of a level.
+const COUNT_DELETED: &str = "SELECT count(*) FROM message_index AS i
+     CROSS JOIN messages AS c ON c.id = i.message_id
+     CROSS JOIN messages AS m ON m.id = c.changes
+     WHERE i.level = ?1 AND i.key = ?2 AND i.message_id > ?3 AND i.message_id < ?4
+     AND c.changes > ?5 AND m.deleted_at IS NOT NULL";
 
 pub(super) const COUNT: &str = "SELECT count(*) FROM message_index
      WHERE level = ?1 AND key = ?2 AND message_id > ?3 AND message_id < ?4";

@@ -324,22 +324,14 @@ impl Store {
     }
 
     /// How many messages, not deleted, came after `after`. Of all that came, which the index alone can
-    /// tell, some were deleted: each of these has left a change behind, of which there are few.
+    /// tell, some were deleted.
     pub fn unread(
         &self,
         conversation: ConversationId,
         after: MessageId,
     ) -> Result<u64, StoreError> {
-        let range = (after, END);
-        let mut count = self.count(Key::messages(conversation), range)?;
-        let sql = "SELECT m.deleted_at IS NOT NULL FROM messages AS c
-             CROSS JOIN messages AS m ON m.id = c.changes WHERE c.id = ?1 AND c.changes > ?2";
-        let above = after.max(self.forgotten).0;
-        for id in self.ids(Key::changes(conversation), range, Order::OldestFirst, usize::MAX)? {
-            let is_deleted = self.one(sql, (id.0, above), |row| row.get(0))? == Some(true);
-            count -= u64::from(is_deleted);
-        }
-        Ok(count)
+        let count = self.count(Key::messages(conversation), (after, END))?;
+        Ok(count.saturating_sub(self.count_deleted(conversation, after)?))
     }
 
     /// Where a user is.
