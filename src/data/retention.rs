@@ -4,7 +4,8 @@
 //! gone takes one number, below which nobody looks; entries of the index that are left there are dropped
 //! when it is merged. The newest row stays in any case, since the next number follows from it.
 
-use super::{Store, StoreError, search, sql_limit};
+use super::{Store, StoreError, sql_limit};
+use crate::config::Durability;
 use crate::entity::{MessageId, Timestamp};
 
 /// How many messages are forgotten at a time: a millisecond or two.
@@ -25,12 +26,11 @@ impl Store {
     pub fn forget_some(&mut self, what: Forget) -> Result<Option<MessageId>, StoreError> {
         assert!(!self.writing, "a turn's transaction is its own");
         let Some(up_to) = self.to_be_forgotten(what)? else { return Ok(None) };
+        // A power cut that takes it leaves no more than work to be done again: so it need not be synced by
+        // itself, as nothing that upkeep does.
         let written = self
-            .write("DELETE FROM messages WHERE id <= ?1", [up_to.0])
-            .and_then(|_| {
-                let sql = "DELETE FROM signatures WHERE block < ?1";
-                self.write(sql, [search::block_of(up_to)])
-            })
+            .begin_as(Durability::Normal)
+            .and_then(|()| self.write("DELETE FROM messages WHERE id <= ?1", [up_to.0]))
             .and_then(|_| self.write("UPDATE identity SET forgotten_id = ?1", [up_to.0]))
             .and_then(|_| self.forget_signatures(up_to))
             .and_then(|()| self.commit());
@@ -66,5 +66,48 @@ impl Store {
         };
         let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
         Ok(pages * pragma("page_size")?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::NewMessage;
+    use crate::entity::{ConversationId, UserId};
+
+    fn talk(messages: usize) -> Store {
+        let mut store = Store::in_memory().unwrap();
+        let (conversation_id, sender_id, sent_at) = (ConversationId(1), UserId(1), Timestamp(0));
+        for _ in 0..messages {
+            let (body, nonce) = ("hello", None);
+            let new = NewMessage { conversation_id, sender_id, body, nonce, sent_at };
+            store.add_message(&new).unwrap();
+        }
+        store.commit().unwrap();
+        store
+    }
+
+    const ALL: Forget = Forget { sent_before: None, bytes_max: Some(0) };
+
+    #[test]
+    fn to_forget_does_not_wait_for_the_disk() {
+        let mut store = talk(2);
+        assert_eq!(store.synchronous, Durability::Full);
+        assert_eq!(store.forget_some(ALL).unwrap(), Some(MessageId(1)));
+        assert_eq!(store.synchronous, Durability::Normal);
+    }
+
+    /// From the newest signature follows where the next one begins, also at the next start.
+    #[test]
+    fn the_newest_signature_stays() {
+        let mut store = talk(4096);
+        while store.upkeep_is_due(false) {
+            store.keep_up().unwrap();
+        }
+        let signed = store.upkeep.signed;
+        assert!(signed > 1);
+        while store.forget_some(ALL).unwrap().is_some() {}
+        store.load_signed().unwrap();
+        assert_eq!(store.upkeep.signed, signed);
     }
 }
