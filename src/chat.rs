@@ -211,9 +211,10 @@ impl Chat {
             self.answer(connection, response);
         }
         let done: Vec<_> = self.logic.work(now).collect();
-        for (Ticket(connection), result) in done {
-            let connection = ConnectionId(connection);
+        for (ticket, result) in done {
             let result = result.map_err(|refusal| self.refused(refusal));
+            let Some(Ticket(connection)) = ticket else { continue };
+            let connection = ConnectionId(connection);
             let result = if self.has_entered(connection) {
                 result.and_then(|reply| self.speak_2013(now, &reply)).map_err(Problem::in_2013)
             } else {

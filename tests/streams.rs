@@ -46,6 +46,26 @@ fn objects(text: &str) -> Vec<Value> {
     lines.map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
+/// Whoever speaks for a user over the control socket has no session that could end.
+#[test]
+fn the_operators_stream_goes_on_until_the_account_is_gone() {
+    let mut world = World::new();
+    let anna = world.register("anna");
+    let line = world.connect_operator();
+    let request = b"GET /api/events HTTP/1.1\r\nHost: test\r\nAuthorization: User anna\r\n\
+        Accept: application/x-ndjson\r\n\r\n";
+    world.send(line, request);
+    assert_eq!(only(world.settle(), line).status, 200);
+    let alive = world.pass(60 * SECOND);
+    assert!(alive.iter().filter(|said| said.line == line).count() > 2, "signs of life");
+    assert!(alive.iter().all(|said| text(said) == "\n"), "{alive:?}");
+    let password = json!({ "password": "secret" });
+    assert_eq!(world.post("/api/me/delete", &anna, &password).status, 204);
+    let end = world.pass(20 * SECOND);
+    let said: String = end.iter().filter(|said| said.line == line).map(text).collect();
+    assert!(said.contains(r#"{"type":"end","code":"unauthorized"}"#), "{said}");
+}
+
 #[test]
 fn server_sent_events_carry_type_data_and_the_cursor_behind_them() {
     let mut world = World::new();

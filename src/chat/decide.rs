@@ -74,7 +74,8 @@ impl Chat {
         if let Some(response) = self.record(now, origin, matched.route, request)? {
             return Ok(Considered::Answer(response));
         }
-        if let Some(replay) = self.aim(client.connection, matched.route, request, origin.caller) {
+        let asked = (matched.route, request);
+        if let Some(replay) = self.aim(now, client.connection, asked, origin.caller) {
             return Ok(Considered::Answer(replay));
         }
         if let Route::Lab(route) = matched.route {

@@ -52,8 +52,8 @@ pub(super) struct Faults {
     asked: BTreeMap<ConnectionId, (SessionId, Target)>,
     /// What leaves later, in the order in which it was answered.
     kept: VecDeque<(Mono, ConnectionId, Answer)>,
-    /// What the next poll of a session is answered.
-    replays: BTreeMap<SessionId, Response>,
+    /// What the next poll of a session is answered, and until when.
+    replays: BTreeMap<SessionId, (Mono, Response)>,
 }
 
 impl Faults {
@@ -90,8 +90,9 @@ impl Faults {
     }
 
     /// What was answered before, and is to be answered again.
-    pub(super) fn replay(&mut self, session: SessionId) -> Option<Response> {
-        self.replays.remove(&session)
+    pub(super) fn replay(&mut self, now: Mono, session: SessionId) -> Option<Response> {
+        let (until, response) = self.replays.remove(&session)?;
+        (until > now).then_some(response)
     }
 
     /// A request has come whose answer is a target.
@@ -166,7 +167,7 @@ impl Faults {
             }
             Fault::Twice => {
                 if self.has_room(response.payload().len()) {
-                    self.replays.insert(session, response.clone());
+                    self.replays.insert(session, (setting.until, response.clone()));
                 }
                 answers.push((connection, Answer::Whole(response)));
             }
@@ -226,12 +227,14 @@ impl Faults {
 
     fn has_room(&self, more: usize) -> bool {
         let kept: usize = self.kept.iter().map(|(.., answer)| bytes(answer)).sum();
-        let replays: usize = self.replays.values().map(|replay| replay.payload().len()).sum();
+        let replays: usize = self.replays.values().map(|(_, replay)| replay.payload().len()).sum();
         self.replays.len() < SESSIONS_MAX && kept + replays + more <= KEPT_BYTES_MAX
     }
 
-    /// Lets leave what was kept long enough, or everything.
+    /// Lets leave what was kept long enough, or everything; and forgets what is too old to be answered
+    /// again.
     pub(super) fn release(&mut self, now: Mono, everything: bool, answers: &mut Answers) {
+        self.replays.retain(|_, (until, _)| *until > now);
         if self.kept.iter().any(|(due, ..)| everything || *due <= now) {
             self.let_go(|_, due| everything || due <= now, answers);
         }
@@ -247,9 +250,10 @@ impl Faults {
         }
     }
 
-    /// When something that is kept is to leave.
+    /// When something that is kept is to leave, or to be forgotten.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        self.kept.iter().map(|(due, ..)| *due).min()
+        let kept = self.kept.iter().map(|(due, ..)| *due);
+        kept.chain(self.replays.values().map(|(until, _)| *until)).min()
     }
 }
 

@@ -98,9 +98,9 @@ impl Chat {
     /// is the fault.
     pub(super) fn aim(
         &mut self,
+        now: Now,
         connection: ConnectionId,
-        route: Route,
-        request: &Request<'_>,
+        (route, request): (Route, &Request<'_>),
         caller: Option<Caller>,
     ) -> Option<Response> {
         let faults = &mut self.lab.as_mut()?.faults;
@@ -111,7 +111,7 @@ impl Chat {
             Route::Send => Target::Sends,
             _ => return None,
         };
-        let replay = if target == Target::Polls { faults.replay(session) } else { None };
+        let replay = if target == Target::Polls { faults.replay(now.mono, session) } else { None };
         if replay.is_none() {
             faults.ask(connection, session, target);
         }

@@ -52,8 +52,13 @@ impl Logic {
         self.use_session(now, session)
     }
 
-    /// Whether a stream may go on; that it does counts as a use of its session.
+    /// Whether a stream may go on; that it does counts as a use of its session. Who has none may as long as
+    /// there is the account.
     pub fn may_go_on(&mut self, now: Now, caller: Caller) -> Result<(), Refusal> {
+        if caller.session_id == Caller::NO_SESSION {
+            let account = self.store.account(caller.user_id)?;
+            return account.map(drop).ok_or(Refusal::Unauthorized);
+        }
         let session = self.store.session(caller.session_id)?.ok_or(Refusal::Unauthorized)?;
         self.use_session(now, session).map(drop)
     }

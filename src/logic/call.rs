@@ -20,8 +20,14 @@ use crate::entity::{
 pub struct Caller {
     /// Who it is.
     pub user_id: UserId,
-    /// By which login.
+    /// By which login, or [`Caller::NO_SESSION`].
     pub session_id: SessionId,
+}
+
+impl Caller {
+    /// Whoever runs the server, or is a part of its program, has logged in nowhere. No session has this
+    /// number.
+    pub const NO_SESSION: SessionId = SessionId(0);
 }
 
 /// Where a call comes from.

@@ -87,6 +87,14 @@ pub(super) enum Task {
     },
 }
 
+impl Task {
+    /// Whether somebody waits for what comes of it. Who has logged in is answered before their password
+    /// is hashed anew, and their connection may wait for something else by then.
+    pub(super) fn is_awaited(&self) -> bool {
+        !matches!(self, Self::Renew { .. })
+    }
+}
+
 #[derive(Debug)]
 struct Job {
     ticket: Ticket,

@@ -410,14 +410,19 @@ impl Logic {
         self.notes.clear(now.mono);
     }
 
-    /// Does a slice of whatever takes longer than a turn may last.
-    pub fn work(&mut self, now: Now) -> impl Iterator<Item = (Ticket, Result<Reply, Refusal>)> {
+    /// Does a slice of whatever takes longer than a turn may last. What nobody waits for has no ticket, and
+    /// is told where it fails.
+    pub fn work(
+        &mut self,
+        now: Now,
+    ) -> impl Iterator<Item = (Option<Ticket>, Result<Reply, Refusal>)> {
         let derived = self.hashing.work().and_then(|(ticket, task, key)| {
-            Some((ticket, self.derived(now, ticket, task, &key).transpose()?))
+            let waiting = task.is_awaited().then_some(ticket);
+            Some((waiting, self.derived(now, ticket, task, &key).transpose()?))
         });
         let found = self.searches.work(&self.store, now);
-        let found =
-            found.map(|(ticket, found)| (ticket, found.map(Reply::Found).map_err(Refusal::from)));
+        let found = found
+            .map(|(ticket, found)| (Some(ticket), found.map(Reply::Found).map_err(Refusal::from)));
         [derived, found].into_iter().flatten()
     }
 

@@ -48,9 +48,11 @@ impl Notes {
         self.used.get(&session).copied()
     }
 
-    /// A message, and so what was said before it, has reached a member.
+    /// A message, and so what was said before it, has reached a member: perhaps by an older cursor than
+    /// the last.
     pub(super) fn deliver(&mut self, at: ConversationId, user: UserId, message_id: MessageId) {
-        self.delivered.insert((at, user), message_id);
+        let noted = self.delivered.entry((at, user)).or_insert(message_id);
+        *noted = message_id.max(*noted);
     }
 
     /// Up to which message everything has reached a member, where the disk knows only of `known`.
@@ -117,5 +119,19 @@ impl Notes {
         self.used.clear();
         self.delivered.clear();
         self.read.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_does_not_go_back() {
+        let (at, user, mut notes) = (ConversationId(1), UserId(2), Notes::default());
+        for (message, marked) in [(5, 5), (3, 5), (7, 7)] {
+            notes.deliver(at, user, MessageId(message));
+            assert_eq!(notes.delivered(at, user, MessageId(1)), MessageId(marked));
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::passwords::Derivation;
 use super::{Answer, Logic, Refusal, Reply, Ticket};
 use crate::config::Registration;
 use crate::data::{Account, AccountRow, StoreError};
-use crate::entity::{LastSeen, Password, SessionId, Timestamp, UserId, UserName};
+use crate::entity::{LastSeen, Password, Timestamp, UserId, UserName};
 use crate::system::{Mono, Now};
 
 /// What the operator wants. All texts in it are good.
@@ -210,7 +210,7 @@ impl Logic {
     /// logged in.
     pub fn speak_for(&self, name: &str) -> Result<Caller, Refusal> {
         let user_id = self.account_of(name)?.user.id;
-        Ok(Caller { user_id, session_id: SessionId(0) })
+        Ok(Caller { user_id, session_id: Caller::NO_SESSION })
     }
 
     fn account_of(&self, name: &str) -> Result<Account, Refusal> {

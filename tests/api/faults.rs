@@ -156,6 +156,18 @@ fn an_answer_that_comes_twice_is_the_answer_to_the_next_poll_too() {
 }
 
 #[test]
+fn what_was_to_come_twice_does_not_after_a_minute() {
+    let (mut world, anna, ben, conversation) = lab();
+    let cursor = world.cursor(&ben);
+    set(&mut world, &ben, &json!({ "fault": "twice" }));
+    let (_, answers) = news(&mut world, (&anna, &ben, conversation), &cursor);
+    let next = answers[0].cursor();
+    world.stall(LASTS);
+    let line = world.poll(&ben, &next, 25);
+    assert!(world.settle().iter().all(|answer| answer.line != line), "the poll is held");
+}
+
+#[test]
 fn a_buffered_stream_comes_in_one_piece_when_it_is_late() {
     let (mut world, anna, ben, conversation) = lab();
     let cursor = world.cursor(&ben);
