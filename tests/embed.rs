@@ -295,6 +295,87 @@ fn a_server_that_has_stopped_says_so() {
 }
 
 #[test]
+fn where_the_metrics_are_there_is_nothing_of_the_programs() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let monitor = free.local_addr().expect("an address");
+    drop(free);
+    let metrics_listen = vec![monitor.to_string().parse().expect("an address")];
+    let server = Builder::new(Config { metrics_listen, ..config() })
+        .store(Store::in_memory().expect("a store"))
+        .route("/sensor", |_| Response::new(200))
+        .spawn()
+        .expect("a server");
+    assert!(http(server.address(), "GET /sensor", "", "").starts_with("HTTP/1.1 200"));
+    assert!(http(monitor, "GET /sensor", "", "").starts_with("HTTP/1.1 404"));
+    assert!(http(monitor, "GET /metrics", "", "").starts_with("HTTP/1.1 200"));
+    server.stop().expect("a good end");
+}
+
+/// Whoever waits is told when to come back, also where the program stops the server by its handle and then
+/// drops it.
+#[test]
+fn a_server_that_is_stopped_twice_ends_with_manners() {
+    let config = Config { demo: true, ..config() };
+    let store = Store::in_memory().expect("a store");
+    let mut server = Builder::new(config).store(store).bind().expect("a server");
+    let address = server.address().expect("an address");
+    let (sender, is_held) = mpsc::channel();
+    let client = std::thread::spawn(move || {
+        let token = log_in(address, "liger_zql");
+        sender.send(()).expect("somebody waits");
+        http(address, "GET /api/events?wait=50", &token, "")
+    });
+    let handle = server.handle();
+    let presence = user_of(&mut server, &handle, "漠然");
+    let mut events = presence.events();
+    while is_held.try_recv().is_err() {
+        server.step().expect("a step");
+    }
+    loop {
+        server.step().expect("a step");
+        match events.try_next().expect("events") {
+            Some(Event::Presence { last_seen, .. }) if last_seen.online => break,
+            _ => {}
+        }
+    }
+    handle.stop();
+    handle.stop();
+    while server.step().expect("a step") != Step::Stopped {}
+    let answer = client.join().expect("a client");
+    assert!(answer.contains("\"retry_ms\""), "{answer}");
+}
+
+/// A user, where the server has no thread of its own.
+fn user_of(server: &mut ChatServer, handle: &Handle, name: &str) -> LocalUser {
+    let mut asked = handle.user(name);
+    loop {
+        server.step().expect("a step");
+        if let Some(user) = asked.take() {
+            return user.expect("a user");
+        }
+    }
+}
+
+#[test]
+fn nobody_acts_as_an_account_that_is_deleted() {
+    let config = Config { demo: true, ..config() };
+    let server =
+        Builder::new(config).store(Store::in_memory().expect("a store")).spawn().expect("a server");
+    let handle = server.handle();
+    let (gone, _) = (user(&handle, "liger_zql"), user(&handle, "漠然"));
+    let token = log_in(server.address(), "liger_zql");
+    let deleted = http(server.address(), "POST /api/me/delete", &token, r#"{"password":"12345"}"#);
+    assert!(deleted.starts_with("HTTP/1.1 204"), "{deleted}");
+    let refused = |result: Result<(), CallError>| {
+        assert!(matches!(result, Err(CallError::Refused(Refusal::Unauthorized))), "{result:?}");
+    };
+    refused(gone.befriend("漠然").wait().map(drop));
+    refused(gone.create_group("ghosts", &[]).wait().map(drop));
+    refused(gone.state().wait().map(drop));
+    server.stop().expect("a good end");
+}
+
+#[test]
 fn a_server_stops_when_it_is_dropped() {
     let server = spawn();
     let address = server.address();

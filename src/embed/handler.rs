@@ -17,17 +17,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 
 use super::CallError;
-use super::mailbox::{Answer as Tell, Asks, LETTERS_MAX, Letter};
+use super::mailbox::{Answer as Tell, Asks, Letter};
 use super::routes::{Asked, Routes};
 use crate::chat::{self, Chat, Turned};
 use crate::comet::{Comet, ConnectionId, Hold, HoldId, Left};
 use crate::config::Config;
-use crate::entity::{SessionId, UserId};
+use crate::entity::UserId;
 use crate::http::{Body, Request, Response, client_address};
 use crate::lab::recorder::Recorder;
 use crate::logic::{Answer as Decided, Batch, Caller, Origin, Refusal, Reply, Ticket, Wait};
@@ -77,6 +77,9 @@ impl fmt::Debug for Waiting {
     }
 }
 
+/// So many letters are read in a turn: a few milliseconds at most, even where each is a search.
+const LETTERS_PER_TURN: usize = 32;
+
 /// No connection has such a number.
 const LOCAL: u32 = 1 << 31;
 
@@ -107,8 +110,8 @@ impl Embedded {
     /// Reads what has come since the last turn, but not for longer than others would like to wait.
     fn read_letters(&mut self, now: Now) {
         let Some(letters) = &self.letters else { return };
-        let letters: Vec<Letter> = letters.try_iter().take(LETTERS_MAX).collect();
-        self.more_letters = letters.len() == LETTERS_MAX;
+        let letters: Vec<Letter> = letters.try_iter().take(LETTERS_PER_TURN).collect();
+        self.more_letters = letters.len() == LETTERS_PER_TURN;
         for letter in letters {
             self.decide_letter(now, letter);
         }
@@ -125,9 +128,12 @@ impl Embedded {
                 logic.local_user(now, &name).map(|user| Decided::Now(Reply::Me(user)))
             }
             Asks::Call(user_id, call) => {
-                let caller = Some(Caller { user_id, session_id: SessionId(0) });
-                let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                logic.decide(now, Origin { address, caller }, call, ticket(number))
+                let caller = Caller { user_id, session_id: Caller::NO_SESSION };
+                let origin = Origin { address: Ipv4Addr::LOCALHOST.into(), caller: Some(caller) };
+                // The account may have been deleted since somebody began to act as it.
+                logic
+                    .may_go_on(now, caller)
+                    .and_then(|()| logic.decide(now, origin, call, ticket(number)))
             }
         };
         let result = match decided {
@@ -167,6 +173,10 @@ impl Embedded {
         client: Client,
         request: &Request<'_>,
     ) -> Option<Response> {
+        // What answers elsewhere for whoever watches the server has nothing of the program's.
+        if client.is_monitor {
+            return None;
+        }
         let answerer = self.routes.find(&request.target.decoded_path())?;
         if self.draining {
             return Some(chat::stopping().respond());

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -44,8 +45,9 @@ pub(super) enum Asks {
 pub(super) struct Mailbox {
     letters: SyncSender<Letter>,
     waker: Arc<Waker>,
-    /// A byte in it asks the server to stop.
+    /// A byte in it asks the server to stop; a second one, to stop at once.
     stop: Arc<UnixStream>,
+    has_stopped: Arc<AtomicBool>,
     /// The server's.
     thread: ThreadId,
 }
@@ -54,7 +56,8 @@ impl Mailbox {
     /// A mailbox for the server of this thread.
     pub(super) fn new(letters: SyncSender<Letter>, waker: Waker, stop: UnixStream) -> Self {
         let thread = thread::current().id();
-        Self { letters, waker: Arc::new(waker), stop: Arc::new(stop), thread }
+        let has_stopped = Arc::new(AtomicBool::new(false));
+        Self { letters, waker: Arc::new(waker), stop: Arc::new(stop), has_stopped, thread }
     }
 
     /// Asks, and passes what `read` finds in the reply to whoever waits.
@@ -84,8 +87,11 @@ impl Mailbox {
         Pending { result, thread: self.thread }
     }
 
-    /// Asks the server to stop: with manners, and at once if it is asked again.
+    /// Asks the server to stop, with manners: once, since whoever drops it may have asked before.
     pub(super) fn stop(&self) {
+        if self.has_stopped.swap(true, Ordering::Relaxed) {
+            return;
+        }
         // Where it cannot be written, nobody reads: the server has ended.
         let _ = (&*self.stop).write(&[0]);
     }

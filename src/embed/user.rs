@@ -33,8 +33,8 @@ impl Handle {
         }
     }
 
-    /// Stops the server as SIGTERM would: whoever waits is answered, and told when to come back. A
-    /// server that was asked before stops at once.
+    /// Stops the server as SIGTERM would: whoever waits is answered, and told when to come back. To ask
+    /// again changes nothing.
     pub fn stop(&self) {
         self.0.stop();
     }
