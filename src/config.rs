@@ -146,8 +146,8 @@ pub struct Config {
     /// hundred bytes each.
     pub live_events_max: usize,
     /// Users who are remembered while they are here and some minutes longer, so that they find what they
-    /// have missed: at some 200 bytes each. Past it, whoever is away for longest is told `reset`. More than
-    /// there are connections.
+    /// have missed: at some 300 bytes each. Past it, whoever is away for longest is told `reset`. There are
+    /// no more connections than this.
     pub users_remembered_max: usize,
     /// Password hashes in progress; past it logging in is 503. At a tenth of a second each, who is
     /// the last of 64 waits some seconds.
@@ -280,10 +280,11 @@ impl Config {
     }
 
     /// Lowers `connections_max` to what a limit on open descriptors leaves, where one is known:
-    /// a peer too many is then told so, instead of left waiting because `accept` fails.
+    /// a peer too many is then told so, instead of left waiting because `accept` fails. And to as many
+    /// users as are remembered: who is connected and not remembered would be told `reset` by each poll.
     pub fn fit_into(&mut self, descriptors_max: usize) {
         let left = descriptors_max.saturating_sub(DESCRIPTORS_RESERVED).max(1);
-        self.connections_max = self.connections_max.min(left);
+        self.connections_max = self.connections_max.min(left).min(self.users_remembered_max);
     }
 
     /// Whether many people may stand behind an address: a proxy on this machine, or a trusted one.
@@ -465,5 +466,8 @@ mod tests {
             config.fit_into(descriptors);
             assert_eq!(config.connections_max, connections);
         }
+        let mut config = Config { users_remembered_max: 70, ..Config::default() };
+        config.fit_into(1024);
+        assert_eq!(config.connections_max, 70, "whoever is here is remembered");
     }
 }

@@ -471,6 +471,12 @@ impl<H: Handler> Server<H> {
             }
             let id = ConnectionId(number);
             let Some(connection) = self.connection(id) else { continue };
+            if connection.state == State::Queued {
+                // It is the server that is late.
+                let timer = connection.timer;
+                self.set_timer(now, id, timer);
+                continue;
+            }
             let timer = std::mem::replace(&mut connection.timer, Timer::Off);
             log::debug!("a connection ran out of time: {timer:?}");
             match timer {

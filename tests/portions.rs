@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use lovejoy::server::Input;
 use lovejoy::system::Mono;
 use support::{Answer, Line, Person, World, request};
 
@@ -117,4 +118,19 @@ fn connections_run_out_of_time_in_portions_but_not_who_asks_in_between() {
     assert!(world.server().state(late).is_some());
     world.pass(600 * SECOND);
     assert_eq!(world.server().connections(), 0);
+}
+
+#[test]
+fn an_answer_that_leaves_late_is_the_last_where_the_server_stops() {
+    let mut world = World::new();
+    let line = world.connect();
+    world.send(line, request("GET", "/api/server", "", None).as_bytes());
+    assert_eq!(lines(&world.turn()), [line]);
+    world.input(Input::Blocked { connection: line });
+    world.input(Input::Drain);
+    world.settle();
+    assert_eq!(world.server().connections(), 1);
+    world.input(Input::Flushed { connection: line });
+    world.settle();
+    assert_eq!(world.server().connections(), 0, "nobody is waited for");
 }

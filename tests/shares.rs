@@ -4,6 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use lovejoy::server::Input;
 use lovejoy::system::Mono;
@@ -217,4 +218,20 @@ fn a_poll_that_is_queued_is_held_when_its_turn_comes() {
     assert_eq!(world.chat().held(), polls.len());
     world.say(&anna, conversation, "hello");
     assert_eq!(world.settle().len(), 1 + polls.len());
+}
+
+#[test]
+fn who_waits_for_a_server_that_is_late_is_not_late() {
+    let mut world = world();
+    let flood: Vec<_> = (0..20).map(|_| connect(&mut world, LOOPBACK)).collect();
+    let whole = request("POST", "/api/nothing", "", Some(&json!({})));
+    for &line in &flood {
+        world.send(line, whole.as_bytes());
+        world.send(line, whole.as_bytes());
+    }
+    world.turn();
+    world.stall(Duration::from_secs(600));
+    let statuses: Vec<_> = world.settle().iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [404; 40 - PORTION]);
+    assert_eq!(world.server().connections(), 20);
 }

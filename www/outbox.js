@@ -3,6 +3,7 @@
 //        2. Per conversation one is under way at a time; the next waits, else a retry could overtake.
 //        3. Without connection messages wait; `wake` sends them when it is back. What the server refuses
 //           has failed, and so has what it answered RETRIES times with "later".
+//        4. Where the server says when to come back, nothing is sent there before.
 // Does not know how messages look or where they are kept: it reads `pending()` and tells by `dispatch`.
 
 const RETRIES = 4;
@@ -16,8 +17,9 @@ const RETRY_MAX_MS = 30_000;
  * @param {(id: number, body: string, nonce: string) => Promise<{message: import("./state.js").Message}>} options.send
  */
 export function createOutbox({ pending, dispatch, send }) {
-  /** Conversations with a message under way. @type {Set<number>} */
-  const busy = new Set();
+  /** Conversations with a message under way, or that are to wait; these with what ends that.
+   * @type {Map<number, ReturnType<typeof setTimeout> | undefined>} */
+  const busy = new Map();
   /** Answers that said "later", by nonce. @type {Map<string, number>} */
   const tries = new Map();
   /** Requests in a row that got no answer. */
@@ -29,7 +31,7 @@ export function createOutbox({ pending, dispatch, send }) {
     clearTimeout(timer);
     for (const message of pending()) {
       if (message.state !== "sending" || busy.has(message.conversation_id)) continue;
-      busy.add(message.conversation_id);
+      busy.set(message.conversation_id, undefined);
       deliver(message);
     }
   }
@@ -43,17 +45,28 @@ export function createOutbox({ pending, dispatch, send }) {
       silent = 0;
       dispatch({ type: "message", message: { ...message, nonce } });
     } catch (error) {
-      pause = refused(nonce, /** @type {import("./api.js").ApiError} */ (error));
+      const refusal = /** @type {import("./api.js").ApiError} */ (error);
+      if (refusal.status === 0) {
+        busy.delete(conversation_id);
+        clearTimeout(timer);
+        timer = setTimeout(wake, Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** silent++));
+        return;
+      }
+      pause = refused(nonce, refusal);
     }
-    busy.delete(conversation_id);
-    if (pause) timer = setTimeout(wake, pause);
-    else wake();
+    if (pause) busy.set(conversation_id, setTimeout(() => free(conversation_id), pause));
+    else free(conversation_id);
+  }
+
+  /** @param {number} conversationId */
+  function free(conversationId) {
+    busy.delete(conversationId);
+    wake();
   }
 
   /** Decides between failing for good (0) and a pause in ms before the next try.
    * @param {string} nonce @param {import("./api.js").ApiError} error */
   function refused(nonce, error) {
-    if (error.status === 0) return Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** silent++);
     const count = (tries.get(nonce) ?? 0) + 1;
     tries.set(nonce, count);
     if (error.passing && count <= RETRIES) return Math.max(error.retryAfter * 1000, RETRY_MIN_MS * count);
@@ -75,7 +88,11 @@ export function createOutbox({ pending, dispatch, send }) {
     wake();
   }
 
-  return { add, retry, wake, close: () => clearTimeout(timer) };
+  function close() {
+    [timer, ...busy.values()].forEach(clearTimeout);
+  }
+
+  return { add, retry, wake, close };
 }
 
 /** `crypto.randomUUID` is missing on plain http; this is not. */

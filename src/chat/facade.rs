@@ -245,7 +245,7 @@ impl Chat {
     pub(super) fn ask_line(&mut self, now: Now, id: HoldId, hold: &Hold, batch: &Batch) {
         let response = match self.next_message(hold, batch) {
             Ok(Some(response)) => response,
-            Err(refusal) => self.refused(refusal).in_2013().respond(),
+            Err(refusal) => too_late(refusal).in_2013().respond(),
             Ok(None) => {
                 self.comet.advance(id, batch.behind.place());
                 if batch.more {
@@ -272,7 +272,7 @@ impl Chat {
                 self.facade().write(hold, batch.behind.text(batch.tag));
                 facade::silence()
             }
-            Err(refusal) => self.refused(refusal).in_2013().respond(),
+            Err(refusal) => too_late(refusal).in_2013().respond(),
         }
     }
 
@@ -307,4 +307,10 @@ impl Chat {
         // invariant: nobody comes here where it is off.
         self.facade.as_mut().expect("the facade is on")
     }
+}
+
+/// What is wrong behind the commit: it fails no turn any more.
+fn too_late(refusal: Refusal) -> Problem {
+    log::error!("what there is for a page of 2013 could not be read: {refusal}");
+    refusal.into()
 }

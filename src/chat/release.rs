@@ -136,8 +136,13 @@ impl Chat {
             Ok(None) => self.make_room(now, hold.caller.user_id),
             Err(error) => {
                 log::error!("what there is for a poll could not be read: {error}");
-                let response = Problem::not_readable().respond();
-                self.leave(now, id, Left::News, Answer::Whole(response));
+                let answer = match hold.manner {
+                    Manner::Poll => Answer::Whole(Problem::not_readable().respond()),
+                    Manner::Keepline => Answer::Whole(Problem::not_readable().in_2013().respond()),
+                    // It comes back with its cursor, and is told then.
+                    _ => Answer::Close,
+                };
+                self.leave(now, id, Left::News, answer);
             }
         }
     }

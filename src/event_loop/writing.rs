@@ -100,7 +100,7 @@ impl<H: Handler> EventLoop<H> {
         }
     }
 
-    /// Tries full sockets again, before anybody is given up. The selector tells of room once a third
+    /// Tries full sockets again, some times before anybody is given up. The selector tells of room once a third
     /// of a socket's buffer is free; that is megabytes, and a slow reader has taken some of it long
     /// before.
     pub(super) fn retry_full(&mut self, now: Now) {
@@ -109,6 +109,9 @@ impl<H: Handler> EventLoop<H> {
         }
         self.full_at = now.mono.plus(self.config.write_time_max / 4);
         let mut full = std::mem::take(&mut self.full);
+        // A number may have been another socket's before, which was full, too.
+        full.sort_unstable();
+        full.dedup();
         full.retain(|&id| {
             self.flush(now, id);
             let Some(socket) = self.sockets.get_mut(id.0) else { return false };

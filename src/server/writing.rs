@@ -123,12 +123,13 @@ impl<H: Handler> Server<H> {
     }
 
     pub(super) fn flushed(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id.0) else { return };
         match connection.state {
             State::Writing(then) => {
-                let ended = connection.ended && connection.early().is_empty();
+                let is_last = connection.early().is_empty()
+                    && (connection.ended || (self.draining && then == Then::Keep));
                 self.answered(now, id, then, outputs);
-                if ended {
+                if is_last {
                     self.close(now, id, outputs);
                 }
             }

@@ -101,3 +101,40 @@ test("a window of messages keeps its length, whichever side it grows on", async 
     meanwhile: [1001, 1001 + width, width + 1, true, false],
   });
 });
+
+test("the outbox waits as long as it is told, whatever is written meanwhile, and asks at once when somebody is back", async () => {
+  const context = await newContext();
+  const tab = await context.newPage();
+  await tab.goto(BASE);
+  const sent = await tab.evaluate(async (base) => {
+    const { createOutbox } = await import(`${base}/outbox.js`);
+    const [pending, log, timers] = [[], [], []];
+    globalThis.setTimeout = (then, pause) => timers.push({ then, pause });
+    const answers = { 7: [{ status: 429, passing: true, retryAfter: 5 }], 8: [{ status: 0 }] };
+    const outbox = createOutbox({
+      pending: () => pending,
+      dispatch: (action) => {
+        if (action.type === "pending") pending.push(action.pending);
+        if (action.type === "message") pending.splice(pending.findIndex(({ nonce }) => nonce === action.message.nonce), 1);
+      },
+      send: async (id, body) => {
+        log.push(`${id} ${body}`);
+        const error = answers[id].shift();
+        if (error) throw error;
+        return { message: {} };
+      },
+    });
+    const settle = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    for (const [id, body] of [[7, "one"], [7, "two"], [8, "three"]]) {
+      outbox.add(id, body);
+      await settle();
+    }
+    outbox.wake();
+    await settle();
+    const before = log.splice(0);
+    timers.filter(({ pause }) => pause === 5000).forEach(({ then }) => then());
+    await settle();
+    return { before, after: log };
+  }, BASE);
+  assert.deepEqual(sent, { before: ["7 one", "8 three", "8 three"], after: ["7 one", "7 two"] });
+});
