@@ -25,11 +25,11 @@
 //!      Draining                                                          News
 //! ```
 //!
-//! Who is woken waits in a line, and whoever calls this takes from it as many as it likes: the server a
+//! A poll that is woken waits in a line, and whoever calls this takes from it as many as it likes: the server a
 //! portion a turn, so that one message to a crowd keeps nobody else waiting. A poll may leave from
 //! within the line by any exit; what is left of it there is passed over.
 //!
-//! A *stream* is a poll that stays: news are written to it piece by piece, and only its cursor moves
+//! A *stream* is a poll that stays: news is written to it piece by piece, and only its cursor moves
 //! on. It has the same exits but the first, and its deadline is that of the next sign of life. While
 //! its socket is full it is not asked for: what it has not got yet waits in the store, not in memory.
 //!
@@ -94,7 +94,8 @@ use crate::timers::Wheel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(pub u32);
 
-/// Names a held poll; once it is released, nothing. Packed: what holds one beside a byte takes 9, not 12.
+/// Names a held poll; once it is released, nothing. Packed, so that one of these and a byte take
+/// 9 bytes, not 12.
 #[repr(Rust, packed)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HoldId {
@@ -184,8 +185,8 @@ pub struct Comet {
     streams: usize,
 }
 
-/// A [`Hold`], and its neighbours in the ring of its user's polls. A `Hold` inside would be padded once
-/// more, and this is what there are many of.
+/// A [`Hold`], and its neighbours in the ring of its user's polls. There are many of these: to
+/// embed a `Hold` would pad each a second time.
 #[derive(Debug)]
 struct Entry {
     caller: Caller,

@@ -58,9 +58,9 @@ pub struct Config {
     pub registration: Registration,
     /// When a message counts as written.
     pub durability: Durability,
-    /// How old messages get before they are forgotten; nought is for ever, as people expect of a chat.
+    /// How old messages get before they are forgotten; 0 means for ever, as people expect of a chat.
     pub retention: Duration,
-    /// The most memory that the server may ever use; nought is no bound but that of the limits. Where these
+    /// The most memory that the server may ever use; 0 means no bound but that of the limits. Where these
     /// allow more, they are made smaller: fewer connections, smaller caches.
     pub memory_max: Bytes,
     /// Whether to make two accounts to try the server with.
@@ -95,7 +95,7 @@ pub struct Config {
     /// Rounds of PBKDF2 for new passwords; old ones follow when they are next used. 600,000 is what
     /// OWASP recommends, and takes a processor with SHA extensions about a tenth of a second.
     pub password_iterations: u32,
-    /// Bytes that the database may hold before the oldest messages are forgotten; nought is no bound.
+    /// Bytes that the database may hold before the oldest messages are forgotten; 0 means no bound.
     pub retention_bytes: usize,
 
     /// How long a poll is held that does not say. Shorter than the 30 s after which some
@@ -172,7 +172,7 @@ pub struct Config {
     /// How often a second one user says that they are typing; clients say so every few seconds.
     pub typing_per_second_max: u32,
     /// Users or addresses remembered for each limit on a rate; past it the one who waits least is
-    /// forgotten. At some 200 bytes each, 3 MiB if somebody tries hard.
+    /// forgotten. At some 300 bytes in each of six kinds, 30 MiB if somebody tries very hard.
     pub rate_limit_entries_max: usize,
     /// Bytes of a request's head. Browsers send less than 2 KiB; servers commonly take 8 to 16.
     pub head_bytes_max: usize,
@@ -224,10 +224,10 @@ pub struct Config {
     /// four members of a conversation count as another one.
     pub cache_entries_max: usize,
     /// Things that are worth a note but no write of their own, and wait for one (who was last seen
-    /// when, how far a message has come): at some 50 bytes each 400 KiB. Past it they are written.
+    /// when, how far a message has come): at some 100 bytes each 800 KiB. Past it they are written.
     pub notes_max: usize,
     /// Messages that are entered into the index on the disk together; until then their entries are in
-    /// memory, each message's in some 50 bytes. The more at a time, the less is written.
+    /// memory, each message's in some 200 bytes. The more at a time, the less is written.
     pub index_batch: usize,
     /// How long the log of the database may become while a backup copies both, since it cannot be brought
     /// into the database then. Past it the backup fails: what has gathered has to be brought in at once,

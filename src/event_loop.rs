@@ -1,5 +1,5 @@
-//! Carries readiness in and bytes out: the only file that knows sockets, and `mio` (with `door.rs`,
-//! by which they come in).
+//! Carries readiness in and bytes out. With the files of its folder it is all that knows the sockets of
+//! clients.
 //!
 //! Decides nothing. What has happened is told to the [`Server`] as [`Input`]; what it wants done is
 //! done. One round of the loop is one turn of the server.

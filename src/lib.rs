@@ -20,8 +20,8 @@
 //! | [`event_loop`] | sockets, readiness, `mio` | HTTP |
 //! | [`server`], [`connection`] | HTTP connections and their deadlines, turn by turn | sockets, the chat |
 //! | [`chat`] | the phases of a turn: decide, commit, release | bytes, SQL, JSON |
-//! | [`comet`] | **who waits**: polls are held and released here | HTTP, SQL |
 //! | [`web`] | paths, JSON, status codes | the store, the rules |
+//! | [`comet`] | **who waits**: polls are held and released here | HTTP, SQL |
 //! | [`logic`], [`presence`] | what a user may do, and who is told | HTTP, SQL |
 //! | [`data`] | SQLite: one transaction a turn | the rules |
 //! | [`entity`] | ids, texts, messages, events, cursors | everything else |
@@ -33,14 +33,15 @@
 //! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
 //! | [`digits`] | numbers, written | |
 //!
-//! Imports point downwards only. Time, randomness and bytes are arguments: [`server::Server`] opens no
+//! Among the first eight rows imports point downwards, but for one: the chat implements the
+//! [`server::Handler`] that the server asks. The rows below serve all of them. Time, randomness and bytes are arguments: [`server::Server`] opens no
 //! socket and reads no clock, so a test is its network and its time.
 //!
 //! # Reading order
 //!
 //! Ten minutes for the comet: `www/poll.js` (the client that asks), [`comet`] (the server that waits),
 //! [`chat`] (the turn around it), [`server`] and [`connection`] (the sockets' states), [`event_loop`]
-//! (the only file that touches them). Then `logic/events.rs` for what a poll is answered with, and
+//! (with its folder all that touches them). Then `logic/events.rs` for what a poll is answered with, and
 //! [`entity::Cursor`] for why nothing is lost between two of them. `docs/tour` goes that way step by step,
 //! with the pitfalls and with exercises.
 //!

@@ -5,8 +5,8 @@
 //! any machine has. So all of them share one pool. Whoever keeps bytes has a [`Part`] of it, and says how
 //! many there are; a part gives back what it has when it is dropped. Knows nothing of what the bytes are.
 //!
-//! What would be too much has been taken already when the pool says so, by one buffer of one connection;
-//! whoever has taken it gives it up then. So the pool is never over its bound from one input to the next.
+//! The pool reports after the fact that its bound is passed, by one buffer of one connection at most; the
+//! owner of that buffer gives it up then. So the pool is never over its bound from one input to the next.
 
 use std::cell::Cell;
 use std::rc::Rc;

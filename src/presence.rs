@@ -31,8 +31,8 @@ pub struct Presence {
 struct Here {
     /// How many of their polls are held.
     polls: u32,
-    /// With no poll held: offline from then on. That much of the time is enough to tell apart the ends of an
-    /// hour, and no grace time is longer.
+    /// With no poll held: offline from then on. 32 bits wrap after 71 minutes, and no grace time is longer
+    /// than an hour.
     until_micros: u32,
     /// When a poll of theirs last came or ended.
     seen_at: Timestamp,
@@ -51,7 +51,7 @@ fn micros_of(time: Mono) -> u32 {
     time.0 as u32
 }
 
-/// So many entries are no matter.
+/// This many stale entries do no harm.
 const SPARE: usize = 64;
 
 impl Presence {

@@ -87,8 +87,8 @@ pub const TICK: Duration = Duration::from_millis(50);
 /// Steps in a revolution of a wheel: 102 s, so that every usual deadline is near.
 pub const TICKS: usize = 2048;
 
-/// How many times as much a turn reads that waits for the disk anyway: for some hundred one commit does,
-/// and each takes ten microseconds.
+/// How many times its portion a turn may read if it will wait for the disk anyway: one commit serves some
+/// hundred requests, and each takes ten microseconds.
 const WRITING: usize = 32;
 
 /// How many requests that one client has pipelined are answered before the others' turn.

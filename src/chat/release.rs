@@ -88,7 +88,7 @@ impl Chat {
         }
     }
 
-    /// A portion of those who are to leave, since all are: each is told another time to come back.
+    /// A portion of those who are to leave, since all are: each is told a different time to come back.
     fn drain_some(&mut self, now: Now) {
         let Some((count, mut gone)) = self.leaving else { return };
         let portion = self.config.polls_per_turn_max;

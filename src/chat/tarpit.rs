@@ -20,8 +20,8 @@ use crate::web::Problem;
 #[derive(Debug)]
 pub(super) struct Tarpit {
     problems: BTreeMap<ConnectionId, Problem>,
-    /// Since all wait equally long, in order. Who is gone meanwhile is still here; where another has got
-    /// their number, and waits too, that one is told sooner.
+    /// In order, since all wait equally long. Connections that are gone stay in it; if the number of one is
+    /// used again, its new owner may be told early.
     due: VecDeque<(Mono, ConnectionId)>,
     places: usize,
 }

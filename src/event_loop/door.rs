@@ -200,7 +200,7 @@ impl Drop for Door {
     }
 }
 
-/// Where it could not listen, if it was that, and why not.
+/// Why the server could not listen, and on which address, if one is to blame.
 #[derive(Debug)]
 pub struct BindError {
     pub(super) at: Option<Listen>,

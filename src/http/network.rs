@@ -17,7 +17,7 @@ pub struct Network {
     bits: u8,
 }
 
-/// A text is no network.
+/// The text does not name a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotANetwork;
 

@@ -1,6 +1,6 @@
 //! Slows down whoever does too much: guesses passwords, makes accounts, asks for friends, talks, types.
 //!
-//! Knows how often what is allowed to whom, and nothing of what it is good for; the moment is an
+//! Knows who may do what how often, and nothing of what it is good for; the moment is an
 //! argument. Rules:
 //! 1. *Token buckets.* Each key has a bucket of so many tokens, which fill again one by one at an
 //!    even pace; whoever finds none left waits for the next. A refusal takes nothing, so that the
@@ -222,7 +222,7 @@ impl<K: Clone + Ord> Buckets<K> {
     }
 }
 
-/// In which as many passwords as the limit says may be wrong.
+/// The window in which `failed_passwords_max` counts.
 const FAILED_PASSWORDS_TIME: Duration = Duration::from_secs(300);
 
 /// Of refusals, that are told at once: more than anybody gets by mistake, and too few to be a burden.

@@ -31,6 +31,7 @@ mod retention;
 mod searching;
 mod tail;
 
+pub use crate::data::HistoryPage;
 pub use accounts::DEMO_ACCOUNTS;
 pub use call::{
     Answer, Batch, Call, Caller, Credentials, DemoAccount, Manner, Origin, PasswordChange, Reply,

@@ -38,7 +38,7 @@ pub struct Derivation {
 }
 
 impl Derivation {
-    /// Does the first of `iterations` rounds; nought counts as one.
+    /// Does the first of `iterations` rounds; 0 counts as 1.
     pub fn new(password: &[u8], salt: &[u8; 16], iterations: u32) -> Self {
         Self::with_salt(password, salt, iterations)
     }

@@ -2,7 +2,7 @@
 //! themselves, and nobody else for them.
 //!
 //! A turn is short: it reads so many requests (`requests_per_turn_max`), and what else has come waits
-//! in this queue, unparsed. As long as a turn takes, so long everybody waits, and no flood makes it
+//! in this queue, unparsed. Everybody waits as long as a turn takes, and no flood makes it
 //! longer. What is left is the order. Rules:
 //! 1. *Shares are by flow.* A flow is all that comes from one address; or from one connection, where the
 //!    address speaks for many, as a proxy's does. Five hundred connections from one address are one

@@ -23,7 +23,7 @@ impl Members {
         let text = str::from_utf8(bytes).map_err(|_| Problem::bad_json())?;
         match serde_json::from_str(text) {
             Ok(Value::Object(members)) => Ok(Self(members)),
-            Ok(_) => Err(Problem::field("", "The body is no JSON object.")),
+            Ok(_) => Err(Problem::field("", "The body is not a JSON object.")),
             Err(_) => Err(Problem::bad_json()),
         }
     }
@@ -38,7 +38,7 @@ impl Members {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Problem::field(name, format!("{name} is no string."))),
+            Some(_) => Err(Problem::field(name, format!("{name} is not a string."))),
         }
     }
 
@@ -46,7 +46,7 @@ impl Members {
     pub(super) fn integer(&self, name: &'static str) -> Result<i64, Problem> {
         match self.0.get(name).and_then(Value::as_i64) {
             Some(number) => Ok(number),
-            None => Err(Problem::field(name, format!("{name} is no integer."))),
+            None => Err(Problem::field(name, format!("{name} is not an integer."))),
         }
     }
 
@@ -62,7 +62,7 @@ impl Members {
     pub(super) fn integers(&self, name: &'static str) -> Result<Vec<i64>, Problem> {
         let array = self.0.get(name).and_then(Value::as_array);
         let numbers = array.and_then(|items| items.iter().map(Value::as_i64).collect());
-        numbers.ok_or_else(|| Problem::field(name, format!("{name} is no array of integers.")))
+        numbers.ok_or_else(|| Problem::field(name, format!("{name} is not an array of integers.")))
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn number(request: &Request<'_>, name: &'static str) -> Result<Option
     let Some(text) = parameter(request, name) else { return Ok(None) };
     let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Problem::parameter(name, format!("{name} is no integer.")));
+        return Err(Problem::parameter(name, format!("{name} is not an integer.")));
     }
     let too_far = if text.starts_with('-') { i64::MIN } else { i64::MAX };
     Ok(Some(text.parse().unwrap_or(too_far)))

@@ -5,13 +5,12 @@ use std::time::Duration;
 use super::fields::{Members, number, parameter};
 use super::{Match, Problem, Route};
 use crate::config::Config;
-use crate::data::HistoryPage;
 use crate::entity::{
     ConversationId, DisplayName, MessageBody, MessageId, NamePrefix, Needle, Nonce, Password,
     SessionId, Title, UserId, UserName,
 };
 use crate::http::{Body, Method, Request};
-use crate::logic::{Call, Credentials, Manner, PasswordChange, SignUp, Typed};
+use crate::logic::{Call, Credentials, HistoryPage, Manner, PasswordChange, SignUp, Typed};
 
 /// The token that a request carries (RFC 6750, section 2.1).
 pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
