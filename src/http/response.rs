@@ -230,10 +230,11 @@ impl Response {
 }
 
 impl Stream {
-    /// Appends a piece of the body to `out`.
-    pub fn piece(self, bytes: &[u8], out: &mut Vec<u8>) {
+    /// Appends a piece of the body to `out`. How many bytes of the body that were, without what frames
+    /// them.
+    pub fn piece(self, bytes: &[u8], out: &mut Vec<u8>) -> usize {
         match self {
-            Self::Nothing => {}
+            Self::Nothing => return 0,
             Self::UntilClose => out.extend_from_slice(bytes),
             // A chunk of no bytes would be the last one.
             Self::Chunked if bytes.is_empty() => {}
@@ -244,6 +245,7 @@ impl Stream {
                 out.extend_from_slice(b"\r\n");
             }
         }
+        bytes.len()
     }
 
     /// Appends what ends the body.

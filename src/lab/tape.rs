@@ -112,14 +112,6 @@ pub struct Sent<'a> {
     pub payload: usize,
 }
 
-impl<'a> Sent<'a> {
-    /// What is written of a stream, with these bytes of its body in it, unless it has none.
-    pub fn of_stream(bytes: &'a [u8], has_head: bool, piece: &[u8]) -> Self {
-        let payload = if bytes.len() < piece.len() { 0 } else { piece.len() };
-        Self { bytes: [bytes, &[]], has_head, payload }
-    }
-}
-
 impl Tape {
     pub(super) fn new(caller: Caller, now: Now) -> Self {
         // The first lane is of what names none.

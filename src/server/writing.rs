@@ -32,60 +32,53 @@ impl<H: Handler> Server<H> {
             date: self.date.at(now.wall.0),
         };
         let start = outputs.bytes.len();
-        match (answer, connection.state) {
-            (Answer::Whole(response), State::Deciding | State::Held(_)) => {
-                log::debug!("{} to {peer}", response.status());
-                let payload = if framing.head_only { 0 } else { response.payload().len() };
-                let tail = response.encode(&framing, &mut outputs.bytes);
-                let bytes = [&outputs.bytes[start..], tail];
-                self.recorder.sent(now, id, Sent { bytes, has_head: true, payload });
-                let then = connection.then();
-                let share = self.peers.share(connection);
-                self.queue.charge_answer(share, outputs.bytes.len() - start);
-                outputs.write(id, start, tail, then);
-                self.answered(now, id, then, outputs);
-            }
-            (Answer::Begin(response, first), State::Held(hold)) => {
-                log::debug!("{} to {peer}, a stream", response.status());
-                connection.stream = response.encode_stream_head(&framing, &mut outputs.bytes);
-                connection.stream.piece(&first, &mut outputs.bytes);
-                let sent = Sent::of_stream(&outputs.bytes[start..], true, &first);
-                self.recorder.sent(now, id, sent);
-                connection.state = State::Streaming(hold);
-                outputs.write(id, start, &[], Then::Keep);
-            }
-            (Answer::Piece(bytes), State::Streaming(_)) => {
-                connection.stream.piece(&bytes, &mut outputs.bytes);
-                let sent = Sent::of_stream(&outputs.bytes[start..], false, &bytes);
-                self.recorder.sent(now, id, sent);
-                outputs.write(id, start, &[], Then::Keep);
-            }
-            (Answer::End(bytes), State::Streaming(_)) => {
-                connection.stream.piece(&bytes, &mut outputs.bytes);
-                connection.stream.end(&mut outputs.bytes);
-                let sent = Sent::of_stream(&outputs.bytes[start..], false, &bytes);
-                self.recorder.sent(now, id, sent);
-                connection.framing.keep_alive &= !connection.stream.closes();
-                let then = connection.then();
-                outputs.write(id, start, &[], then);
-                self.answered(now, id, then, outputs);
-            }
-            (Answer::Cut(response, missing), State::Deciding | State::Held(_)) => {
-                connection.framing.keep_alive = false;
-                let missing = if framing.head_only { 0 } else { missing };
-                let payload = response.payload().len() - missing;
-                response.encode(&framing, &mut outputs.bytes);
-                outputs.bytes.truncate(outputs.bytes.len() - missing);
-                let bytes = [&outputs.bytes[start..], &[]];
-                self.recorder.sent(now, id, Sent { bytes, has_head: true, payload });
-                let then = connection.then();
-                outputs.write(id, start, &[], then);
-                self.answered(now, id, then, outputs);
-            }
-            (Answer::Close, _) => self.close(now, id, outputs),
-            // The client did not wait for it: the connection went on, or is another by now.
-            _ => {}
+        let out = &mut outputs.bytes;
+        let has_head = !matches!(answer, Answer::Piece(_) | Answer::End(_));
+        // How much of it is body, what static bytes follow, and whether that is all of the answer.
+        let (payload, tail, is_whole): (usize, &'static [u8], bool) =
+            match (answer, connection.state) {
+                (Answer::Whole(response), State::Deciding | State::Held(_)) => {
+                    log::debug!("{} to {peer}", response.status());
+                    let payload = if framing.head_only { 0 } else { response.payload().len() };
+                    (payload, response.encode(&framing, out), true)
+                }
+                (Answer::Begin(response, first), State::Held(hold)) => {
+                    log::debug!("{} to {peer}, a stream", response.status());
+                    connection.state = State::Streaming(hold);
+                    connection.stream = response.encode_stream_head(&framing, out);
+                    (connection.stream.piece(&first, out), &[], false)
+                }
+                (Answer::Piece(bytes), State::Streaming(_)) => {
+                    (connection.stream.piece(&bytes, out), &[], false)
+                }
+                (Answer::End(bytes), State::Streaming(_)) => {
+                    connection.framing.keep_alive &= !connection.stream.closes();
+                    let payload = connection.stream.piece(&bytes, out);
+                    connection.stream.end(out);
+                    (payload, &[], true)
+                }
+                (Answer::Cut(response, missing), State::Deciding | State::Held(_)) => {
+                    connection.framing.keep_alive = false;
+                    let missing = if framing.head_only { 0 } else { missing };
+                    let payload = response.payload().len() - missing;
+                    response.encode(&framing, out);
+                    out.truncate(out.len() - missing);
+                    (payload, &[], true)
+                }
+                (Answer::Close, _) => return self.close(now, id, outputs),
+                // The client did not wait for it: the connection went on, or is another by now.
+                _ => return,
+            };
+        let bytes = [&outputs.bytes[start..], tail];
+        self.recorder.sent(now, id, Sent { bytes, has_head, payload });
+        if !is_whole {
+            return outputs.write(id, start, tail, Then::Keep);
         }
+        let then = connection.then();
+        let share = self.peers.share(connection);
+        self.queue.charge_answer(share, outputs.bytes.len() - start);
+        outputs.write(id, start, tail, then);
+        self.answered(now, id, then, outputs);
     }
 
     /// The answer is with the socket. Where that did not take all of it, it will say so.
