@@ -105,7 +105,7 @@ pub struct Config {
     /// 60 s (nginx, load balancers), home routers before long. It bounds `wait_default` too.
     pub wait_max: Duration,
     /// How long a stream stays silent: after this time it says that it is there. Proxies that cut
-    /// silent connections wait 30 s and more; the HTML standard advises 15.
+    /// silent connections wait 30 s and more; the HTML standard advises 15, which this keeps with some room.
     pub keep_alive: Duration,
     /// How long a user stays online after the last poll ended. The gap between two polls and a
     /// page's reload fit into it, so that friends see no flicker.
@@ -336,7 +336,7 @@ impl Default for Config {
             retention_bytes: 0,
             wait_default: seconds(25),
             wait_max: seconds(60),
-            keep_alive: seconds(15),
+            keep_alive: seconds(14),
             presence_grace: seconds(10),
             token_lifetime: seconds(30 * 24 * 60 * 60),
             head_time_max: seconds(10),

@@ -76,7 +76,7 @@ fn server_sent_events_carry_type_data_and_the_cursor_behind_them() {
     assert_eq!(begun.status, 200);
     for field in [
         "Content-Type: text/event-stream",
-        "Cache-Control: no-store",
+        "Cache-Control: no-store, no-transform",
         "X-Accel-Buffering: no",
         "Transfer-Encoding: chunked",
     ] {
@@ -165,9 +165,9 @@ fn a_silent_stream_gives_signs_of_life() {
     let mut world = World::new();
     let (_, ben, _) = world.friends();
     let line = lines_from_now(&mut world, &ben);
-    assert!(world.pass(14 * SECOND).is_empty());
+    assert!(world.pass(13 * SECOND).is_empty());
     for _ in 0..3 {
-        assert_eq!(text(&only(world.pass(15 * SECOND), line)), "\n");
+        assert_eq!(text(&only(world.pass(14 * SECOND), line)), "\n");
     }
     assert_eq!(world.chat().held(), 1);
 }

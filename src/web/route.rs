@@ -140,7 +140,7 @@ pub fn options(request: &Request<'_>, reach: Reach) -> Response {
         Some((_, methods)) => allow(methods),
         None => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned(),
     };
-    Response::new(204).with("Allow", &allow)
+    Response::new(204).cache_control("no-store").with("Allow", &allow)
 }
 
 /// Finds the route of a request. Whatever is not named here is a page, perhaps one that does not
