@@ -19,7 +19,7 @@ pub fn begin_stream(manner: Manner) -> (Response, Vec<u8>) {
     };
     let head = Response::new(200)
         .body(media_type, crate::http::Payload::Empty)
-        .cache_control("no-store, no-transform")
+        .cache_control("no-store")
         // nginx would collect the pieces.
         .with("X-Accel-Buffering", "no");
     (head, keep_alive(manner))
