@@ -3,11 +3,44 @@
 //! A client that sends a cursor back has got everything before it. That is worth telling the others
 //! in the conversation, and worth keeping, but not a write of its own: it is a note (see `notes`),
 //! which a crash may forget until the client asks again.
+//!
+//! In a crowd everybody gets a message at about the same time, and everybody is told of everybody else. If
+//! each mark were told by itself, all would be answered once for each of the others: so those that come
+//! together within a moment are told together, a bounded number in a turn.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::access::Room;
 use super::live::News;
 use super::{Logic, Notice, Ticket, Unwritten};
 use crate::data::StoreError;
 use crate::entity::{ConversationId, Event, MessageId, UserId};
+use crate::system::Mono;
+
+/// In a larger conversation marks wait for each other.
+const CROWD: usize = 16;
+
+/// For so long, since some were told.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// So many are told in a turn: some milliseconds in the largest group.
+const TOLD_PER_TURN: usize = 32;
+
+/// The marks of crowds that are still to be told.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    waiting: BTreeMap<(ConversationId, UserId), (MessageId, Option<Ticket>)>,
+    /// Not to be told before.
+    due: Mono,
+}
+
+impl Marks {
+    /// When the next ones are told.
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        (!self.waiting.is_empty()).then_some(self.due)
+    }
+}
 
 impl Logic {
     /// Everything stored up to this number has reached a client of the user.
@@ -41,12 +74,48 @@ impl Logic {
         message_id: MessageId,
         ticket: Option<Ticket>,
     ) -> Result<(), StoreError> {
-        let news = News::Event(Event::Delivered { conversation_id, user_id, message_id });
         let Some(room) = self.room(conversation_id)? else { return Ok(()) };
+        if room.seats.len() > CROWD {
+            self.marks.waiting.insert((conversation_id, user_id), (message_id, ticket));
+        } else {
+            self.tell_members(&room, user_id, message_id, ticket);
+        }
+        Ok(())
+    }
+
+    /// Tells the members of crowds what has come together, if it is time.
+    pub(super) fn tell_marks(&mut self, now: Mono) -> Result<(), StoreError> {
+        if self.marks.waiting.is_empty() || now < self.marks.due {
+            return Ok(());
+        }
+        self.marks.due = now.plus(TOGETHER);
+        for _ in 0..TOLD_PER_TURN {
+            let Some(((conversation, user), (message, ticket))) = self.marks.waiting.pop_first()
+            else {
+                break;
+            };
+            // The user may have left meanwhile.
+            if let Some(room) = self.room(conversation)?
+                && room.seat(user).is_some()
+            {
+                self.tell_members(&room, user, message, ticket);
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_members(
+        &mut self,
+        room: &Room,
+        user_id: UserId,
+        message_id: MessageId,
+        ticket: Option<Ticket>,
+    ) {
+        let conversation_id = room.id;
+        let news = News::Event(Event::Delivered { conversation_id, user_id, message_id });
         for member in room.members() {
             let except = ticket.filter(|_| member == user_id);
             self.outbox.push((member, Notice { news: news.clone(), except }));
         }
-        Ok(())
     }
 }

@@ -52,6 +52,7 @@ use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
 use cache::Cache;
 use conversations::Told;
+use delivery::Marks;
 use hashing::Hashing;
 use limits::RateLimits;
 use live::{Live, News};
@@ -88,6 +89,7 @@ pub struct Logic {
     hashing: Hashing,
     searches: Searches,
     notes: Notes,
+    marks: Marks,
     limits: RateLimits,
     /// The newest number that is committed. What this turn has written is not in it: a cursor must
     /// not lie behind a number that could be taken back and given to another message.
@@ -180,6 +182,7 @@ impl Logic {
             hashing: Hashing::new(config.hashing_max),
             searches: Searches::default(),
             notes: Notes::default(),
+            marks: Marks::default(),
             limits: RateLimits::new(&config),
             newest_id: epoch.newest_id,
             newest_sent_at: store.newest_sent_at()?,
@@ -335,7 +338,7 @@ impl Logic {
         if std::mem::take(&mut self.tail_is_stale) {
             self.tail.forget(self.newest_id);
         }
-        self.tell_unwritten();
+        self.tell_unwritten(now.mono);
         for (user, notice) in self.outbox.drain(..) {
             self.live.publish(user, notice, now.mono);
             woken.push(user);
@@ -353,7 +356,7 @@ impl Logic {
 
     /// Tells what is no matter of the store to those who may know it. Who that is the store says as it
     /// is at the end of the turn, with what was written or without it.
-    fn tell_unwritten(&mut self) {
+    fn tell_unwritten(&mut self, now: Mono) {
         let mut unwritten = std::mem::take(&mut self.unwritten);
         for what in unwritten.drain(..) {
             let told = match what {
@@ -365,6 +368,9 @@ impl Logic {
             if let Err(error) = told {
                 log::error!("what is stored nowhere was not told: {error}");
             }
+        }
+        if let Err(error) = self.tell_marks(now) {
+            log::error!("what has reached a crowd was not told: {error}");
         }
         // Empty, and kept for its memory.
         self.unwritten = unwritten;
@@ -456,8 +462,9 @@ impl Logic {
         let upkeep = self.store.upkeep_is_due(false).then_some(upkeep_at);
         let forgetting = self.next_forgetting();
         let copying = self.copiers.iter().map(Copier::until).min();
-        let deadlines =
-            [self.presence.next_deadline(), self.live.next_deadline(), upkeep, forgetting, copying];
+        let (presence, live) = (self.presence.next_deadline(), self.live.next_deadline());
+        let marks = self.marks.next_deadline();
+        let deadlines = [presence, live, marks, upkeep, forgetting, copying];
         deadlines.into_iter().flatten().min()
     }
 
