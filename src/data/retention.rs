@@ -100,7 +100,7 @@ mod tests {
     /// From the newest signature follows where the next one begins, also at the next start.
     #[test]
     fn the_newest_signature_stays() {
-        let mut store = talk(4096);
+        let mut store = talk(4100);
         while store.upkeep_is_due(false) {
             store.keep_up().unwrap();
         }
