@@ -142,8 +142,8 @@ pub struct Config {
     /// Events kept in memory for one user between two polls (presence, typing). What is stored does
     /// not count; past the limit, the user's next poll says `reset`.
     pub live_events_per_user_max: usize,
-    /// The same for all users together; past it, whoever would get one more loses the oldest. At some
-    /// hundred bytes each.
+    /// The same for all users together; past it, those who have most lose their oldest. At some hundred
+    /// bytes each.
     pub live_events_max: usize,
     /// Users who are remembered while they are here and some minutes longer, so that they find what they
     /// have missed: at some 300 bytes each. Past it, whoever is away for longest is told `reset`. There are
