@@ -430,8 +430,11 @@ impl<H: Handler> Server<H> {
                 self.finish_turn(now, outputs);
                 // Requests that were pipelined are waiting; a few of them need not wait for the loop,
                 // unless something else does.
-                let is_done = self.queue.is_empty() || self.spent >= self.portion(false);
-                if is_done || self.handler.next_deadline() == Some(Mono(0)) {
+                let has_room = self.spent < self.portion(false) && !self.is_full(outputs);
+                if self.queue.is_empty()
+                    || !has_room
+                    || self.handler.next_deadline() == Some(Mono(0))
+                {
                     break;
                 }
             }
