@@ -190,3 +190,18 @@ fn thousands_who_wait_are_answered_when_the_server_stops_each_with_a_time_to_com
     retries.dedup();
     assert!(retries.len() > HELD / 2, "they come back one after the other");
 }
+
+/// A log that grows has to be written down by the file system with each commit.
+#[test]
+fn the_log_has_its_length_from_the_start() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let length = || std::fs::metadata(folder.log()).expect("a log").len();
+    let before = length();
+    assert!(before > 128 * 2048, "{before}");
+    let (anna, _, room) = server.friends();
+    for number in 0..20 {
+        assert_eq!(server.say(&anna, room, &number.to_string()).status, 201);
+    }
+    assert_eq!(length(), before);
+}

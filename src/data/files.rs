@@ -31,6 +31,19 @@ pub(super) fn log_of(database: &Path) -> PathBuf {
     beside(database, "-wal")
 }
 
+/// Makes the log of a database at least so long, by zeros behind its end: what SQLite takes for no more of
+/// it. A commit then writes over what is there. Where it made the file longer, the file system would have to
+/// write that down, too, and on some a sync takes twenty times as long.
+pub(super) fn lengthen_log(database: &Path, bytes: u64) -> io::Result<()> {
+    let mut log = OpenOptions::new().append(true).open(log_of(database))?;
+    let length = log.metadata()?.len();
+    if length < bytes {
+        io::copy(&mut io::repeat(0).take(bytes - length), &mut log)?;
+        log.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Removes the empty log that SQLite has made of a database that nobody wrote to.
 pub(super) fn remove_new_log(database: &Path) {
     let log = log_of(database);

@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::index::Index;
 use super::migrate::{APPLICATION_ID, STEPS, migrate, newest_version};
-use super::upkeep::Upkeep;
+use super::upkeep::{LOG_PAGES, Upkeep};
 use super::{OpenError, Store, StoreError, files};
 use crate::config::Durability;
 use crate::entity::{MessageId, Timestamp};
@@ -40,6 +40,9 @@ const UNSYNCED_MAX: i64 = 1 << 20;
 
 /// A log that has become longer is cut when it begins anew.
 const LOG_BYTES_KEPT: i64 = 4 * 1024 * 1024;
+
+/// How long the log becomes before it begins anew: each page has a head, and so has the whole.
+const LOG_BYTES: u64 = 32 + LOG_PAGES as u64 * (PAGE_BYTES as u64 + 24);
 
 /// How many prepared statements are kept: more than there are, so that none is prepared twice.
 const STATEMENTS_MAX: usize = 128;
@@ -88,10 +91,21 @@ impl Store {
         let forgets = if self.durability == Durability::Normal { UNSYNCED_MAX } else { 0 };
         self.write("UPDATE identity SET forgets = ?1", [forgets])?;
         self.commit()?;
+        self.lengthen_log();
         self.newest = newest_id;
         self.newest_committed = newest_id;
         // invariant: a server would have to start four thousand million times.
         Ok(Epoch { id: u32::try_from(id).expect("fewer epochs than 2^32"), mark, newest_id })
+    }
+
+    /// The log gets the length at once that it mostly has, if the disk has room.
+    fn lengthen_log(&self) {
+        let path = self.connection.path().filter(|path| !path.is_empty());
+        if let Some(path) = path
+            && let Err(error) = files::lengthen_log(Path::new(path), LOG_BYTES)
+        {
+            log::debug!("the log of the database could not be made longer: {error}");
+        }
     }
 
     /// A server ends its work: with this turn everything is written that it knows of.

@@ -30,7 +30,7 @@ const BLOCKS_OF_SLICE: i64 = 8;
 /// to do: 256 KiB. A page that changes often is written to the database once. The database is synced
 /// then, and all wait for that: here as long as for some commits. With four times as many pages a message
 /// would cost the disk a twentieth less, and everybody would wait four times as long.
-const LOG_PAGES: u32 = 128;
+pub(super) const LOG_PAGES: u32 = 128;
 
 /// Pressing is what has become so many times larger than it need be.
 const PRESSING: i64 = 4;
