@@ -1,15 +1,15 @@
 //! Answers the requests of the chat: pages at once, the web service through the logic, and polls
 //! when there is news. Does phases 2 to 4 of a turn: decide, commit, release.
 //!
-//! *Durable before visible*: all that a turn writes is committed by one transaction. If that fails,
+//! *Durable before visible*: all that a turn writes is committed in one transaction. If that fails,
 //! every answer that wrote, or was decided after something was written, becomes 503, and nothing is
 //! pushed.
 //!
 //! *Wake means "ask again"*: the comet knows who waits, the logic knows what for; here the one is
-//! asked for the other. The rules are at the head of [`crate::comet`].
+//! asked on behalf of the other. The rules are at the head of [`crate::comet`].
 //!
-//! This file orders; phase 2 has one of its own, `decide`, and so has phase 4, `release`. None parses,
-//! queries or formats anything.
+//! This file puts the phases in order; phase 2 has a file of its own, `decide`, and so has phase 4,
+//! `release`. None of them parses, queries or formats anything.
 
 mod decide;
 mod facade;
@@ -49,23 +49,23 @@ pub struct Chat {
     pages: Pages,
     comet: Comet,
     draining: bool,
-    /// A turn could not be committed, and none has been since.
+    /// A turn could not be committed, and no turn has been since.
     cannot_write: bool,
     metrics: Rc<Metrics>,
     recorder: Rc<Recorder>,
-    /// When the first of those who are in line to be asked for got there.
+    /// When the first poll in line to be asked about got there.
     line_since: Mono,
-    /// Streams for which there is more already than one piece.
+    /// Streams for which there is already more than fits into one piece.
     unfinished: Vec<HoldId>,
     /// The operator's doctor is at work.
     probe: Option<Probe>,
-    /// All polls are to leave; so many there were, and so many have left.
+    /// All polls are to leave: how many there were, and how many have left.
     leaving: Option<(u32, u32)>,
     /// Refusals that are to be told later.
     tarpit: Tarpit,
-    /// For pages of 2013, where those are let in.
+    /// For pages of 2013, if those are let in.
     facade: Option<Box<Facade>>,
-    /// Where the lab is on.
+    /// If the lab is on.
     lab: Option<Box<Lab>>,
     turn: Turn,
 }
@@ -75,11 +75,11 @@ pub struct Chat {
 struct Turn {
     /// What will be answered, in order.
     answers: Vec<Pending>,
-    /// Of all of them.
+    /// The size of all of them.
     bytes: usize,
     /// The polls whose clients have closed their side.
     half_closed: Vec<HoldId>,
-    /// Something may be half written: nothing of this turn is committed.
+    /// Something may be half written, so nothing of this turn is committed.
     failed: bool,
 }
 
@@ -92,10 +92,10 @@ struct Pending {
     depends_on_commit: bool,
 }
 
-/// What a turn came to, for those who take part in it without HTTP.
+/// What came of a turn, for those who take part in it without HTTP.
 #[derive(Debug)]
 pub(crate) struct Turned {
-    /// Whether everything that it wrote is durable now. Else nothing of it exists.
+    /// Whether everything that it wrote is durable now. If not, none of it exists.
     pub(crate) committed: bool,
     /// For whom there may be something new: each user once.
     pub(crate) woken: Vec<UserId>,
@@ -141,13 +141,13 @@ impl Chat {
         self.comet.len()
     }
 
-    /// The store, for what is done to it as a whole.
+    /// The store, for work on it as a whole.
     pub fn store(&mut self) -> &mut Store {
         self.logic.store()
     }
 
-    /// The rules, for those who ask without HTTP. A call of theirs that fails in the store has to be
-    /// told by [`Chat::note_refusal`].
+    /// The rules, for those who ask without HTTP. If a call of theirs fails in the store, they have
+    /// to report that by [`Chat::note_refusal`].
     pub(crate) fn logic(&mut self) -> &mut Logic {
         &mut self.logic
     }
@@ -158,7 +158,7 @@ impl Chat {
         self.work(now);
         let published = self.commit(now);
         let committed = published.is_some();
-        // What is no matter of the store is told all the same; there is nothing left to write.
+        // What does not concern the store is told all the same; there is nothing left to write.
         let published = published.unwrap_or_else(|| self.logic.commit(now).unwrap_or_default());
         self.release(now, &published, answers);
         self.logic.keep_up(now);
@@ -177,7 +177,7 @@ impl Chat {
         refusal.into()
     }
 
-    /// Where the store has failed, the turn has.
+    /// If the store has failed, so has the turn.
     pub(crate) fn note_refusal(&mut self, refusal: &Refusal) {
         if let Refusal::Store(error) = refusal {
             log::error!("a call failed: {error}");
@@ -193,7 +193,7 @@ impl Chat {
         self.turn.answers.push(Pending { connection, answer, depends_on_commit });
     }
 
-    /// Notes what tells of nothing that could still fail.
+    /// Notes an answer that depends on nothing that could still fail.
     fn send(&mut self, connection: ConnectionId, answer: Answer) {
         self.turn.bytes += match &answer {
             Answer::Whole(response) | Answer::Cut(response, _) => response.made_bytes(),
@@ -203,8 +203,8 @@ impl Chat {
         self.turn.answers.push(Pending { connection, answer, depends_on_commit: false });
     }
 
-    /// What a turn does besides what it was asked: refusals whose time has come, and slices of what takes
-    /// longer than a turn may last.
+    /// What a turn does besides what it was asked: refusals whose time has come, and slices of work
+    /// that takes longer than a turn may last.
     fn work(&mut self, now: Now) {
         while let Some((connection, problem)) = self.tarpit.next(now.mono) {
             let response = self.problem(problem);
@@ -361,7 +361,7 @@ impl Handler for Chat {
     }
 }
 
-/// What is said to requests that come too late.
+/// What requests that come too late are told.
 pub(crate) fn stopping() -> Problem {
     Problem::unavailable("The server is stopping.", DRAIN_RETRY)
 }

@@ -1,11 +1,12 @@
-//! Keeps many things of one kind under small numbers, at the cost of those that are there.
+//! Keeps many things of one kind under small numbers; only those that are there cost memory.
 //!
-//! Both structures here are made of *chunks* of 64 places. A chunk exists while something is in it, so
-//! memory grows by chunks, without ever copying or doubling what is there, and comes back when a load is
-//! over. Knows nothing of what is kept. Rules:
-//! 1. [`Sparse`] is an array with holes: whoever uses it gives the numbers. Finding, putting and taking
-//!    cost a constant.
-//! 2. [`Slots`] gives the numbers itself, each free one again before a new one: so they stay small.
+//! Both structures here are made of *chunks* of 64 places. A chunk exists while something is in it,
+//! so memory grows chunk by chunk, without ever copying or doubling what is there, and is given
+//! back when a load is over. Knows nothing of what is kept. Rules:
+//! 1. [`Sparse`] is an array with holes: whoever uses it chooses the numbers. Finding, putting and
+//!    taking take constant time.
+//! 2. [`Slots`] gives the numbers itself, and reuses free ones before it gives new ones: so they
+//!    stay small.
 //! 3. One empty chunk is kept, so that a single thing that comes and goes does not cost a chunk each time.
 
 use std::collections::VecDeque;
@@ -18,7 +19,7 @@ const PLACES: u32 = u64::BITS;
 pub struct Sparse<T> {
     chunks: Vec<Chunk<T>>,
     len: usize,
-    /// An empty one, for the next that is needed.
+    /// An empty chunk's places, for the next chunk that is needed.
     spare: Option<Places<T>>,
 }
 
@@ -28,7 +29,7 @@ type Places<T> = Box<[Option<T>; PLACES as usize]>;
 struct Chunk<T> {
     /// One bit for each place: whether something is there.
     taken: u64,
-    /// None where nothing is.
+    /// `None` if nothing is there.
     places: Option<Places<T>>,
 }
 
@@ -52,7 +53,7 @@ impl<T> Sparse<T> {
         self.chunks.get_mut(chunk)?.places.as_mut()?[place].as_mut()
     }
 
-    /// Puts something there, in place of what was.
+    /// Puts something there, and returns what was there before.
     pub fn put(&mut self, number: u32, thing: T) -> Option<T> {
         let (chunk, place) = split(number);
         if self.chunks.len() <= chunk {
@@ -77,7 +78,7 @@ impl<T> Sparse<T> {
         self.len -= 1;
         chunk.taken &= !(1 << place);
         if chunk.taken == 0 {
-            // The one that was in use last is the one that is still near the processor.
+            // The one that was used last is the one that is still in the processor's cache.
             self.spare = chunk.places.take();
         }
         Some(thing)
@@ -103,12 +104,12 @@ impl<T> Sparse<T> {
     }
 }
 
-/// Things under numbers that they are given.
+/// Things under numbers that they are given here.
 #[derive(Debug)]
 pub struct Slots<T> {
     chunks: Sparse<T>,
-    /// Exactly the chunks that have room. What comes goes into the last of them, so it is always the
-    /// last that becomes full.
+    /// Exactly the chunks that have room. A new thing goes into the last of them, so it is always
+    /// the last that becomes full.
     roomy: Vec<u32>,
 }
 
@@ -186,7 +187,7 @@ impl<T> Slots<T> {
     }
 }
 
-/// Puts something into a queue that may get long: it grows by an eighth, and not to the double.
+/// Appends to a queue that may get long: it grows by an eighth instead of doubling.
 pub fn push<T>(queue: &mut VecDeque<T>, thing: T) {
     if queue.len() == queue.capacity() {
         queue.reserve_exact(queue.len() / 8 + 32);
@@ -274,7 +275,7 @@ mod tests {
         assert!(chunks.chunks[0].places.is_none(), "nothing is kept for what is not there");
     }
 
-    /// Puts in and takes out at random, beside the obvious way to do it.
+    /// Puts in and takes out at random, and compares with the obvious way to do it.
     #[test]
     fn slots_do_what_a_map_does() {
         let mut entropy = Entropy::seeded(1);

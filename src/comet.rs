@@ -1,16 +1,17 @@
 //! Holds polls and releases them. This is the comet: a request that stays unanswered until there is
 //! something to say.
 //!
-//! Knows which connection waits, for whom, behind which cursor and until when. Knows neither HTTP
-//! nor SQL, and carries no payload. The rules, which the server that calls this keeps with it:
+//! Knows which connection waits, for whom, after which cursor and until when. Knows neither HTTP
+//! nor SQL, and carries no payload. The rules, which this file and the server that calls it keep
+//! together:
 //!
-//! 1. *No missed wake-up.* A poll is held first and asked for then, at the end of the same turn, on
-//!    the same thread. Nothing can be committed between the question that found nothing and the
-//!    hold.
-//! 2. *Wake means "ask again".* To wake a user is to ask the very question that their poll came
-//!    with. If the answer is still nothing, the poll stays, with its old deadline. So an answer
-//!    given at once and one given later come from one path.
-//! 3. *A held socket stays registered for reading*, so that a hang-up is noticed; bytes that come
+//! 1. *No missed wake-up.* A poll is held first and asked about afterwards, at the end of the same
+//!    turn, on the same thread. Nothing can be committed between the question that found nothing
+//!    and the hold.
+//! 2. *Wake means "ask again".* To wake a user is to ask again the very question that their poll
+//!    came with. If the answer is still nothing, the poll stays, with its old deadline. So an
+//!    answer given at once and one given later take the same path.
+//! 3. *A held socket stays registered for reading*, so that a hang-up is noticed; bytes that arrive
 //!    early wait unparsed, within a bound.
 //! 4. *A poll leaves by exactly one exit*, and every exit has a name: see [`Left`].
 //!
@@ -25,20 +26,22 @@
 //!      Draining                                                          News
 //! ```
 //!
-//! A poll that is woken waits in a line, and whoever calls this takes from it as many as it likes: the server a
-//! portion a turn, so that one message to a crowd keeps nobody else waiting. A poll may leave from
-//! within the line by any exit; what is left of it there is passed over.
+//! A woken poll waits in a line, from which the caller takes as many as it likes: the server takes
+//! a portion each turn, so that one message to a crowd keeps nobody else waiting. A poll in the
+//! line may leave by any exit; its place in the line is then skipped.
 //!
 //! A *stream* is a poll that stays: news is written to it piece by piece, and only its cursor moves
-//! on. It has the same exits but the first, and its deadline is that of the next sign of life. While
-//! its socket is full it is not asked for: what it has not got yet waits in the store, not in memory.
+//! on. It has the same exits except `News`, and its deadline is when the next sign of life is due.
+//! While its socket is full it is not asked about: what it has not received yet waits in the store,
+//! not in memory.
 //!
 //! A held poll costs one entry here, and no buffer anywhere. Entries lie in chunks (see
-//! [`crate::chunks`]): a crowd that comes moves nobody, and one that has left leaves its memory behind
-//! for others. Two indexes lead to an entry: the ring of its user's polls, oldest first (whom to wake),
-//! and a timing wheel (whom to expire). Holding, releasing and expiring take constant time.
+//! [`crate::chunks`]): a crowd that arrives moves nobody, and one that has left leaves its memory
+//! for others to use. Two indexes lead to an entry: the ring of its user's polls, oldest first
+//! (whom to wake), and a timing wheel (whom to expire). Holding, releasing and expiring take
+//! constant time.
 //!
-//! It needs nothing of the rest: whoever has something to wait for can hold polls here.
+//! It needs nothing of the rest: any program with something to wait for can hold polls here.
 //!
 //! ```
 //! use std::time::Duration;
@@ -64,12 +67,12 @@
 //! comet.hold(poll(7, 1_000), now.plus(Duration::from_secs(1)));
 //! comet.hold(poll(8, 25_000), now.plus(Duration::from_secs(25)));
 //!
-//! // Nothing comes for a second, and the first is answered with that.
+//! // Nothing comes for a second, so the first is answered with nothing.
 //! let id = comet.next_overdue(now.plus(Duration::from_millis(1_050))).expect("its time is over");
 //! let hold = comet.release(id, Left::Expired).expect("it is held");
 //! assert_eq!(hold.connection, ConnectionId(7));
 //!
-//! // Message 42 is written for her: all that she holds is asked again, and answered.
+//! // Message 42 is written for her: every poll that she holds is asked about again, and answered.
 //! comet.wake_user(ana);
 //! while let Some(id) = comet.next_woken() {
 //!     if comet.get(id).is_some_and(|hold| hold.place.stored < MessageId(42)) {
@@ -94,13 +97,13 @@ use crate::timers::Wheel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(pub u32);
 
-/// Names a held poll; once it is released, nothing. Packed, so that one of these and a byte take
-/// 9 bytes, not 12.
+/// Names a held poll; once that is released, it names nothing. Packed, so that one of these and a
+/// byte take 9 bytes, not 12.
 #[repr(Rust, packed)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HoldId {
     slot: u32,
-    /// Tells apart the polls that had this slot one after the other.
+    /// Tells apart the polls that occupy this slot one after another.
     serial: u32,
 }
 
@@ -109,19 +112,19 @@ pub struct HoldId {
 pub struct Hold {
     /// The socket to answer on.
     pub connection: ConnectionId,
-    /// Who waits, by which login.
+    /// Who waits, and by which login.
     pub caller: Caller,
-    /// Once, or by a stream.
+    /// As a single answer, or as a stream.
     pub manner: Manner,
-    /// The socket of a stream has no room for the time being.
+    /// It is a stream whose socket has no room for the time being.
     pub blocked: bool,
     /// What they know already.
     pub place: Place,
-    /// How long to wait, in milliseconds. Until when that is, the wheel knows.
+    /// How long to wait, in milliseconds. The wheel knows when that ends.
     pub wait_ms: u32,
 }
 
-/// Why a poll is held no more.
+/// Why a poll is no longer held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
     /// The server stops.
@@ -143,7 +146,7 @@ impl Left {
     pub const ALL: [Self; 6] =
         [Self::Draining, Self::Expired, Self::HungUp, Self::LoggedOut, Self::News, Self::Released];
 
-    /// For programs.
+    /// Its name, for programs to read.
     pub fn name(self) -> &'static str {
         match self {
             Self::Draining => "draining",
@@ -155,7 +158,7 @@ impl Left {
         }
     }
 
-    /// For the log.
+    /// What it means, for the log.
     pub fn explain(self) -> &'static str {
         match self {
             Self::Draining => "the server stops",
@@ -175,18 +178,18 @@ pub struct Comet {
     users: Map<UserId, Ring>,
     /// By slot.
     deadlines: Wheel,
-    /// The line of polls to be asked for, each once; some may have left meanwhile.
+    /// The line of polls to be asked about, each once; some may have left meanwhile.
     woken: VecDeque<HoldId>,
     /// Polls whose time is over.
     overdue: VecDeque<HoldId>,
-    /// Counts polls.
+    /// Counts the polls that were ever held.
     serial: u32,
     /// How many of those that are held are streams.
     streams: usize,
 }
 
-/// A [`Hold`], and its neighbours in the ring of its user's polls. There are many of these: to
-/// embed a `Hold` would pad each a second time.
+/// A [`Hold`], and its neighbours in the ring of its user's polls. There are many of these, and
+/// embedding a `Hold` would pad each a second time.
 #[derive(Debug)]
 struct Entry {
     caller: Caller,
@@ -194,12 +197,12 @@ struct Entry {
     connection: ConnectionId,
     wait_ms: u32,
     serial: u32,
-    /// Slots. The newest is before the oldest, and the oldest behind the newest.
+    /// Slots. The ring is closed: the oldest follows the newest.
     older: u32,
     newer: u32,
     manner: Manner,
     blocked: bool,
-    /// It is in the line of those to be asked for.
+    /// It is in the line of those to be asked about.
     woken: bool,
 }
 
@@ -218,7 +221,7 @@ struct Ring {
 }
 
 impl Comet {
-    /// Nothing is held yet. The wheel says how exact a deadline is kept.
+    /// Nothing is held yet. The wheel decides how exactly deadlines are kept.
     pub fn new(deadlines: Wheel) -> Self {
         Self {
             holds: Slots::default(),
@@ -231,7 +234,7 @@ impl Comet {
         }
     }
 
-    /// Parks a request, until then at most.
+    /// Parks a request, until the deadline at the latest.
     pub fn hold(&mut self, hold: Hold, deadline: Mono) -> HoldId {
         let Hold { connection, caller, manner, blocked, place, wait_ms } = hold;
         self.serial = self.serial.wrapping_add(1);
@@ -262,8 +265,7 @@ impl Comet {
         HoldId { slot, serial }
     }
 
-    /// Takes a poll out, by one of the exits. The caller answers it. `None` where it has left
-    /// already.
+    /// Takes a poll out, by one of the exits. The caller answers it. `None` if it has left already.
     pub fn release(&mut self, id: HoldId, left: Left) -> Option<Hold> {
         self.get(id)?;
         let entry = self.holds.take(id.slot)?;
@@ -287,14 +289,14 @@ impl Comet {
         Some(hold)
     }
 
-    /// A stream has got everything up to here.
+    /// A stream has been sent everything up to here.
     pub fn advance(&mut self, id: HoldId, place: Place) {
         if self.get(id).is_some() {
             self.entry_mut(id.slot).place = place;
         }
     }
 
-    /// A stream has given a sign of life, and will again then.
+    /// A stream has given a sign of life, and will give the next one at the deadline.
     pub fn postpone(&mut self, id: HoldId, deadline: Mono) {
         if self.get(id).is_some() {
             self.deadlines.set(id.slot, deadline);
@@ -308,14 +310,14 @@ impl Comet {
         }
     }
 
-    /// Puts a poll in line to be asked for.
+    /// Puts a poll in line to be asked about.
     pub fn wake(&mut self, id: HoldId) {
         if self.get(id).is_some() && !std::mem::replace(&mut self.entry_mut(id.slot).woken, true) {
             chunks::push(&mut self.woken, id);
         }
     }
 
-    /// Puts all polls of a user there, the oldest first. How many those are.
+    /// Puts all polls of a user in line, the oldest first. Returns how many there are.
     pub fn wake_user(&mut self, user: UserId) -> usize {
         let mut slot = self.oldest_of(user);
         for _ in 0..self.len_of_user(user) {
@@ -327,12 +329,12 @@ impl Comet {
         self.len_of_user(user)
     }
 
-    /// Whether anything is in that line, be it only what is left of polls that have gone.
+    /// Whether anything is in that line, even if only the places of polls that have left.
     pub fn has_woken(&self) -> bool {
         !self.woken.is_empty()
     }
 
-    /// The next in that line, which leaves it.
+    /// Takes the next poll out of that line.
     pub fn next_woken(&mut self) -> Option<HoldId> {
         while let Some(id) = self.woken.pop_front() {
             give_back(&mut self.woken);
@@ -360,25 +362,26 @@ impl Comet {
         None
     }
 
-    /// When the next poll's time is over; one whose time was over has no deadline any more.
+    /// When the next poll's time is over; a poll that was reported as overdue has no deadline any
+    /// more.
     pub fn next_deadline(&self) -> Option<Mono> {
         if self.overdue.is_empty() { self.deadlines.next_deadline() } else { Some(Mono(0)) }
     }
 
-    /// How long a poll has waited, as exactly as deadlines are kept. Of a stream nobody knows.
+    /// How long a poll has waited, as exactly as deadlines are kept. `None` for a stream.
     pub fn waited(&self, id: HoldId, now: Mono) -> Option<Duration> {
         let hold = self.get(id).filter(|hold| !hold.manner.is_stream())?;
         let left = self.deadlines.get(id.slot).map_or(Duration::ZERO, |until| until.since(now));
         Some(Duration::from_millis(hold.wait_ms.into()).saturating_sub(left))
     }
 
-    /// How long a poll may still wait, or a stream be silent.
+    /// How long a poll may still wait, or a stream stay silent.
     pub fn remaining(&self, id: HoldId, now: Mono) -> Option<Duration> {
         self.get(id)?;
         self.deadlines.get(id.slot).map(|until| until.since(now))
     }
 
-    /// How many of them are streams.
+    /// How many of those held are streams.
     pub fn streams(&self) -> usize {
         self.streams
     }
@@ -388,7 +391,7 @@ impl Comet {
         self.holds.len()
     }
 
-    /// Whether none is.
+    /// Whether none is held.
     pub fn is_empty(&self) -> bool {
         self.holds.is_empty()
     }
@@ -415,7 +418,7 @@ impl Comet {
         self.users.get(&user).map_or(0, |ring| ring.len as usize)
     }
 
-    /// The slot of a user's oldest poll; any where there is none.
+    /// The slot of a user's oldest poll; of no meaning if there is none.
     fn oldest_of(&self, user: UserId) -> u32 {
         let newest = self.users.get(&user).and_then(|ring| self.holds.get(ring.newest));
         newest.map_or(0, |newest| newest.newer)

@@ -23,8 +23,8 @@
 //! ```
 //!
 //! A stream is a held request whose answer has begun: `[Held] --> [Streaming]`, and from there as
-//! from Held. Where something has come that others are served before, `[Reading] --> [Queued]`, and
-//! back when its turn has come.
+//! from Held. If others are to be served before what has come, `[Reading] --> [Queued]`, and back
+//! when its turn comes.
 //!
 //! Bytes that arrive while a request is being answered wait, unparsed: answers leave in
 //! the order of requests because the next request is not even looked at before. A connection that
@@ -47,7 +47,7 @@ pub struct Connection {
     inbound: Option<Box<Inbound>>,
     /// How the answer to the present request is framed.
     pub framing: Framing,
-    /// How the pieces of the stream are framed that its answer is.
+    /// How the pieces are framed, if its answer is a stream.
     pub stream: Stream,
     /// What the running deadline is for.
     pub timer: Timer,
@@ -55,19 +55,19 @@ pub struct Connection {
     pub ended: bool,
     /// The event loop was asked to read nothing more.
     pub paused: bool,
-    /// What it has used of its share, where it is a flow of its own.
+    /// What it has used of its share, if it is a flow of its own.
     pub share: Share,
 }
 
-/// What has come and is not dealt with yet. Both at once where the socket did not take an answer, and a
+/// What has come and is not dealt with yet. Both at once if the socket did not take an answer, and
 /// part of the next request had come by then.
 #[derive(Debug)]
 struct Inbound {
     /// The beginning of a request.
     begun: Reader,
-    /// Bytes behind that, to be looked at later.
+    /// Bytes after that, to be looked at later.
     early: Vec<u8>,
-    /// Of the pool, for both.
+    /// The part of the pool for both.
     part: Part,
 }
 
@@ -82,12 +82,12 @@ impl Inbound {
     }
 }
 
-/// Names an address while somebody is connected from there: it is kept once for all who are.
+/// Names an address while anybody is connected from there: it is kept once for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerId(pub u32);
 
-/// Up to which moment somebody has used their share of the server: the end of a number that grows as
-/// it serves.
+/// Up to which moment somebody has used their share of the server: the low bits of a number that
+/// grows as it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share(pub u32);
 
@@ -98,7 +98,7 @@ impl PeerId {
     /// Somebody who reads the figures, by a socket of their own.
     pub const MONITOR: Self = Self(u32::MAX - 1);
 
-    /// Whether there may be others there, who count together.
+    /// Whether there may be others at the same address, who are counted together.
     pub fn is_counted(self) -> bool {
         self != Self::OPERATOR && self != Self::MONITOR
     }
@@ -120,7 +120,7 @@ pub enum State {
     /// Its answer waits until the socket takes more.
     Writing(Then),
     /// Everything is written and our side is closed: what still comes is thrown away, so that the
-    /// peer reads the answer instead of a reset (RFC 9112, section 9.6).
+    /// peer reads the answer instead of meeting a reset (RFC 9112, section 9.6).
     Lingering,
 }
 
@@ -152,7 +152,7 @@ pub enum Timer {
     Write,
 }
 
-/// What of a request its answer depends on.
+/// What the framing of an answer takes from its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
     /// The request's version.
@@ -164,7 +164,7 @@ pub struct Framing {
 }
 
 impl Framing {
-    /// Where the request could not be read: the answer is whole and the last one.
+    /// If the request could not be read: the answer is whole, and the last one.
     pub const MALFORMED: Self =
         Self { version: Version::Http11, head_only: false, keep_alive: false };
 
@@ -194,8 +194,9 @@ impl Connection {
         }
     }
 
-    /// The server stops, so the present answer is the last. Who was held has sent nothing behind the poll,
-    /// unless it is here: nothing is unread in the socket, and its peer's end need not be waited for.
+    /// The server stops, so the present answer is the last. A client that was held has sent nothing
+    /// after its poll but what is kept here: nothing is left unread in the socket, and the peer's
+    /// end need not be waited for.
     pub fn make_last(&mut self) {
         self.framing.keep_alive = false;
         let was_held = matches!(self.state, State::Held(_) | State::Streaming(_));
@@ -218,7 +219,7 @@ impl Connection {
         self.inbound.as_ref().map_or(&[], |inbound| &inbound.early)
     }
 
-    /// Puts bytes behind those, at the cost of the pool.
+    /// Appends bytes to those, at the cost of the pool.
     pub fn push_early(&mut self, bytes: &[u8], pool: &Rc<Pool>) {
         if !bytes.is_empty() {
             let inbound = self.inbound.get_or_insert_with(|| Box::new(Inbound::new(pool)));
@@ -234,7 +235,7 @@ impl Connection {
         early.unwrap_or_default()
     }
 
-    /// Takes what has begun to read the present request; a new reader where nothing has.
+    /// Takes the reader that has begun the present request; a new one if none has.
     pub fn take_reader(&mut self) -> Reader {
         let begun = self.inbound.as_mut().map(|inbound| std::mem::take(&mut inbound.begun));
         self.drop_what_is_empty();
@@ -261,7 +262,7 @@ impl Connection {
         self.inbound.as_ref().map_or(Phase::Idle, |inbound| inbound.begun.phase())
     }
 
-    /// Which deadline applies while it is read.
+    /// Which deadline applies while its request is read.
     pub fn reading_timer(&self) -> Timer {
         match self.phase() {
             Phase::Idle => Timer::Idle,

@@ -1,21 +1,22 @@
-//! Carries readiness in and bytes out. With the files of its folder it is all that knows the sockets of
-//! clients.
+//! Carries readiness in and bytes out. It and the files of its folder are the only ones that know
+//! the sockets of clients.
 //!
-//! Decides nothing. What has happened is told to the [`Server`] as [`Input`]; what it wants done is
-//! done. One round of the loop is one turn of the server.
+//! Decides nothing. It tells the [`Server`] what has happened, as [`Input`], and does what the
+//! server wants done. One round of the loop is one turn of the server.
 //!
 //! `mio` is edge-triggered: it says once that a socket has become ready. From that follow the rules:
 //! 1. *Read until there is nothing left, or remember that you stopped early* (`unread`). A read that
-//!    does not fill the buffer has emptied the socket, and what comes later is a new edge; only
-//!    where the peer has closed, the end is still to be read.
-//! 2. *Write until the socket is full, and keep the rest*; the edge says when there is much room, and
-//!    full sockets are tried again now and then, for those who read slowly.
+//!    does not fill the buffer has emptied the socket, and what comes later is a new edge; only if
+//!    the peer has closed is the end still to be read.
+//! 2. *Write until the socket is full, and keep the rest*; an edge says when there is plenty of
+//!    room, and full sockets are also tried again now and then, for those who read slowly.
 //! 3. *A readiness may be false.* Reading or writing then finds nothing, and that is all.
 //! 4. *A number is free when its socket is closed*, and connections are accepted only after all
-//!    outputs of the turn are carried out: no output meets a newer connection than it was meant for.
+//!    outputs of the turn are carried out: no output reaches a newer connection than it was meant
+//!    for.
 //!
-//! Every socket is registered once, for reading and writing, and never again: interest costs a
-//! system call, and an edge that nobody waits for costs nothing.
+//! Every socket is registered once, for reading and writing, and never again: a change of interest
+//! costs a system call, and an edge that nobody waits for costs nothing.
 
 mod door;
 mod hangup;
@@ -63,7 +64,7 @@ pub struct EventLoop<H> {
     signals: UnixStream,
     /// The number of a connection is its key here.
     sockets: Slots<Socket>,
-    /// Sockets that may have more to read, though no edge will say so.
+    /// Sockets that may have more to read, although no edge will say so.
     unread: Vec<ConnectionId>,
     /// Sockets that were full when last tried.
     full: Vec<ConnectionId>,
@@ -88,7 +89,7 @@ struct Socket {
     wire: Wire,
     /// What the socket would not take yet. A box, since most have none.
     rest: Option<Box<Rest>>,
-    /// Nothing is to be read from it for now.
+    /// Nothing is read from it for now.
     paused: bool,
     /// It is in the list of those that may have more to read.
     unread: bool,
@@ -103,11 +104,11 @@ enum Accepting {
     Idle,
     /// There may be.
     Ready,
-    /// There are, but no descriptor for them: not until then.
+    /// There are, but there is no descriptor for them: try again then.
     Paused(Mono),
 }
 
-/// No edge says which: all are tried.
+/// For all doors: no edge says which, so all are tried.
 const DOORS: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
 const WAKER: Token = Token(usize::MAX - 3);
@@ -120,7 +121,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// How many sockets' readiness is taken from the system at once.
 const READINESS_MAX: usize = 1024;
 
-/// How old a turn that writes may become before it goes to the disk: half of what a turn may take.
+/// How old a turn that writes may get before it goes to the disk: half of what a turn may take.
 const GATHERING_MAX: Duration = Duration::from_millis(1);
 
 /// How long to wait for a descriptor before trying to accept again.
@@ -137,8 +138,8 @@ impl<H: Handler> EventLoop<H> {
         Self::inherit(server, clock, signals, config, Vec::new())
     }
 
-    /// The same, but takes over what somebody else has made to listen, if there is anything, in place of
-    /// all that is public. What has connected to it before is served, too.
+    /// The same, but takes over sockets that somebody else has made to listen, if there are any, in
+    /// place of everything that is public. What has connected to them before is served, too.
     pub fn inherit(
         server: Server<H>,
         clock: Clock,
@@ -199,7 +200,7 @@ impl<H: Handler> EventLoop<H> {
         })
     }
 
-    /// Lets the operator in, too, by a socket at this path. Whatever is there is in nobody's use: the
+    /// Lets the operator in, too, by a socket at this path. Nobody uses what may be there: the
     /// caller holds the folder's lock.
     pub fn open_control(&mut self, path: &Path) -> io::Result<()> {
         self.doors.push(Door::control(path, self.selector.registry(), DOORS)?);
@@ -216,12 +217,12 @@ impl<H: Handler> EventLoop<H> {
         Ok(address.ok_or(ErrorKind::AddrNotAvailable)?)
     }
 
-    /// Everywhere where it listens in public.
+    /// All places where it listens in public.
     pub fn listens_at(&self) -> io::Result<Vec<Listen>> {
         self.doors.iter().filter_map(Door::public).collect()
     }
 
-    /// Ends the wait of a turn from another thread. There is one for each loop.
+    /// Ends the wait of a turn from another thread. There is one waker for each loop.
     pub fn waker(&self) -> io::Result<Waker> {
         Waker::new(self.selector.registry(), WAKER)
     }
@@ -232,8 +233,8 @@ impl<H: Handler> EventLoop<H> {
         Ok(())
     }
 
-    /// Waits until something happens, but not longer than `wait`, and does one turn. `false` where it
-    /// was the last: everything that waited is answered.
+    /// Waits until something happens, but no longer than `wait`, and does one turn. Returns `false`
+    /// if it was the last: everything that waited is answered.
     pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<bool> {
         let wait = [wait, self.timeout()].into_iter().flatten().min();
         match self.selector.poll(&mut self.readiness, wait) {
@@ -265,8 +266,8 @@ impl<H: Handler> EventLoop<H> {
         Ok(true)
     }
 
-    /// Before a turn waits for the disk, it takes along what has come since it began: one `fsync` serves
-    /// all of it. Who is fast to answer would otherwise be served a few at a time.
+    /// Before a turn waits for the disk, it takes along what has come since it began: one `fsync`
+    /// serves all of it. Clients that react fast would otherwise be served a few at a time.
     fn gather(&mut self, begun: Now) -> io::Result<()> {
         while self.server.is_writing() && self.clock.now().mono.since(begun.mono) < GATHERING_MAX {
             match self.selector.poll(&mut self.readiness, Some(Duration::ZERO)) {
@@ -288,7 +289,7 @@ impl<H: Handler> EventLoop<H> {
             match ready.token() {
                 DOORS => self.accepting = Accepting::Ready,
                 SIGNALS => self.signalled(now),
-                // The turn that it was to begin has begun.
+                // The turn that it was meant to start has started.
                 WAKER => {}
                 #[cfg(feature = "tls")]
                 RELOADS => self.reload(),
@@ -307,7 +308,7 @@ impl<H: Handler> EventLoop<H> {
         self.readiness = readiness;
     }
 
-    /// How long nothing needs to be done.
+    /// For how long nothing needs to be done.
     pub fn timeout(&self) -> Option<Duration> {
         if self.more_ready || !self.unread.is_empty() || self.accepting == Accepting::Ready {
             return Some(Duration::ZERO);
@@ -343,7 +344,7 @@ impl<H: Handler> EventLoop<H> {
         self.doors = doors;
     }
 
-    /// Accepts what waits at one door. Whether that was all, `accepting` says then.
+    /// Accepts what waits at one door. Afterwards `accepting` says whether that was all.
     fn accept_by(&mut self, now: Now, door: &Door) {
         for _ in 0..self.config.accepts_per_turn_max {
             match door.accept() {
@@ -381,7 +382,7 @@ impl<H: Handler> EventLoop<H> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    // Once, and not again until somebody was accepted.
+                    // Said once, and not again until somebody was accepted.
                     if !std::mem::replace(&mut self.cannot_accept, true) {
                         log::warn!("cannot accept connections: {error}");
                     }
@@ -409,7 +410,7 @@ impl<H: Handler> EventLoop<H> {
             if socket.paused {
                 return;
             }
-            // What the server could not look at in this turn is better kept by the system.
+            // What the server could not look at in this turn is better left with the system.
             if self.server.is_full(&self.outputs) {
                 break;
             }
@@ -478,8 +479,8 @@ impl<H: Handler> EventLoop<H> {
 }
 
 impl<H> AsRawFd for EventLoop<H> {
-    /// The selector's, which becomes readable when there is something for a turn to do. So the loop
-    /// can be one source of another.
+    /// The selector's, which becomes readable when there is something for a turn to do. So one loop
+    /// can be a source of another.
     fn as_raw_fd(&self) -> RawFd {
         self.selector.as_raw_fd()
     }

@@ -1,10 +1,10 @@
-//! Writes the log to stderr, one line a record: `2026-11-23T10:02:03.456Z INFO  lovejoy::server:
+//! Writes the log to stderr, one line per record: `2026-11-23T10:02:03.456Z INFO lovejoy::server:
 //! text`, or the same as an object of JSON: `{"time":"…","level":"info","module":"…","text":"…"}`.
 //!
-//! Knows nothing of what is said; who logs must see to it that no password, token or message body
+//! Does not know what is said; whoever logs must see to it that no password, token or message body
 //! is. Rules:
-//! 1. A record is one line and one write, so that lines of several processes on one stderr do not
-//!    mix.
+//! 1. A record is one line and one write, so that the lines of several processes on one stderr do
+//!    not mix.
 //! 2. Nothing that a peer sent can end a line, begin another or steer a terminal: such characters
 //!    are escaped.
 //! 3. A log that cannot be written is no reason to stop serving.

@@ -1,8 +1,8 @@
-//! Starts Lovejoy: command line, logger, server or the operator's command; and turns what fails into a
-//! line and an exit code.
+//! Starts Lovejoy: command line, logger, then the server or the operator's command; and turns a
+//! failure into a line and an exit code.
 //!
-//! Exit codes: 0 after a signal or what was asked for, 1 where the server cannot start or go on,
-//! 2 where the command line is wrong.
+//! Exit codes: 0 after a signal or when what was asked for is done, 1 if the server cannot start or
+//! go on, 2 if the command line is wrong.
 
 use std::error::Error;
 use std::fmt::{Display, Write as _};
@@ -87,8 +87,8 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     Ok(event_loop.run()?)
 }
 
-/// Tells whoever started the server where it is, a line for each place. For a program that reads it: the
-/// place is the last word of its line.
+/// Tells whoever started the server where it listens, one line for each place. For programs that
+/// read this: the place is the last word of its line.
 fn greet(config: &Config, places: &[Listen]) {
     let mut text = String::new();
     for at in places {
@@ -114,13 +114,14 @@ fn cannot(what: &str, whom: impl Display, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot {what} {whom}: {error}"))
 }
 
-/// Prints what was asked for. Who reads only its first lines (`lovejoy --help | head`) is no error.
+/// Prints what was asked for. A reader of only its first lines (`lovejoy --help | head`) is no
+/// error.
 fn print(text: &str) -> ExitCode {
     let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
 
-/// Tells in one line what went wrong; not through the log, whose level may be `off`.
+/// Says in one line what went wrong; not through the log, whose level may be `off`.
 fn fail(error: &(impl Display + ?Sized), code: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "lovejoy: {error}");
     ExitCode::from(code)

@@ -1,16 +1,17 @@
-//! Finds things by a key, at a cost that never jumps: linear hashing (Litwin 1980).
+//! Finds things by key, at a cost that never jumps: linear hashing (Litwin 1980).
 //!
-//! A map that doubles copies all it holds at that moment, and has room for twice as much afterwards. This
-//! one grows by one bucket with each thing that comes, and shrinks likewise. Rules:
+//! A map that doubles copies everything that it holds at that moment, and has room for twice as
+//! much afterwards. This one grows by one bucket with each thing that is added, and shrinks
+//! likewise. Rules:
 //! 1. There are as many buckets as things, or a few more: so a bucket has one thing on average.
-//! 2. The keys of bucket `b` are those whose hash ends in the bits of `b`: in as many bits as the highest
-//!    bucket has, or one less where that bucket does not exist yet. So a new bucket takes its things from
-//!    one other, and gives them back when it goes.
-//! 3. A thing costs itself, its key, a link to the next in its bucket and its bucket: 8 bytes beside the
-//!    two.
+//! 2. The keys of bucket `b` are those whose hash ends in the bits of `b`: in as many bits as the
+//!    number of the highest bucket has, or in one less if that bucket does not exist yet. So a new
+//!    bucket takes its things from one other, and gives them back when it goes.
+//! 3. A thing costs its own size and that of its key, plus 8 bytes: a link to the next in its
+//!    bucket, and the bucket.
 //!
-//! Knows neither what is kept nor whose keys these are. The hash of a key is no secret: for keys that a
-//! peer can choose, this is the wrong map.
+//! Knows neither what is kept nor whose keys these are. The hash of a key is not secret: for keys
+//! that a peer can choose, this is the wrong map.
 
 use std::num::NonZeroU32;
 
@@ -18,11 +19,11 @@ use crate::chunks::{Slots, Sparse};
 
 /// What things can be found by.
 pub trait Key: Copy + Eq {
-    /// A number all of whose bits depend on the key; equal for equal keys.
+    /// A number whose bits all depend on the key; equal for equal keys.
     fn hash(&self) -> u64;
 }
 
-/// What is random already, as the hash of a secret, needs no mixing.
+/// What is random already, like the hash of a secret, needs no mixing.
 impl Key for [u8; 16] {
     fn hash(&self) -> u64 {
         let (first, _) = self.as_chunks::<8>();
@@ -30,8 +31,8 @@ impl Key for [u8; 16] {
     }
 }
 
-/// Mixes the bits of a number: the finalizer of `SplitMix64` (Steele, Lea, Flood 2014). Close numbers
-/// get distant ones, and different numbers different ones.
+/// Mixes the bits of a number: the finalizer of `SplitMix64` (Steele, Lea, Flood 2014). Close
+/// numbers become distant, and different numbers stay different.
 pub fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -57,7 +58,8 @@ struct Record<K, V> {
     next: Link,
 }
 
-/// The number of a record, or none. That it is never 0 leaves a value for a place without a record.
+/// The number of a record, or none. It is never 0, which leaves that value for a place without a
+/// record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Link(NonZeroU32);
 
@@ -65,7 +67,7 @@ impl Link {
     const NONE: Self = Self(NonZeroU32::MAX);
 
     fn to(number: u32) -> Self {
-        // invariant: `Slots` gives 2^32 - 64 numbers at most, and much fewer fit into memory.
+        // invariant: `Slots` gives 2^32 - 64 numbers at most, and far fewer fit into memory.
         Self(NonZeroU32::new(number + 1).expect("fewer than 2^32 records"))
     }
 
@@ -74,7 +76,8 @@ impl Link {
     }
 }
 
-/// So many buckets more than things are kept: who comes and goes again and again need not move others.
+/// How many more buckets than things are kept: a thing that comes and goes again and again need not
+/// move others.
 const SPARE: usize = 64;
 
 impl<K, V> Default for Map<K, V> {
@@ -111,7 +114,7 @@ impl<K: Key, V> Map<K, V> {
         &mut self.record_mut(number).value
     }
 
-    /// Puts something there, in place of what was.
+    /// Puts something there, and returns what was there before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         if let Some((number, _)) = self.find(&key) {
             return Some(std::mem::replace(&mut self.record_mut(number).value, value));
@@ -134,13 +137,13 @@ impl<K: Key, V> Map<K, V> {
         Some(record.value)
     }
 
-    /// What is at a place, to be changed: whoever goes through all places, from 0 up to
-    /// [`Map::places`], comes to everything once, as long as nothing comes or goes.
+    /// What is at a place, to be changed. Going through all places, from 0 up to [`Map::places`],
+    /// comes to everything once, as long as nothing is added or removed.
     pub fn at_mut(&mut self, place: u32) -> Option<&mut V> {
         self.records.get_mut(place).map(|record| &mut record.value)
     }
 
-    /// How many places there are, with those where nothing is any more.
+    /// How many places there are, including those that have become empty.
     pub fn places(&self) -> u32 {
         self.records.places()
     }
@@ -193,7 +196,7 @@ impl<K: Key, V> Map<K, V> {
         number
     }
 
-    /// Adds a bucket, and moves there what now belongs into it.
+    /// Adds a bucket, and moves into it what now belongs there.
     fn grow(&mut self) {
         let new = self.buckets_len;
         self.buckets_len += 1;
@@ -224,7 +227,7 @@ impl<K: Key, V> Map<K, V> {
         }
     }
 
-    /// The bucket that a key belongs into.
+    /// The bucket that a key belongs in.
     fn bucket(&self, key: &K) -> u32 {
         let mask = self.buckets_len.next_power_of_two() - 1;
         #[expect(clippy::cast_possible_truncation, reason = "the lower bits are what is wanted")]
@@ -272,7 +275,7 @@ mod tests {
         }
     }
 
-    /// Keys whose hashes are all alike.
+    /// Keys that all have the same hash.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
     struct Alike(u32);
 
@@ -282,7 +285,7 @@ mod tests {
         }
     }
 
-    /// Puts in and takes out at random, beside the obvious way to do it.
+    /// Puts in and takes out at random, and compares with the obvious way to do it.
     fn compare_with_model<K: Key + Ord + std::fmt::Debug>(key: impl Fn(u32) -> K, keys: u32) {
         let mut entropy = Entropy::seeded(7);
         let (mut map, mut model) = (Map::default(), BTreeMap::new());

@@ -1,9 +1,9 @@
 //! Counts what the server does, for whoever asks at `/metrics`.
 //!
-//! Plain integers, which those who do something add to; nothing is written out until somebody asks, and
-//! nothing is allocated then either but the answer. What is there at the moment (who is held, who is
-//! online) is not counted here: it is asked for where it is. Knows neither how the figures are written
-//! nor a clock of its own: without one, durations are not measured.
+//! Plain integers, to which whoever does something adds; nothing is written out until somebody
+//! asks, and even then nothing is allocated but the answer. What exists at the moment (who is held,
+//! who is online) is not counted here: it is asked for where it is kept. Knows neither how the
+//! figures are written nor a clock of its own: until it is given one, durations are not measured.
 
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::system::{Clock, Mono};
 pub struct Counter(Cell<u64>);
 
 impl Counter {
-    /// It has happened so many times more.
+    /// It has happened this many times more.
     pub fn add(&self, times: usize) {
         self.0.set(self.0.get() + times as u64);
     }
@@ -32,20 +32,21 @@ impl Counter {
 pub struct Histogram {
     /// Upper bounds, in microseconds.
     bounds: &'static [u64; BOUNDS],
-    /// How many were at most so long, and longer than the bound before; the last, longer than all.
+    /// How many were within each bound, and above the one before; the last counts those above all
+    /// bounds.
     counts: [Counter; BOUNDS + 1],
-    /// Of all of them, in microseconds.
+    /// The sum of all of them, in microseconds.
     sum: Counter,
 }
 
 /// How many bounds a histogram has.
 const BOUNDS: usize = 10;
 
-/// From a tenth of a millisecond to a second: of what a turn does.
+/// From a tenth of a millisecond to a second: for what a turn does.
 const SHORT: [u64; BOUNDS] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000];
 
-/// From a twentieth of a second to a minute: of what waits.
+/// From a twentieth of a second to a minute: for what waits.
 const LONG: [u64; BOUNDS] = [
     50_000, 250_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 20_000_000, 25_000_000,
     30_000_000, 60_000_000,
@@ -56,7 +57,7 @@ impl Histogram {
         Self { bounds, counts: Default::default(), sum: Counter::default() }
     }
 
-    /// So many took so long.
+    /// Counts this many that took this long.
     pub fn add(&self, duration: Duration, times: usize) {
         let micros = duration.as_micros();
         let place = self.bounds.partition_point(|bound| u128::from(*bound) < micros);
@@ -64,7 +65,7 @@ impl Histogram {
         self.sum.add(usize::try_from(micros).unwrap_or(usize::MAX).saturating_mul(times));
     }
 
-    /// For each bound in microseconds how many took at most so long, and how many there are.
+    /// For each bound, in microseconds, how many were within it; and how many there are in all.
     pub fn cumulated(&self) -> (impl Iterator<Item = (u64, u64)>, u64) {
         let mut count = 0;
         let below = self.bounds.iter().zip(&self.counts).map(move |(bound, within)| {
@@ -105,9 +106,10 @@ pub struct Metrics {
     left: [Counter; Left::ALL.len()],
     pub hold_time: Histogram,
     pub delivery_time: Histogram,
-    /// News that are on their way: how many, and since when.
+    /// The news on its way: how many pieces, and since when.
     delivering: Cell<(usize, Mono)>,
-    /// Somebody wants to know when what leaves with this turn is with the sockets; and when it was.
+    /// Whether somebody wants to know when this turn's output has reached the sockets; and when it
+    /// had.
     marked: Cell<bool>,
     written_at: Cell<Option<Mono>>,
 }
@@ -145,7 +147,7 @@ impl Default for Metrics {
 impl Metrics {
     /// From now on durations are measured with this clock.
     pub fn measure_with(&self, clock: Clock) {
-        // Set once: a second clock would have another beginning.
+        // Set once: a second clock would start from another moment.
         let _ = self.clock.set(clock);
     }
 
@@ -169,7 +171,7 @@ impl Metrics {
         }
     }
 
-    /// A poll or stream is held no more.
+    /// A poll or stream is no longer held.
     pub fn left(&self, left: Left) {
         self.left[left as usize].add(1);
     }
@@ -179,14 +181,14 @@ impl Metrics {
         self.left[left as usize].get()
     }
 
-    /// News leave with this turn, and were written not before then.
+    /// News leaves with this turn, and was not written before `since`.
     pub fn deliver(&self, since: Mono) {
         let (count, earliest) = self.delivering.get();
         let earliest = if count == 0 { since } else { earliest.min(since) };
         self.delivering.set((count + 1, earliest));
     }
 
-    /// What left with this turn is with the sockets.
+    /// What left with this turn has reached the sockets.
     pub fn delivered(&self) {
         let (count, since) = self.delivering.take();
         if (count > 0 || self.marked.get())
@@ -199,12 +201,12 @@ impl Metrics {
         }
     }
 
-    /// When what leaves with this turn is with the sockets is to be known.
+    /// Notes that somebody wants to know when this turn's output has reached the sockets.
     pub fn mark(&self) {
         self.marked.set(true);
     }
 
-    /// When it was, told once.
+    /// When it had, told once.
     pub fn written_at(&self) -> Option<Mono> {
         self.written_at.take()
     }

@@ -1,12 +1,14 @@
-//! Counts the bytes that are kept for all peers together: of requests that have begun, and of answers that
-//! a socket did not take yet.
+//! Counts the bytes that are kept for all peers together: of requests that have begun, and of
+//! answers that a socket has not taken yet.
 //!
 //! Each connection has bounds of its own, but a hundred thousand of them at their bounds are more than
-//! any machine has. So all of them share one pool. Whoever keeps bytes has a [`Part`] of it, and says how
-//! many there are; a part gives back what it has when it is dropped. Knows nothing of what the bytes are.
+//! any machine has. So all of them share one pool. Whoever keeps bytes has a [`Part`] of it, and
+//! says how many there are; a part gives back what it has when it is dropped. Does not know what
+//! the bytes are.
 //!
-//! The pool reports after the fact that its bound is passed, by one buffer of one connection at most; the
-//! owner of that buffer gives it up then. So the pool is never over its bound from one input to the next.
+//! The pool reports only afterwards that its bound is exceeded, by one buffer of one connection at
+//! most; the owner of that buffer then gives it up. So the pool is never over its bound from one
+//! input to the next.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -48,7 +50,7 @@ impl Part {
         Self { pool: Rc::clone(pool), bytes: 0 }
     }
 
-    /// So many bytes are kept now. Whether that is too much, with all the others.
+    /// So many bytes are kept now. Returns whether that is too much, together with all others.
     pub fn set(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.bytes, bytes);
         self.pool.kept.set(self.pool.kept.get() - before + bytes);

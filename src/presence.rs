@@ -1,8 +1,8 @@
 //! Knows who is online, derived from the polls.
 //!
 //! A user is online while one of their polls is held and for a grace time after the last of them
-//! ended, so that the gap between two polls does not flicker. Nothing of this is stored here; who
-//! must be told of a change, and what is kept of it, is not this file's business.
+//! ended, so that the gap between two polls does not flicker. None of this is stored here; who must
+//! be told of a change, and what is kept of it, is not this file's business.
 //!
 //! The grace time is the same for all, so the ends of polls queue up in the order in which they
 //! will matter, and each costs O(1): `leaving` holds one entry for each end of a last poll, and an
@@ -20,7 +20,7 @@ use crate::system::{Mono, Now};
 #[derive(Debug)]
 pub struct Presence {
     grace: Duration,
-    /// Past so many, those who hold no poll have no grace.
+    /// Past this number, those who hold no poll get no grace.
     here_max: usize,
     here: Map<UserId, Here>,
     leaving: VecDeque<(Mono, UserId)>,
@@ -31,8 +31,8 @@ pub struct Presence {
 struct Here {
     /// How many of their polls are held.
     polls: u32,
-    /// With no poll held: offline from then on. 32 bits wrap after 71 minutes, and no grace time is longer
-    /// than an hour.
+    /// If no poll is held: offline from then on. 32 bits wrap after 71 minutes, and no grace time
+    /// is longer than an hour.
     until_micros: u32,
     /// When a poll of theirs last came or ended.
     seen_at: Timestamp,
@@ -45,7 +45,7 @@ impl Here {
     }
 }
 
-/// The end of a time, which is what of it changes.
+/// The low bits of a time, which are those that change.
 #[expect(clippy::cast_possible_truncation, reason = "that is what is wanted")]
 fn micros_of(time: Mono) -> u32 {
     time.0 as u32
@@ -72,7 +72,7 @@ impl Presence {
         came
     }
 
-    /// A poll of the user ended, in whatever way.
+    /// A poll of the user ended, whichever way.
     pub fn release(&mut self, user: UserId, now: Now) {
         // invariant: `hold` came first, and whoever holds a poll is not forgotten.
         let here = self.here.get_mut(&user).expect("a poll that ends was held");
@@ -86,8 +86,8 @@ impl Presence {
         }
     }
 
-    /// Whoever comes and goes again and again leaves entries behind that count no more: never more of
-    /// them than twice those who are here.
+    /// Whoever comes and goes again and again leaves entries behind that no longer count: they
+    /// never become more than twice as many as those who are here.
     fn forget_the_settled(&mut self) {
         if self.leaving.len() > 2 * self.here.len() + SPARE {
             let here = &self.here;
@@ -127,7 +127,7 @@ impl Presence {
         self.here.len()
     }
 
-    /// For one who is online, when a poll of theirs last came or ended.
+    /// If the user is online, when a poll of theirs last came or ended.
     pub fn seen_at(&self, user: UserId) -> Option<Timestamp> {
         self.here.get(&user).map(|here| here.seen_at)
     }

@@ -1,9 +1,9 @@
-//! Serves HTTP on connections that others read and write: one turn after the other.
+//! Serves HTTP on connections that others read and write, turn by turn.
 //!
-//! The whole server without its sockets and its clock. It is driven by two verbs: [`Server::handle`]
-//! takes what has happened, one [`Input`] after the other, and with [`Input::EndOfTurn`] says what
-//! is to be done; [`Server::next_deadline`] says when it wants to be called even if nothing happens.
-//! So a test can be the network and the time, and replay any run.
+//! The whole server without its sockets and its clock. It is driven by two verbs:
+//! [`Server::handle`] takes what has happened, one [`Input`] at a time, and at [`Input::EndOfTurn`]
+//! says what is to be done; [`Server::next_deadline`] says when it wants to be called even if
+//! nothing happens. So a test can play the network and the clock, and replay any run.
 //!
 //! The phases of a turn:
 //!
@@ -13,14 +13,14 @@
 //! 4. *Release.* What was kept and can be answered now, is.
 //! 5. *Write.* All answers leave.
 //!
-//! The first and the last are done here, for any [`Handler`]; those between are the handler's. That
-//! of the chat is [`Chat`](crate::chat::Chat).
+//! The first and the last are done here, for any [`Handler`]; those between are the handler's. The
+//! chat's handler is [`Chat`](crate::chat::Chat).
 //!
-//! A turn reads so many requests and no more: what else has come waits in the `queue`, whose head says
-//! who is next. First come those who are not in it. Where both are there, those are answered by a
-//! turn of their own, so that they do not wait for what the queue costs; but the queue has every
-//! other turn at least. A turn that waits for the disk anyway is long, whatever it reads: that one takes
-//! along everybody who is within their share.
+//! A turn reads a limited number of requests: whatever else has come waits in the `queue`, whose
+//! head comment says who is next. Those who are not in the queue come first. If there are some of
+//! both, those outside it are answered in a turn of their own, so that they do not wait for what
+//! the queue costs; but the queue gets at least every other turn. A turn that has to wait for the
+//! disk is long whatever it reads, so it takes along everybody who is within their share.
 //!
 //! Knows connections and their deadlines (see [`crate::connection`] for their states). Does not know
 //! what is asked, nor why an answer has to wait.
@@ -66,13 +66,13 @@ pub struct Server<H> {
     peers: Peers,
     /// The deadlines of connections whose requests are not with the handler.
     deadlines: Wheel,
-    /// Connections whose deadlines are over, but which nothing was done about yet.
+    /// Connections whose deadlines have passed, but which have not been dealt with yet.
     overdue: Vec<u32>,
     date: DateCache,
     draining: bool,
     /// Connections that were refused in this turn.
     refused: Vec<(ConnectionId, Refused)>,
-    /// Connections with bytes that may be looked at when it is their turn.
+    /// Connections with bytes that are looked at when it is their turn.
     queue: Queue,
     /// What this turn has read, in small requests.
     spent: usize,
@@ -87,15 +87,15 @@ pub const TICK: Duration = Duration::from_millis(50);
 /// Steps in a revolution of a wheel: 102 s, so that every usual deadline is near.
 pub const TICKS: usize = 2048;
 
-/// How many times its portion a turn may read if it will wait for the disk anyway: one commit serves some
-/// hundred requests, and each takes ten microseconds.
+/// How many times its portion a turn may read if it will wait for the disk anyway: one commit
+/// serves a few hundred requests, and each takes ten microseconds.
 const WRITING: usize = 32;
 
-/// How many requests that one client has pipelined are answered before the others' turn.
+/// How many pipelined requests of one client are answered before it is the others' turn.
 const ROUNDS_MAX: usize = 16;
 
 impl<H: Handler> Server<H> {
-    /// A server that nobody has connected to yet.
+    /// A server to which nobody has connected yet.
     pub fn new(config: Rc<Config>, handler: H) -> Self {
         Self {
             metrics: handler.metrics(),
@@ -153,7 +153,7 @@ impl<H: Handler> Server<H> {
         self.handler.is_writing()
     }
 
-    /// What is done with requests here.
+    /// What requests are handed to.
     pub fn handler(&mut self) -> &mut H {
         &mut self.handler
     }
@@ -163,7 +163,7 @@ impl<H: Handler> Server<H> {
         &self.metrics
     }
 
-    /// What all connections keep together; what is still to be written belongs there, too.
+    /// The bytes that all connections keep together; those still to be written count there, too.
     pub fn pool(&self) -> &Rc<Pool> {
         &self.pool
     }
@@ -234,7 +234,7 @@ impl<H: Handler> Server<H> {
                 let new = usize::from(!connection.is_within_request());
                 let share = self.peers.share(connection);
                 let is_next = has_room && (new == 0 || self.queue.is_free(*share));
-                // Where there is no room for bytes that wait, nobody's do.
+                // If there is no room for bytes to wait, nobody's do.
                 if !is_full && (is_next || self.pool.is_over()) {
                     self.queue.charge(share, new);
                     self.spent += self.queue.usual_cost();
@@ -256,14 +256,14 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// Whether this turn has so much to write already that what comes waits for the next.
+    /// Whether this turn already has so much to write that what comes must wait for the next.
     pub fn is_full(&self, outputs: &Outputs) -> bool {
         self.handler.pending_bytes() + outputs.bytes.len() > self.config.turn_bytes_max
     }
 
-    /// What comes early is bounded: past the limit a connection is read no further until its answer
-    /// has left. A poll's socket has to be read, or nobody would see it hang up; so its client is
-    /// sent away. So is anybody's where the pool has no room for it: what stays would be too much.
+    /// Bytes that come early are bounded: past the limit nothing more is read from a connection
+    /// until its answer has left. A poll's socket has to be read, or nobody would see it hang up;
+    /// so its client is sent away. So is any client for whose bytes the pool has no room.
     fn bound_early(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let early_max = self.config.pipelined_bytes_max;
         let is_over = self.pool.is_over();
@@ -347,7 +347,7 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// What has come there waits until it is its turn.
+    /// What has come on a connection waits until it is its turn.
     fn enqueue(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id.0) else { return };
         connection.state = State::Queued;
@@ -355,7 +355,7 @@ impl<H: Handler> Server<H> {
         self.queue.enter(share, id);
     }
 
-    /// What a turn may read, in small requests: the usual portion, or, where it waits for the disk
+    /// What a turn may read, in small requests: the usual portion, or, if it waits for the disk
     /// anyway, more of those who are within their share.
     fn portion(&self, within_share: bool) -> usize {
         let portion = self.config.requests_per_turn_max;
@@ -392,7 +392,7 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// The peer will send no more. What it has asked for is still answered.
+    /// The peer will send nothing more. What it has asked for is still answered.
     fn end(&mut self, now: Now, id: ConnectionId, outputs: &mut Outputs) {
         let Some(connection) = self.connection(id) else { return };
         connection.ended = true;
@@ -464,18 +464,18 @@ impl<H: Handler> Server<H> {
         if self.overdue.is_empty() {
             self.deadlines.expired(now.mono, &mut self.overdue);
         }
-        // Who came together may run out of time together: a portion a turn.
+        // Those who came together may run out of time together: a portion each turn.
         let portion = self.overdue.len().min(self.config.polls_per_turn_max);
         let others = self.overdue.split_off(portion);
         for number in std::mem::replace(&mut self.overdue, others) {
-            // Not who was given more time in the meantime, or has another's number.
+            // Not one that was given more time meanwhile, or that has another's number.
             if self.deadlines.get(number).is_some() {
                 continue;
             }
             let id = ConnectionId(number);
             let Some(connection) = self.connection(id) else { continue };
             if connection.state == State::Queued {
-                // It is the server that is late.
+                // It is the server that is late, not the peer.
                 let timer = connection.timer;
                 self.set_timer(now, id, timer);
                 continue;
@@ -543,7 +543,7 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// The server is to stop. What is being answered still is; what waits is answered now.
+    /// The server is to stop. What is being answered still is answered; what waits is answered now.
     fn drain(&mut self, now: Now, outputs: &mut Outputs) {
         self.draining = true;
         self.handler.drain(now);

@@ -1,8 +1,8 @@
-//! Gets on with a service manager that follows systemd's two protocols: it may hand down sockets that
+//! Works with a service manager that follows systemd's two protocols: it may hand down sockets that
 //! listen already, and may want to know when the server is ready.
 //!
-//! The manager goes on holding the sockets while one server ends and the next begins. Who connects in
-//! between waits, and is not refused.
+//! The manager goes on holding the sockets while one server ends and the next begins. Whoever
+//! connects in between waits, and is not refused.
 //!
 //! Both are environment variables: `LISTEN_FDS` with `LISTEN_PID` (`sd_listen_fds(3)`), and
 //! `NOTIFY_SOCKET` (`sd_notify(3)`). Without them nothing happens.
@@ -41,8 +41,8 @@ pub fn inherited() -> io::Result<Vec<Inherited>> {
     Ok(inherited)
 }
 
-/// Tells the manager, if there is one that wants to know. One that cannot be told is no reason not to
-/// serve.
+/// Tells the manager, if there is one that wants to know. That it cannot be told is no reason not
+/// to serve.
 pub fn notify(state: &str) {
     let Some(path) = env::var_os("NOTIFY_SOCKET") else { return };
     let told = address(path.as_bytes())
@@ -52,7 +52,7 @@ pub fn notify(state: &str) {
     }
 }
 
-/// A path, or behind an `@` a name in Linux's abstract space.
+/// A path, or after an `@` a name in Linux's abstract space.
 fn address(path: &[u8]) -> io::Result<SocketAddr> {
     match path.strip_prefix(b"@") {
         #[cfg(target_os = "linux")]

@@ -20,10 +20,10 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::entity::Timestamp;
 
-/// The two readings that a turn is given: one to measure with, one to write down.
+/// The two readings of the time that a turn is given: one to measure with, one to write down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// For deadlines: never jumps, means nothing outside of this process.
+    /// For deadlines: never jumps, means nothing outside this process.
     pub mono: Mono,
     /// For people and for the store: may be set forwards or backwards under our feet.
     pub wall: Timestamp,
@@ -34,7 +34,7 @@ pub struct Now {
 pub struct Mono(pub u64);
 
 impl Mono {
-    /// The moment so much later, or the last one that there is (in 584,000 years).
+    /// The moment that much later, or the last one that there is (in 584,000 years).
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(micros(duration)))
@@ -71,7 +71,7 @@ impl Clock {
     }
 }
 
-/// The time of day; for the logger, which has no turn to be told it by.
+/// The time of day; for the logger, which no turn tells the time.
 pub(crate) fn wall() -> Timestamp {
     timestamp(SystemTime::now())
 }
@@ -84,7 +84,7 @@ pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A duration in whole microseconds, as far as they can be counted.
+/// A duration in whole microseconds, as far as those can be counted.
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -100,7 +100,7 @@ pub enum Entropy {
 }
 
 impl Entropy {
-    /// The kernel's generator, asked once, so that a machine without one is found out at the start.
+    /// The kernel's generator, asked once, so that a machine without one is noticed at the start.
     pub fn system() -> io::Result<Self> {
         getrandom::fill(&mut [0; 32]).map_err(io::Error::other)?;
         Ok(Self::System)
@@ -140,7 +140,8 @@ pub struct SeededEntropy {
 }
 
 impl SeededEntropy {
-    /// Every call begins a new block, so that what one caller asks for does not shift by how much.
+    /// Every call begins a new block, so that how much one caller asks for does not change what the
+    /// next gets.
     fn fill(&mut self, buffer: &mut [u8]) {
         for chunk in buffer.chunks_mut(32) {
             let mut hash = Sha256::new();
@@ -172,7 +173,7 @@ pub fn stop_stream() -> io::Result<(UnixStream, UnixStream)> {
 
 /// Writes such a byte at every SIGINT and SIGTERM from now on.
 pub fn stop_at_signals(sender: UnixStream) -> io::Result<()> {
-    // A file that may not grow any more is an error like a full disk, and no reason to die.
+    // A file that may not grow any further is an error like a full disk, and no reason to die.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     signal_hook::low_level::pipe::register(SIGINT, sender.try_clone()?)?;
     signal_hook::low_level::pipe::register(SIGTERM, sender)?;
@@ -189,9 +190,9 @@ pub fn reloads() -> io::Result<UnixStream> {
 
 /// Raises the limit on open descriptors as far as the system lets it, and returns it.
 ///
-/// Every connection is one. The usual soft limit of 1024 is for programs that use `select`; the hard
-/// one is what the administrator means. Knowing the number lets the server turn a peer away politely
-/// instead of finding out from `accept` that it is out of descriptors.
+/// Every connection is one. The usual soft limit of 1024 is for programs that use `select`; the
+/// hard limit is what the administrator means. Knowing the number lets the server turn a peer away
+/// politely instead of finding out from `accept` that it is out of descriptors.
 pub fn raise_descriptors_max() -> io::Result<usize> {
     let max = rlimit::increase_nofile_limit(u64::MAX)?;
     Ok(usize::try_from(max).unwrap_or(usize::MAX))
@@ -234,8 +235,8 @@ impl DataLock {
         }
     }
 
-    /// The same, with patience: a command of the operator holds the folder for a moment where no server
-    /// runs.
+    /// The same, with patience: when no server runs, a command of the operator holds the folder for
+    /// a moment.
     pub fn acquire_soon(folder: &Path) -> Result<Self, DataLockError> {
         let mut tries = 0..20;
         loop {

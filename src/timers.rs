@@ -1,4 +1,4 @@
-//! Keeps one deadline a key: a hashed timing wheel (Varghese and Lauck 1987, scheme 6).
+//! Keeps one deadline per key: a hashed timing wheel (Varghese and Lauck 1987, scheme 6).
 //!
 //! Knows neither what a key stands for nor what time it is. Keys are small dense numbers, in
 //! Lovejoy the slots of the connection table. Rules:
@@ -7,15 +7,15 @@
 //! 2. *Near*: a deadline less than one revolution ahead hangs in the slot `tick % slots`. Within a
 //!    revolution no two ticks share a slot, so all entries of a slot are due together, a slot is
 //!    emptied without being searched, and which tick a slot stands for need not be kept.
-//! 3. *Far*: a deadline a revolution or more ahead goes into an ordered set and stays there. Hung
-//!    into the wheel, it would be passed over once a revolution, and each time the server would
-//!    wake up for nothing. A far deadline costs O(log n); choose the wheel so that what is set
-//!    often is near.
+//! 3. *Far*: a deadline a revolution or more ahead goes into an ordered set and stays there. On the
+//!    wheel it would be passed over once a revolution, and each time the server would wake up for
+//!    nothing. A far deadline costs O(log n); choose the wheel so that what is set often is near.
 //! 4. So [`Wheel::next_deadline`] is exact: a server that sleeps until then and asks has something
 //!    to do.
 //!
-//! Cost: `set` and `cancel` of a near deadline O(1) in 12 bytes while it is set; `expired` O(1) per entry;
-//! finding the next slot reads at most one bit a slot, 64 of them at a time.
+//! Cost: `set` and `cancel` of a near deadline are O(1), and it takes 12 bytes while it is set;
+//! `expired` is O(1) per entry; finding the next slot reads at most one bit per slot, 64 of them at
+//! a time.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -51,7 +51,8 @@ enum Node {
         /// The key after it, `NONE` for the last.
         next: u32,
     },
-    /// In the far set, under this tick. Two halves, as a whole one would make the other kind larger.
+    /// In the far set, under this tick. In two halves, since a whole `u64` would be aligned to 8
+    /// bytes and make each node larger.
     Far { tick: [u32; 2] },
 }
 
@@ -164,7 +165,7 @@ impl Wheel {
         None
     }
 
-    /// Takes what is due in a tick, before which nothing is due any more: so what hangs in its slot is
+    /// Takes what is due in a tick. Nothing is due before it any more, so what hangs in its slot is
     /// not of another revolution.
     fn take_near(&mut self, tick: u64, keys: &mut Vec<u32>) {
         let slot = self.slot(tick);
@@ -325,7 +326,7 @@ mod tests {
         assert_eq!(size_of::<Option<Node>>(), 12);
     }
 
-    /// The obvious way to do it, against which the wheel is held.
+    /// The obvious way to do it, to compare the wheel with.
     #[derive(Default)]
     struct Model {
         ticks: BTreeMap<u32, u64>,

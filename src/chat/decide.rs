@@ -1,8 +1,8 @@
 //! Decides what becomes of a request: phase 2 of a turn.
 //!
-//! The order of the questions is that of the contract: is there such a thing, does the server stop, who asks,
-//! may they now, and only then what exactly they want. Knows neither what a call means (the logic does) nor
-//! what it looks like (`web` does).
+//! The order of the questions is that of the contract: is there such a thing, is the server
+//! stopping, who asks, may they ask now, and only then what exactly they want. Knows neither what a
+//! call means (the logic does) nor what it looks like (`web` does).
 
 use std::net::IpAddr;
 
@@ -86,8 +86,8 @@ impl Chat {
         self.considered(now, client.connection, answer)
     }
 
-    /// Whether there is such a thing, but not where this client came in: figures may have a place of
-    /// their own, where there is nothing else.
+    /// Whether there is such a thing, but not where this client came in: figures may be served at a
+    /// place of their own, where there is nothing else.
     fn is_elsewhere(&self, client: Client, route: Route) -> bool {
         if client.is_monitor {
             return !matches!(route, Route::Metrics | Route::Health);
@@ -96,7 +96,7 @@ impl Chat {
         route == Route::Metrics && have_a_place && !client.is_operator
     }
 
-    /// What becomes of what the logic says.
+    /// What becomes of the logic's answer.
     fn considered(
         &mut self,
         now: Now,
@@ -120,7 +120,8 @@ impl Chat {
         }
     }
 
-    /// Whether the server can do all that it is for. Where it could not, it tries again.
+    /// Whether the server can do everything that it is for. If it could not write before, it tries
+    /// again.
     fn health(&mut self) -> Result<Response, Problem> {
         self.cannot_write = self.cannot_write && !self.logic.can_write();
         if self.cannot_write { Err(Problem::not_committed()) } else { Ok(web::health()) }
@@ -142,7 +143,7 @@ impl Chat {
         web::metrics(counted, &gauges)
     }
 
-    /// What is wrong, counted where a limit is.
+    /// The answer to what is wrong; counted, if it is about a limit.
     pub(super) fn problem(&self, problem: Problem) -> Response {
         let response = problem.respond();
         match response.status() {
@@ -153,7 +154,7 @@ impl Chat {
         response
     }
 
-    /// Says no; later, to those who get to hear it too often.
+    /// Says no; those who hear it too often hear it later.
     pub(super) fn say_no(
         &mut self,
         now: Now,
@@ -177,7 +178,7 @@ impl Chat {
         }
     }
 
-    /// Finds out who it is, and whether they may do this now. Nothing else was looked at before.
+    /// Finds out who it is, and whether they may do this now, before anything else is looked at.
     pub(super) fn admit(
         &mut self,
         now: Now,
@@ -213,7 +214,7 @@ impl Chat {
         Ok(origin)
     }
 
-    /// What somebody wants of the recording of their own session, if this is about that.
+    /// What somebody wants done with the recording of their own session, if this is about that.
     fn record(
         &mut self,
         now: Now,
@@ -238,7 +239,7 @@ impl Chat {
         Ok(Some(web::respond(&logic::Reply::Done)))
     }
 
-    /// Parks a poll, or begins a stream. Whether there is something for it already is asked at the
+    /// Parks a poll, or begins a stream. Whether there is already something for it is asked at the
     /// end of the turn.
     pub(super) fn hold(&mut self, now: Now, connection: ConnectionId, wait: &Wait) -> HoldId {
         let time = match wait.manner {
@@ -259,7 +260,7 @@ impl Chat {
             wait_ms: u32::try_from(wait.wait.as_millis()).unwrap_or(u32::MAX),
         };
         let id = self.comet.hold(hold, now.mono.plus(time));
-        // Who watches the lab is no nearer to a chat for that.
+        // Watching the lab does not make anybody present in the chat.
         if wait.manner != Manner::Watch {
             self.logic.poll_came(wait.caller.user_id, now);
         }

@@ -1,13 +1,13 @@
 //! Lets a page of 2013 take part (see [`crate::web::facade`]): its requests become the calls that
-//! today's clients make, and its Keepline a poll that is held in the same comet.
+//! today's clients make, and its Keepline becomes a poll that is held in the same comet.
 //!
-//! *How a poll without a cursor loses nothing.* A Keepline does not say what its page knows already. In
-//! 2013 nobody knew: a message went to the request that was held at that moment, and where none was, or
-//! it had just been answered, it was gone. Here the server keeps for each session what the page
-//! cannot:
+//! *How a poll without a cursor loses nothing.* A Keepline does not say what its page knows
+//! already. In 2013 nobody knew: a message went to the request that was held at that moment, and if
+//! there was none, or it had just been answered, the message was gone. Here the server keeps for
+//! each session what the page cannot:
 //!
-//! - *known*: the cursor up to which the page has got everything;
-//! - *written*: the cursor behind the last answer, and the connection that it was written to.
+//! - *known*: the cursor up to which the page has received everything;
+//! - *written*: the cursor after the last answer, and the connection that it was written to.
 //!
 //! ```text
 //!   Keepline     known := written, if that connection is not known to have broken; ask after `known`
@@ -16,19 +16,19 @@
 //!   Online       the same, where it shows the token again: "I may have missed the last one"
 //! ```
 //!
-//! The page asks again when it has got an answer, in its `success`: so the next Keepline is what
-//! acknowledges the last one, as a cursor that is sent back does today. What was written and never
-//! asked behind is written again: at least once, under the same `MessageId`. A page that asks
-//! again after a failure, or keeps its token over a reload, says Online first; then nothing is lost
-//! even where the server has not seen the connection break.
+//! The page asks again when it has received an answer, in its `success`: so the next Keepline
+//! acknowledges the last one, as a cursor that is sent back does today. What was written but not
+//! followed by another question is written again: at least once, under the same `MessageId`. A page
+//! that asks again after a failure, or keeps its token across a reload, says Online first; then
+//! nothing is lost even if the server has not seen the connection break.
 //!
-//! Nothing of this is stored. The token carries the cursor at which its session began, so a server that
-//! has forgotten (it was started again, or too many sessions came) tells everything since then once more.
-//! What one said oneself, and what is said in groups, is not told here: the page has the one, and no place
-//! for the other.
+//! None of this is stored. The token carries the cursor at which its session began, so a server
+//! that has forgotten (it was restarted, or too many sessions came) tells everything since then
+//! once more. A page is not told what its own user said, nor what is said in groups: it has the
+//! one, and has no place for the other.
 //!
-//! A session has one Keepline. A newer one takes its place, and the older is answered 409, which ends its
-//! loop: so two loops never take each other's messages.
+//! A session has one Keepline. A newer one takes the place of the older, which is answered 409;
+//! that ends its loop, so two loops never take each other's messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,13 +46,14 @@ use crate::web::{Problem, Proof};
 #[derive(Debug, Default)]
 pub(super) struct Facade {
     lines: BTreeMap<SessionId, Line>,
-    /// To whom it was written last on a connection, unless that is known to have broken since.
+    /// To which session a connection's last answer went, unless the connection is known to have
+    /// broken since.
     written_to: BTreeMap<ConnectionId, SessionId>,
-    /// The connections on which a password is being looked at.
+    /// The connections on which a password is being checked.
     entering: BTreeSet<ConnectionId>,
 }
 
-/// What one page knows, and what it waits with.
+/// What one page knows, and the poll that it waits with.
 #[derive(Debug, Default)]
 struct Line {
     known: String,
@@ -60,12 +61,12 @@ struct Line {
     poll: Option<HoldId>,
 }
 
-/// Of so many sessions it is remembered where they are. Beyond, all are forgotten, and told again what
-/// they were told.
+/// For how many sessions it is remembered where they are. Beyond that, all are forgotten, and told
+/// again what they were told.
 const LINES_MAX: usize = 10_000;
 
 impl Facade {
-    /// A connection broke: what was written last to it may not have arrived.
+    /// A connection broke: what was last written to it may not have arrived.
     pub(super) fn broken(&mut self, connection: ConnectionId) {
         let session = self.written_to.remove(&connection);
         if let Some(line) = session.and_then(|session| self.lines.get_mut(&session)) {
@@ -73,7 +74,7 @@ impl Facade {
         }
     }
 
-    /// A Keepline is answered, and everything up to this place is written then.
+    /// A Keepline is answered, and everything up to this place is then written.
     fn write(&mut self, hold: &Hold, behind: String) {
         let Caller { session_id, .. } = hold.caller;
         if let Some(line) = self.lines.get_mut(&session_id) {
@@ -83,7 +84,7 @@ impl Facade {
         }
     }
 
-    /// A Keepline comes: the place to ask after, and the poll that it takes the place of.
+    /// A Keepline comes. Returns the place to ask after, and the poll whose place it takes.
     fn ask(&mut self, session: SessionId, begun: &str) -> (String, Option<HoldId>) {
         let Some(line) = self.lines.get_mut(&session) else { return (begun.to_owned(), None) };
         if let Some((cursor, _)) = line.written.take() {
@@ -102,7 +103,7 @@ impl Facade {
 }
 
 impl Chat {
-    /// What a page of 2013 is answered, or what its request waits for.
+    /// How a page of 2013 is answered, or what its request waits for.
     pub(super) fn consider_2013(
         &mut self,
         now: Now,
@@ -200,7 +201,7 @@ impl Chat {
         }
     }
 
-    /// What is said to whom: in the conversation of the two.
+    /// What is said to whom, in the conversation of those two.
     fn message_2013(&mut self, now: Now, origin: Origin, form: &Form) -> Result<Call, Problem> {
         match self.logic.decide(now, origin, Call::Friends, ticket(ConnectionId(0))) {
             Ok(Answer::Now(Reply::Friends(friends))) => {
@@ -240,8 +241,8 @@ impl Chat {
         }
     }
 
-    /// There is something for a Keepline: it leaves with the first message in it, or waits on behind all
-    /// that is none.
+    /// There is something for a Keepline: it leaves with the first message in it, or, if there is
+    /// no message, waits on after it.
     pub(super) fn ask_line(&mut self, now: Now, id: HoldId, hold: &Hold, batch: &Batch) {
         let response = match self.next_message(hold, batch) {
             Ok(Some(response)) => response,
@@ -276,19 +277,21 @@ impl Chat {
         }
     }
 
-    /// Whether a password on this connection was looked at for a page of 2013; it is no more.
+    /// Whether a password was being checked on this connection for a page of 2013; from now on none
+    /// is.
     pub(super) fn has_entered(&mut self, connection: ConnectionId) -> bool {
         self.facade.as_mut().is_some_and(|facade| facade.entering.remove(&connection))
     }
 
-    /// The session is no more.
+    /// The session has ended.
     pub(super) fn facade_ended(&mut self, session: SessionId) {
         if let Some(facade) = &mut self.facade {
             facade.lines.remove(&session);
         }
     }
 
-    /// The next message for a Keepline among what there is, if there is one; and that it is written.
+    /// The next message for a Keepline among what there is, if there is one; and notes that it is
+    /// written.
     fn next_message(&mut self, hold: &Hold, batch: &Batch) -> Result<Option<Response>, Refusal> {
         for (event, behind) in &batch.events {
             let Event::Message(message) = event else { continue };
@@ -304,12 +307,12 @@ impl Chat {
     }
 
     fn facade(&mut self) -> &mut Facade {
-        // invariant: nobody comes here where it is off.
+        // invariant: nobody comes here if it is off.
         self.facade.as_mut().expect("the facade is on")
     }
 }
 
-/// What is wrong behind the commit: it fails no turn any more.
+/// What goes wrong after the commit: it no longer fails the turn.
 fn too_late(refusal: Refusal) -> Problem {
     log::error!("what there is for a page of 2013 could not be read: {refusal}");
     refusal.into()

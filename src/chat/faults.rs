@@ -1,5 +1,5 @@
-//! Does to the answers of a session what networks and proxies do to answers, because its user wants to
-//! see what comes of it.
+//! Does to the answers of a session what networks and proxies do to answers, because its user wants
+//! to see what happens then.
 //!
 //! Stands between the chat and the server: each answer passes here on its way to its connection, in the
 //! turn in which it leaves. Knows neither why something was answered nor sockets; time is an argument.
@@ -32,27 +32,27 @@ use crate::lab::fault::{DELAY_MAX, Fault, LASTS, Setting, TIMES_MAX, Target};
 use crate::server::{Answer, Answers};
 use crate::system::Mono;
 
-/// Sessions that have one set.
+/// How many sessions may have one set.
 const SESSIONS_MAX: usize = 64;
 
-/// Answers, and pieces of streams, that are kept back; past it they leave as they are.
+/// How many answers, and pieces of streams, may be kept back; past it they leave as they are.
 const KEPT_MAX: usize = 256;
 
-/// How many bytes they have, and those that will be answered again.
+/// How many bytes these may have, together with the answers that will be given again.
 const KEPT_BYTES_MAX: usize = 512 * 1024;
 
-/// A proxy that buffers lets go what fills its buffer.
+/// A proxy that buffers lets go once its buffer is full.
 const BUFFER_BYTES: usize = 4096;
 
-/// All that are set, and what is kept back for them.
+/// All faults that are set, and what is kept back for them.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     set: BTreeMap<SessionId, Setting>,
-    /// Whose answer, and to what, a connection waits for: a fault may be set only then.
+    /// Whose answer a connection waits for, and to what kind of request: only those can be changed.
     asked: BTreeMap<ConnectionId, (SessionId, Target)>,
     /// What leaves later, in the order in which it was answered.
     kept: VecDeque<(Mono, ConnectionId, Answer)>,
-    /// What the next poll of a session is answered, and until when.
+    /// How the next poll of a session is answered, and until when.
     replays: BTreeMap<SessionId, (Mono, Response)>,
 }
 
@@ -89,18 +89,18 @@ impl Faults {
         self.set.get(&session).copied().filter(|set| set.until > now && set.times > 0)
     }
 
-    /// What was answered before, and is to be answered again.
+    /// An answer that was given before, and is to be given again.
     pub(super) fn replay(&mut self, now: Mono, session: SessionId) -> Option<Response> {
         let (until, response) = self.replays.remove(&session)?;
         (until > now).then_some(response)
     }
 
-    /// A request has come whose answer is a target.
+    /// A request has come whose answer a fault may be meant for.
     pub(super) fn ask(&mut self, connection: ConnectionId, session: SessionId, target: Target) {
         self.asked.insert(connection, (session, target));
     }
 
-    /// The connection is no more, and what was kept for it is for nobody: its number is free.
+    /// The connection is gone, and what was kept for it is for nobody: its number is free.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.asked.remove(&connection);
         self.kept.retain(|(_, kept, _)| *kept != connection);
@@ -123,7 +123,7 @@ impl Faults {
         if is_last {
             self.asked.remove(&connection);
         }
-        // What is kept for a stream leaves before what comes behind it.
+        // What is kept for a stream leaves before what follows it.
         let behind = self.kept.iter().any(|(_, kept, _)| *kept == connection);
         match (setting, answer) {
             (Some((session, setting)), Answer::Whole(response)) if response.status() < 300 => {
@@ -231,7 +231,7 @@ impl Faults {
         self.replays.len() < SESSIONS_MAX && kept + replays + more <= KEPT_BYTES_MAX
     }
 
-    /// Lets leave what was kept long enough, or everything; and forgets what is too old to be answered
+    /// Lets what was kept long enough leave, or everything; and forgets what is too old to be given
     /// again.
     pub(super) fn release(&mut self, now: Mono, everything: bool, answers: &mut Answers) {
         self.replays.retain(|_, (until, _)| *until > now);
@@ -261,7 +261,7 @@ fn bytes(answer: &Answer) -> usize {
     match answer {
         Answer::Whole(response) => response.payload().len(),
         Answer::Piece(bytes) => bytes.len(),
-        // Nothing else is kept.
+        // None of these is kept.
         Answer::Begin(..) | Answer::End(_) | Answer::Cut(..) | Answer::Close => 0,
     }
 }

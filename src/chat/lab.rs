@@ -1,5 +1,5 @@
-//! Tells the lab what happens in a turn, and answers those who ask it. Without the lab nothing of this
-//! runs, but a look whether there is one.
+//! Tells the lab what happens in a turn, and answers those who ask it. Without the lab none of this
+//! runs, except the check whether there is one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::server::{Answer, Answers};
 use crate::system::{Mono, Now};
 use crate::web::{self, LabRoute, LabView, Problem, Route};
 
-/// Polls in one answer.
+/// How many polls one answer lists.
 const POLLS_PAGE: usize = 100;
 
-/// What there is where the lab is on.
+/// What there is if the lab is on.
 #[derive(Debug, Default)]
 pub(super) struct Lab {
     pub(super) observer: Observer,
@@ -94,8 +94,8 @@ impl Chat {
         Ok(web::fault(set, now))
     }
 
-    /// A request comes whose answer a fault may be meant for. What it is answered at once, where that
-    /// is the fault.
+    /// A request comes whose answer a fault may be meant for. Returns what to answer at once, if
+    /// that is the fault.
     pub(super) fn aim(
         &mut self,
         now: Now,
@@ -118,7 +118,7 @@ impl Chat {
         replay
     }
 
-    /// What the turn answers leaves, but for what is to go wrong.
+    /// What the turn answers leaves, except for what is to go wrong.
     pub(super) fn let_pass(&mut self, now: Now, answers: &mut Answers) {
         let Some(lab) = &mut self.lab else { return };
         lab.faults.release(now.mono, self.draining, answers);
@@ -153,7 +153,7 @@ impl Chat {
         }
     }
 
-    /// What a poll of the lab is answered, whatever there is.
+    /// How a poll of the lab is answered, whatever there is.
     pub(super) fn lab_answer(
         &self,
         now: Now,
@@ -191,7 +191,7 @@ impl Chat {
 
     // What it is told.
 
-    /// The present moment, as exactly as there is a clock for it.
+    /// The present moment, as exactly as the clock that there is tells it.
     fn moment(&self, now: Now) -> Mono {
         self.metrics.begin().unwrap_or(now.mono)
     }
@@ -235,7 +235,8 @@ impl Chat {
         }
     }
 
-    /// A turn begins its end: what the one before has answered is written, and what is due is told.
+    /// The end of a turn begins: what the last turn answered has been written, and what is due is
+    /// told.
     pub(super) fn publish(&mut self, now: Now) {
         let Some(lab) = &mut self.lab else { return };
         if let Some(at) = self.metrics.written_at() {

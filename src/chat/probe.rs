@@ -8,21 +8,21 @@ use crate::server::Client;
 use crate::system::{Mono, Now};
 use crate::web::{self, Problem};
 
-/// What the doctor has asked for last.
+/// What the doctor last asked for.
 #[derive(Debug)]
 pub(super) struct Probe {
-    /// Who knows it is the doctor.
+    /// Whoever knows it is the doctor.
     number: i64,
     /// How often it was asked for.
     count: u32,
     until: Mono,
 }
 
-/// The doctor asks at once, or it is gone.
+/// For how long: the doctor asks at once, or is gone.
 const LASTS: Duration = Duration::from_secs(120);
 
 impl Chat {
-    /// The operator has chosen a number. The one before counts no more.
+    /// The operator has chosen a number. The previous one no longer counts.
     pub(super) fn begin_probe(
         &mut self,
         now: Now,
@@ -33,7 +33,7 @@ impl Chat {
         Ok(Considered::Answer(web::health()))
     }
 
-    /// For whoever knows it; for all others there is nothing.
+    /// Answers whoever knows it; for all others there is nothing.
     pub(super) fn examine(
         &mut self,
         now: Now,

@@ -1,9 +1,10 @@
-//! Releases polls: asks the logic for those that were woken, and lets each leave by its exit.
+//! Releases polls: asks the logic on behalf of those that were woken, and lets each leave by its
+//! exit.
 //!
-//! The comet says whom to ask for, and the logic what there is; an answer waits for the end of the turn.
-//! A turn asks for some hundred polls at most. Where more are to be asked, expire or are told to leave,
-//! the others have theirs in the next turns, which follow at once: so one message to many thousands
-//! delays nobody else by more than a portion, and takes the memory of a portion.
+//! The comet says which polls to ask about, and the logic what there is; an answer waits for the
+//! end of the turn. A turn asks about a few hundred polls at most. If more are woken, expire or are
+//! told to leave, the rest follow in the next turns, which come at once: so one message to many
+//! thousands delays nobody else by more than a portion, and takes the memory of a portion.
 
 use std::time::Duration;
 
@@ -18,11 +19,11 @@ use crate::web::{self, Problem};
 /// When to come back to a server that is stopping.
 pub(super) const DRAIN_RETRY: Duration = Duration::from_millis(500);
 
-/// The clients of held polls come back spread over this time, so that the next server is not run
-/// over.
+/// The clients of held polls come back spread over this time, so that the next server is not
+/// overrun.
 const DRAIN_RETRY_SPREAD: Duration = Duration::from_secs(5);
 
-/// A client that lost its place to a newer poll of its user comes back after this time.
+/// After this time a client comes back that lost its place to a newer poll of its user.
 const RELEASED_RETRY: Duration = Duration::from_secs(10);
 
 impl Chat {
@@ -68,7 +69,7 @@ impl Chat {
 
     /// A portion of those who were woken, and of those whose time is over.
     fn ask_some(&mut self, now: Now) {
-        // Whose client has closed its side will not be asked for in a later turn.
+        // Polls whose clients have closed their side are not asked about again in a later turn.
         for id in self.turn.half_closed.clone() {
             self.ask(now, id);
         }
@@ -88,7 +89,8 @@ impl Chat {
         }
     }
 
-    /// A portion of those who are to leave, since all are: each is told a different time to come back.
+    /// A portion of the polls, all of which are to leave: each is told a different time to come
+    /// back.
     fn drain_some(&mut self, now: Now) {
         let Some((count, mut gone)) = self.leaving else { return };
         let portion = self.config.polls_per_turn_max;
@@ -105,12 +107,12 @@ impl Chat {
         self.leaving = (!self.comet.is_empty()).then_some((count, gone));
     }
 
-    /// Asks the logic what there is for a poll. It leaves if there is something, or nothing to wait
-    /// for; a stream stays.
+    /// Asks the logic what there is for a poll. It leaves if there is something, or if there is
+    /// nothing to wait for; a stream stays.
     fn ask(&mut self, now: Now, id: HoldId) {
         // It may have left since it was noted.
         let Some(hold) = self.comet.get(id) else { return };
-        // What a slow reader has not got yet is better kept by the store than by its socket.
+        // What a slow reader has not received yet is better kept in the store than in its socket.
         if hold.blocked {
             return;
         }
@@ -139,7 +141,7 @@ impl Chat {
                 let answer = match hold.manner {
                     Manner::Poll => Answer::Whole(Problem::not_readable().respond()),
                     Manner::Keepline => Answer::Whole(Problem::not_readable().in_2013().respond()),
-                    // It comes back with its cursor, and is told then.
+                    // It comes back with its cursor, and is told everything then.
                     _ => Answer::Close,
                 };
                 self.leave(now, id, Left::News, answer);
@@ -160,7 +162,7 @@ impl Chat {
         }
     }
 
-    /// The time of a poll is over, or a stream was silent for long.
+    /// The time of a poll is over, or a stream has long been silent.
     pub(super) fn expire(&mut self, now: Now, id: HoldId) {
         let Some(hold) = self.comet.get(id) else { return };
         if !hold.manner.is_stream() {
@@ -188,7 +190,7 @@ impl Chat {
         }
     }
 
-    /// The session of a poll is no more.
+    /// The session of a poll has ended.
     fn log_out(&mut self, now: Now, id: HoldId) {
         let Some(hold) = self.comet.get(id) else { return };
         let answer = match hold.manner {
@@ -257,7 +259,7 @@ impl Chat {
     }
 }
 
-/// What a poll is answered.
+/// The answer to a poll.
 pub(crate) fn reply(hold: &Hold, batch: Batch, retry: Option<Duration>, released: bool) -> Reply {
     Reply::Events { batch, wait_seconds: hold.wait_ms / 1000, retry, released }
 }

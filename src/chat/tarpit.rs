@@ -1,12 +1,15 @@
-//! Lets those wait who are refused again and again, so that to be refused is no way to keep a server busy.
+//! Makes those wait who are refused again and again, so that being refused is no way to keep a
+//! server busy.
 //!
-//! Knows who is to be told no, and when; not why. Rules:
-//! 1. *A few refusals are told at once*: that many, and so many a second, to each address (see
-//!    [`crate::logic::Limited::Refusal`]). Who mistypes, or comes with an old token, never waits.
-//! 2. *Any more are told a second later.* Nothing is read meanwhile from the connection that waits, as from
-//!    any that is not answered yet: so each costs at most one refusal a second, however much is sent.
-//! 3. *There are places for so many.* Who finds none is told at once: that costs time, which is shared,
-//!    and no memory, which is not.
+//! Knows who is to be told no, and when, but not why. Rules:
+//! 1. *Some refusals are told at once*: a burst, and then so many a second, to each address (see
+//!    [`crate::logic::Limited::Refusal`]). Whoever mistypes, or comes with an old token, never
+//!    waits.
+//! 2. *Any more are told a second later.* Meanwhile nothing is read from the connection that waits,
+//!    as from any that is not answered yet: so each costs at most one refusal a second, however
+//!    much is sent.
+//! 3. *There is a limited number of places.* Whoever finds none is told at once: that costs time,
+//!    which is shared fairly, and no memory, which is not.
 //! 4. *A server that stops waits for nobody.*
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,17 +19,17 @@ use crate::comet::ConnectionId;
 use crate::system::Mono;
 use crate::web::Problem;
 
-/// The refusals that are to be told later.
+/// The refusals that will be told later.
 #[derive(Debug)]
 pub(super) struct Tarpit {
     problems: BTreeMap<ConnectionId, Problem>,
-    /// In order, since all wait equally long. Connections that are gone stay in it; if the number of one is
-    /// used again, its new owner may be told early.
+    /// In order, since all wait equally long. Connections that are gone stay in it; if the number
+    /// of one is used again, its new owner may get its refusal early.
     due: VecDeque<(Mono, ConnectionId)>,
     places: usize,
 }
 
-/// How long a refusal waits: the answers to one connection are no burden at that pace.
+/// How long a refusal waits: at that pace the answers to one connection are no burden.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Tarpit {
@@ -34,7 +37,7 @@ impl Tarpit {
         Self { problems: BTreeMap::new(), due: VecDeque::new(), places }
     }
 
-    /// Puts a refusal off. It comes back where there is no place for it.
+    /// Puts a refusal off. Returns it if there is no place for it.
     pub(super) fn put_off(
         &mut self,
         now: Mono,
@@ -49,7 +52,7 @@ impl Tarpit {
         None
     }
 
-    /// Whoever it was is gone.
+    /// The client is gone.
     pub(super) fn forget(&mut self, id: ConnectionId) {
         self.problems.remove(&id);
     }
@@ -65,7 +68,7 @@ impl Tarpit {
         None
     }
 
-    /// Nobody is to wait any longer.
+    /// From now on nobody waits.
     pub(super) fn open(&mut self) {
         self.due.iter_mut().for_each(|(at, _)| *at = Mono(0));
     }

@@ -1,7 +1,8 @@
-//! Lets connections in, by doors of three kinds: for everybody, for whoever reads the figures, and the
-//! control socket, a file that only the operator can open. Each is an address or a file.
+//! Lets connections in by doors of three kinds: for everybody, for whoever reads the figures, and
+//! for the operator alone (the control socket, a file that nobody else can open). Each is an
+//! address or a file.
 //!
-//! What is done to a connection from then on is the same, so one type holds the sockets of all.
+//! From then on all connections are treated alike, so one type holds the sockets of all.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -29,7 +30,7 @@ pub(super) struct Door {
 #[derive(Debug)]
 enum Listener {
     Tcp(TcpListener),
-    /// And its file, if that is removed when it closes.
+    /// With its file, if that is removed when it closes.
     Unix(UnixListener, Option<PathBuf>),
 }
 
@@ -52,8 +53,8 @@ pub(super) enum Visitor {
 }
 
 impl Door {
-    /// Lets in whoever connects to a socket that listens already. Its file stays when it closes: whoever
-    /// has made it goes on listening.
+    /// Lets in whoever connects to a socket that listens already. Its file stays when it closes:
+    /// whoever made it goes on listening.
     pub(super) fn inherited(
         listener: Inherited,
         registry: &Registry,
@@ -83,14 +84,14 @@ impl Door {
             Listen::Tcp(address) => Listener::Tcp(TcpListener::bind(*address)?),
             Listen::Unix(path) => {
                 remove_stale(path)?;
-                // As open as a port of this machine: who may reach it, its folder says.
+                // As open as a port of this machine: its folder says who may reach it.
                 bind(path, 0o666)?
             }
         };
         Self::register(listener, kind, registry, token)
     }
 
-    /// Listens for the operator by a file, in place of one that may be left from a server that was killed.
+    /// Listens for the operator at a file, in place of one that a killed server may have left.
     pub(super) fn control(at: &Path, registry: &Registry, token: Token) -> io::Result<Self> {
         remove(at)?;
         Self::register(bind(at, 0o600)?, Kind::Control, registry, token)
@@ -121,18 +122,18 @@ impl Door {
         })
     }
 
-    /// Whether anybody comes in by it from other machines: the others need no secrets.
+    /// Whether anybody can come in by it from other machines: the other doors need no secrets.
     #[cfg(feature = "tls")]
     pub(super) fn is_of_the_network(&self) -> bool {
         self.kind == Kind::Public && matches!(self.listener, Listener::Tcp(_))
     }
 
-    /// A connection, and who that is.
+    /// Accepts a connection, and says who it is.
     pub(super) fn accept(&self) -> io::Result<(TcpStream, Visitor)> {
         let (stream, address) = match &self.listener {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // Each answer is one write, and should leave at once. Where that cannot be had, the
+                // Each answer is one write, and should leave at once. If that cannot be set, the
                 // connection is gone already.
                 stream
                     .set_nodelay(true)
@@ -162,8 +163,8 @@ fn bind(at: &Path, mode: u32) -> io::Result<Listener> {
     Ok(Listener::Unix(listener, Some(at.to_owned())))
 }
 
-/// Removes a socket at which nobody listens: one that a server has left that was killed. What is no
-/// socket stays, and so does one that somebody listens at.
+/// Removes a socket at which nobody listens, left by a server that was killed. What is not a socket
+/// stays, and so does one that somebody listens at.
 fn remove_stale(at: &Path) -> io::Result<()> {
     match fs::symlink_metadata(at) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -1,4 +1,4 @@
-//! Waits until nobody reads any more what this process writes.
+//! Waits until nobody reads what this process writes any more.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _};
@@ -6,13 +6,14 @@ use std::os::fd::{AsFd, AsRawFd as _};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll as Selector, Token};
 
-/// Returns when the other end of a pipe, a socket or a terminal is closed. A write would tell, too, but
-/// there may be nothing to write for days. An error where it cannot be told: a file has no other end.
+/// Returns when the other end of a pipe, a socket or a terminal is closed. A write would tell, too,
+/// but there may be nothing to write for days. An error if it cannot be known: a file has no other
+/// end.
 pub fn wait_for_hangup(output: impl AsFd) -> io::Result<()> {
     let mut selector = Selector::new()?;
     let mut events = Events::with_capacity(1);
     let descriptor = output.as_fd().as_raw_fd();
-    // A hang-up comes unasked, but something has to be asked for.
+    // A hang-up is reported unasked, but something has to be asked for.
     let interest = Interest::READABLE;
     selector.registry().register(&mut SourceFd(&descriptor), Token(0), interest)?;
     loop {

@@ -1,4 +1,4 @@
-//! Writes to a socket as much as it takes, and keeps the rest for when it takes more.
+//! Writes as much to a socket as it takes, and keeps the rest for when it takes more.
 
 use std::io::ErrorKind;
 
@@ -14,7 +14,7 @@ pub(super) struct Rest {
     pub(super) sent: usize,
     pub(super) tail: &'static [u8],
     pub(super) then: Then,
-    /// Of the pool, for the bytes.
+    /// The part of the pool for the bytes.
     pub(super) part: Part,
 }
 
@@ -36,7 +36,7 @@ impl Rest {
         self.count()
     }
 
-    /// Tells the pool how much it is. Whether that is too much.
+    /// Tells the pool how much it is. Returns whether that is too much.
     pub(super) fn count(&mut self) -> bool {
         self.part.set(size_of::<Self>() + self.bytes.capacity())
     }

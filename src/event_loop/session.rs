@@ -1,4 +1,5 @@
-//! One side of a TLS connection, without its socket: records in, bytes out, and the other way round.
+//! Our side of a TLS connection, without its socket: records in, bytes out, and the other way
+//! round.
 //!
 //! ```text
 //!                 hello               the client's "finished"
@@ -9,13 +10,13 @@
 //!
 //! The server may write until it closes its side, whatever the client has said.
 //!
-//! rustls does the cryptography and keeps no buffers here: the loop's own buffer is decrypted where it
-//! lies. It asks for what has come of a record at each call, and not to be called after an error; else it
-//! panics. Rules:
-//! 1. Between two reads there is at most the beginning of a record ([`RECORD_BYTES_MAX`]), and of what is
-//!    to be sent at most a record and what the handshake adds. Idle, neither has memory. Both are of the
-//!    pool that all connections share.
-//! 2. Nothing is sealed before the hands are shaken: until then the socket counts as full.
+//! rustls does the cryptography and keeps no buffers here: the loop's own buffer is decrypted in
+//! place. It must be given all that has come of a record at each call, and not be called after an
+//! error, or it panics. Rules:
+//! 1. Between two reads a session keeps at most the beginning of a record ([`RECORD_BYTES_MAX`]),
+//!    and of what is to be sent at most a record and what the handshake adds. When idle, neither
+//!    has memory. Both count in the pool that all connections share.
+//! 2. Nothing is sealed before the handshake is over: until then the socket counts as full.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -42,9 +43,9 @@ pub(super) struct Session {
     had_room: bool,
     /// Our side is closed.
     closed: bool,
-    /// How long hands may be shaken.
+    /// Until when the handshake may last.
     shaking_until: Mono,
-    /// Of the pool, for the two buffers.
+    /// The part of the pool for the two buffers.
     part: Part,
 }
 
@@ -65,13 +66,13 @@ const RECORD_BYTES_MAX: usize = 5 + (1 << 14) + 256;
 /// How much is sealed at a time: it makes one record.
 const SEALED_AT_ONCE_MAX: usize = 1 << 14;
 
-/// What a record is longer than its content, and some to spare.
+/// By how much a record is longer than its content, and some to spare.
 const OVERHEAD: usize = 64;
 
 /// The first byte of every handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// For whoever came with `http://`. It is the only answer that they can read.
+/// For whoever came by `http://`. It is the only answer that they can read.
 const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
     Content-Length: 45\r\nConnection: close\r\n\r\nThis port speaks HTTPS: begin with https://.\n";
 
@@ -93,13 +94,13 @@ impl Session {
         })
     }
 
-    /// Tells the pool how much there is. An error where that is too much.
+    /// Tells the pool how much there is. An error if that is too much.
     pub(super) fn count(&mut self) -> io::Result<()> {
         let is_over = self.part.set(self.begun.capacity() + self.sealed.capacity());
         if is_over { Err(ErrorKind::OutOfMemory.into()) } else { Ok(()) }
     }
 
-    /// How long the handshake may last, if it goes on.
+    /// Until when the handshake may last, if it goes on.
     pub(super) fn shaking_until(&self) -> Option<Mono> {
         self.is_shaking_hands().then_some(self.shaking_until)
     }
@@ -121,15 +122,15 @@ impl Session {
         self.had_room
     }
 
-    /// Puts the beginning of a record to the front of a buffer, behind which the rest is read. How long it
-    /// is.
+    /// Puts the beginning of a record at the front of a buffer, so that the rest is read after it.
+    /// Returns how long it is.
     pub(super) fn put_back(&mut self, buffer: &mut [u8]) -> usize {
         let begun = mem::take(&mut self.begun);
         buffer[..begun.len()].copy_from_slice(&begun);
         begun.len()
     }
 
-    /// Takes it again: there was no rest.
+    /// Takes it back: there was no rest.
     pub(super) fn keep(&mut self, begun: &[u8]) {
         self.begun = begun.to_vec();
     }
@@ -205,7 +206,7 @@ impl Session {
     /// Seals that nothing more comes, once.
     pub(super) fn close(&mut self) {
         if !mem::replace(&mut self.closed, true) && !self.is_shaking_hands() {
-            // Who cannot be told finds out by the end of the connection.
+            // Those who cannot be told find out by the end of the connection.
             let _ = self.write(None);
         }
     }
@@ -215,7 +216,7 @@ impl Session {
         &self.sealed
     }
 
-    /// So much of it was.
+    /// So much of it was sent.
     pub(super) fn sent(&mut self, count: usize) {
         if count == self.sealed.len() {
             self.sealed = Vec::new();
@@ -224,7 +225,7 @@ impl Session {
         }
     }
 
-    /// Nothing more is done. The client is told why, as long as it can be told plainly.
+    /// Nothing more is done. The client is told why, as long as it can be told unencrypted.
     fn fail(&mut self, error: Error) -> io::Error {
         if self.is_shaking_hands() {
             self.sealed.extend_from_slice(&alert(&error));
@@ -233,8 +234,8 @@ impl Session {
         io::Error::new(ErrorKind::InvalidData, error)
     }
 
-    /// Puts a record with these bytes behind what is to be sent; or without any the alert that no more
-    /// comes.
+    /// Appends a record with these bytes to what is to be sent; or, without any, the alert that no
+    /// more comes.
     fn write(&mut self, bytes: Option<&[u8]>) -> io::Result<()> {
         loop {
             if self.stage == Stage::Broken {
@@ -285,7 +286,7 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Puts a part of the handshake behind what is to be sent.
+/// Appends a part of the handshake to what is to be sent.
 fn encode(
     sealed: &mut Vec<u8>,
     data: &mut EncodeTlsData<'_, ServerConnectionData>,
@@ -299,8 +300,8 @@ fn encode(
     result.map(drop).map_err(io::Error::other)
 }
 
-/// The alert for an error (RFC 8446, section 6), as a record that is not encrypted: while hands are
-/// shaken that is understood.
+/// The alert for an error (RFC 8446, section 6), as a record that is not encrypted: during the
+/// handshake that is understood.
 fn alert(error: &Error) -> [u8; 7] {
     let description = match error {
         Error::PeerIncompatible(_) => AlertDescription::ProtocolVersion,
@@ -345,7 +346,7 @@ mod tests {
         (client, Session::new(server, Mono(7), part).unwrap())
     }
 
-    /// Lets the server have some bytes, as the wire does.
+    /// Gives the server some bytes, as the wire does.
     fn give(session: &mut Session, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; 64 * 1024];
         let begun = session.put_back(&mut buffer);
@@ -426,7 +427,8 @@ mod tests {
                     refused |= give(&mut session, piece).is_err();
                 }
                 session.close();
-                // Or nothing is wrong so far: its end is waited for, or its key exchange will fail.
+                // Or nothing is wrong so far: the rest of it is waited for, or its key exchange
+                // will fail.
                 assert!(refused || session.shaking_until().is_some());
                 assert!(!refused || matches!(session.sealed(), [] | [21, 3, 3, 0, 2, 2, _]));
             }

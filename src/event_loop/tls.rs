@@ -1,9 +1,9 @@
-//! Keeps what TLS takes besides sessions: the certificate, and the time that a handshake may last.
+//! Keeps what TLS needs besides sessions: the certificate, and the time that a handshake may last.
 //!
 //! TLS 1.3 and nothing older, with HTTP/1.1 as its only protocol (ALPN). A session may be resumed by a
 //! ticket, of which the server keeps nothing.
 //!
-//! The files are read at the start, and again when somebody asks for it (SIGHUP): connections that come
+//! The files are read at the start, and again when somebody asks for it (SIGHUP): new connections
 //! then get the new certificate. If that cannot be used, the old one stays, and the log says why.
 
 use std::collections::VecDeque;
@@ -34,9 +34,10 @@ use crate::system::{Mono, Now};
 pub(super) struct Tls {
     files: Files,
     config: Arc<ServerConfig>,
-    /// Those who shake hands, and until when they may; the oldest first. Some are done, or gone.
+    /// Connections in their handshake, and until when it may last; the oldest first. Some are done,
+    /// or gone.
     shaking: VecDeque<(Mono, ConnectionId)>,
-    /// A byte comes when the files are to be read again.
+    /// A byte comes here when the files are to be read again.
     reloads: Option<UnixStream>,
 }
 
@@ -47,7 +48,7 @@ struct Files {
 }
 
 impl Tls {
-    /// As it was configured, if it was.
+    /// As configured, if it is configured at all.
     pub(super) fn of(config: &Config) -> io::Result<Option<Self>> {
         let files = match (&config.tls_certificate, &config.tls_key) {
             (None, None) => return Ok(None),
@@ -60,7 +61,7 @@ impl Tls {
         Ok(Some(Self { files, config, shaking: VecDeque::new(), reloads: None }))
     }
 
-    /// When the first of those who shake hands has had its time.
+    /// When the first of the handshakes has had its time.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
         self.shaking.front().map(|&(until, _)| until)
     }
@@ -116,7 +117,7 @@ impl<H: Handler> EventLoop<H> {
         tls.reload();
     }
 
-    /// A new connection. The operator's is never encrypted: it does not leave the machine.
+    /// Wraps a new connection. The operator's is never encrypted: it does not leave the machine.
     pub(super) fn wire(
         &mut self,
         now: Now,
@@ -133,7 +134,7 @@ impl<H: Handler> EventLoop<H> {
         Wire::secured(stream, session)
     }
 
-    /// Hands that were shaken may have an answer waiting: the connection was one too many.
+    /// A handshake that has just ended may have an answer waiting: the connection was one too many.
     pub(super) fn flush_opened(&mut self, now: Now, id: ConnectionId, was_shaking: bool) {
         if was_shaking && self.shaking_until(id).is_none() {
             self.flush(now, id);
@@ -144,10 +145,11 @@ impl<H: Handler> EventLoop<H> {
         self.sockets.get(id.0)?.wire.shaking_until()
     }
 
-    /// Closes the connections whose handshakes last too long. Nothing was asked for on them yet.
+    /// Closes the connections whose handshakes last too long. Nothing has been asked for on them
+    /// yet.
     pub(super) fn give_up_handshakes(&mut self, now: Now) {
         while let Some(&(until, id)) = self.tls.as_ref().and_then(|tls| tls.shaking.front()) {
-            // Its number may be another's by now, who began later.
+            // Its number may belong by now to another, which began later.
             let goes_on = self.shaking_until(id) == Some(until);
             if goes_on && now.mono < until {
                 return;

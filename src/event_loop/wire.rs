@@ -1,8 +1,8 @@
 //! A connection's socket, with TLS on it or, as usual, without.
 //!
-//! Without the feature `tls` it is the socket and nothing else. With it, what is read is decrypted and
-//! what is written encrypted, and who reads and writes does not notice: where TLS has something to do
-//! first, the socket seems empty, or full.
+//! Without the feature `tls` it is the socket and nothing else. With it, what is read is decrypted
+//! and what is written is encrypted, and the reader and writer do not notice: while TLS has
+//! something to do first, the socket seems empty, or full.
 
 #[cfg(not(feature = "tls"))]
 use std::io::IoSlice;
@@ -41,7 +41,7 @@ impl Wire {
         count < buffer
     }
 
-    /// Writes some of the one, or of both.
+    /// Writes some of the first, or of both.
     pub(super) fn write(&mut self, bytes: &[u8], tail: &[u8]) -> io::Result<usize> {
         if tail.is_empty() {
             self.stream.write(bytes)
@@ -73,7 +73,7 @@ impl Wire {
         Self { stream, session: Some(Box::new(session)) }
     }
 
-    /// How long a handshake may last, if one goes on.
+    /// Until when the handshake may last, if one goes on.
     pub(super) fn shaking_until(&self) -> Option<Mono> {
         self.session.as_ref()?.shaking_until()
     }
@@ -129,7 +129,7 @@ impl Wire {
         }
     }
 
-    /// Writes some of the one, or of the other.
+    /// Writes some of the first, or of the second.
     pub(super) fn write(&mut self, bytes: &[u8], tail: &[u8]) -> io::Result<usize> {
         let bytes = if bytes.is_empty() { tail } else { bytes };
         let Some(session) = &mut self.session else { return self.stream.write(bytes) };
@@ -155,7 +155,7 @@ impl Wire {
         self.stream.shutdown(Shutdown::Write)
     }
 
-    /// Says by TLS, too, that nothing more comes; if there is room for it.
+    /// Says in TLS, too, that nothing more comes, if there is room for it.
     fn say_goodbye(&mut self) {
         if let Some(session) = &mut self.session {
             session.close();

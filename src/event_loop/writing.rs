@@ -1,4 +1,4 @@
-//! Writes: what the server wants to leave, and later what a full socket did not take of it.
+//! Writes what the server sends, and later what a full socket did not take of it.
 //!
 //! Knows when to try again (rule 2 at the head of [`super`]). Does not know what it writes.
 
@@ -11,7 +11,7 @@ use crate::server::{Handler, Input, Output};
 use crate::system::Now;
 
 impl<H: Handler> EventLoop<H> {
-    /// Does what the turn wants done, and what follows from that.
+    /// Does what the turn wants done, and what follows from it.
     pub(super) fn carry_out(&mut self, now: Now) {
         while !self.outputs.list.is_empty() {
             let mut outputs = std::mem::take(&mut self.outputs);
@@ -81,7 +81,7 @@ impl<H: Handler> EventLoop<H> {
     pub(super) fn flush(&mut self, now: Now, id: ConnectionId) {
         let Some(socket) = self.sockets.get_mut(id.0) else { return };
         let Some(rest) = &mut socket.rest else {
-            // What is wrong is told by the next read.
+            // The next read will tell what is wrong.
             let _ = socket.wire.flush();
             return;
         };
@@ -100,16 +100,16 @@ impl<H: Handler> EventLoop<H> {
         }
     }
 
-    /// Tries full sockets again, some times before anybody is given up. The selector tells of room once a third
-    /// of a socket's buffer is free; that is megabytes, and a slow reader has taken some of it long
-    /// before.
+    /// Tries full sockets again, a few times before anybody is given up. The selector reports room
+    /// only once a third of a socket's buffer is free; that is megabytes, and a slow reader has
+    /// taken some of it long before.
     pub(super) fn retry_full(&mut self, now: Now) {
         if self.full.is_empty() || now.mono < self.full_at {
             return;
         }
         self.full_at = now.mono.plus(self.config.write_time_max / 4);
         let mut full = std::mem::take(&mut self.full);
-        // A number may have been another socket's before, which was full, too.
+        // A number may have belonged to another socket before, which was full, too.
         full.sort_unstable();
         full.dedup();
         full.retain(|&id| {
@@ -122,7 +122,7 @@ impl<H: Handler> EventLoop<H> {
         self.full = full;
     }
 
-    /// An answer is with the system.
+    /// The system has taken all of an answer.
     fn written(&mut self, now: Now, id: ConnectionId, then: Then, was_blocked: bool) {
         match then {
             Then::Keep => {}

@@ -1,4 +1,5 @@
-//! Says what a server asks of whoever answers its requests, and what it can be given to write.
+//! Says what a server asks of the handler that answers its requests, and what that can give it to
+//! write.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -9,25 +10,27 @@ use crate::lab::recorder::Recorder;
 use crate::metrics::Metrics;
 use crate::system::{Mono, Now};
 
-/// What is done with requests. All else about a connection is done by the [`Server`](super::Server).
+/// Decides what requests are answered. Everything else about a connection is done by the
+/// [`Server`](super::Server).
 pub trait Handler {
     /// A request has come.
     fn decide(&mut self, now: Now, client: Client, request: &Request<'_>) -> Decision;
 
-    /// A connection has to be turned away; these are the words.
+    /// A connection has to be turned away, with this answer.
     fn refuse(&mut self, why: &Refused) -> Response;
 
-    /// The client that a poll is held for will send nothing more. If there is nothing to answer at
-    /// the end of the turn, nobody waits for it either.
+    /// The client of a held poll will send nothing more. If there is nothing to answer it at the
+    /// end of the turn, it is taken for gone.
     fn half_closed(&mut self, now: Now, hold: HoldId);
 
     /// The socket of a stream is full, or has room again.
     fn blocked(&mut self, hold: HoldId, blocked: bool);
 
-    /// The client is gone before it was answered; an operator also after that.
+    /// The client has gone before it was answered; for an operator this is said after an answer,
+    /// too.
     fn gone(&mut self, now: Now, connection: ConnectionId, hold: Option<HoldId>);
 
-    /// A connection has not ended in order: perhaps the last answer on it has not arrived.
+    /// A connection did not end in order: perhaps the last answer on it has not arrived.
     fn broken(&mut self, _: ConnectionId) {}
 
     /// The server is to stop: what is kept is to be answered at the end of this turn.
@@ -36,14 +39,14 @@ pub trait Handler {
     /// Nothing else has happened: commit, release, and answer what can be answered.
     fn end_turn(&mut self, now: Now, answers: &mut Answers);
 
-    /// Whether the end of this turn will wait for the disk. Then it is better to take into the turn what
-    /// else has come, than to let it wait for that and for the next.
+    /// Whether the end of this turn will wait for the disk. Then it is better to take whatever else
+    /// has come into this turn than to let it wait for this one and the next.
     fn is_writing(&self) -> bool {
         false
     }
 
-    /// How many bytes of answers there are already in this turn. Past a bound, further requests wait for
-    /// the next one.
+    /// How many bytes of answers this turn has already. Past a bound, further requests wait for the
+    /// next turn.
     fn pending_bytes(&self) -> usize {
         0
     }
@@ -54,12 +57,12 @@ pub trait Handler {
     /// The last thing to be called.
     fn finish(&mut self, now: Now);
 
-    /// Where what is done for it is counted, too.
+    /// Where the server counts what it does, too.
     fn metrics(&self) -> Rc<Metrics> {
         Rc::default()
     }
 
-    /// By whom it is recorded, where a session wants that.
+    /// Where the server records what it does, for sessions that want that.
     fn recorder(&self) -> Rc<Recorder> {
         Rc::default()
     }
@@ -68,13 +71,13 @@ pub trait Handler {
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// The connection it came on, and its answer leaves on.
+    /// The connection that it came on, and that its answer leaves on.
     pub connection: ConnectionId,
     /// Who is on the other side of it.
     pub peer: IpAddr,
-    /// Whether it came in by the control socket, which only the operator can reach.
+    /// Whether it came by the control socket, which only the operator can reach.
     pub is_operator: bool,
-    /// Whether it came in where the figures are to be read, and nothing else.
+    /// Whether it came where only the figures can be read.
     pub is_monitor: bool,
 }
 
@@ -83,7 +86,7 @@ pub struct Client {
 pub enum Decision {
     /// It will be answered at the end of this turn or a later one.
     Later,
-    /// The same; it is a poll, or will be a stream, and held.
+    /// The same; it is a poll, or will be a stream, and is held.
     Held(HoldId),
 }
 
@@ -112,7 +115,7 @@ pub enum Answer {
     Piece(Vec<u8>),
     /// The last piece.
     End(Vec<u8>),
-    /// A response of whose body, which is no page, the last so many bytes are missing, and then the
+    /// A response without the last so many bytes of its body (which is not a page), after which the
     /// connection closes: a fault that was asked for.
     Cut(Response, usize),
     /// Nothing: the client waits for no answer. The connection closes.

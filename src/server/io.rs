@@ -17,13 +17,13 @@ pub enum Input<'a> {
         /// Who is on the other side.
         peer: IpAddr,
     },
-    /// The same on the control socket: the operator is on the other side, and no limit on
-    /// connections keeps them out.
+    /// The same on the control socket: the operator is on the other side, and is not kept out by
+    /// any limit on connections.
     AcceptedOperator {
         /// Its number from now on.
         connection: ConnectionId,
     },
-    /// The same where the figures are read, and nothing else.
+    /// The same where only the figures can be read.
     AcceptedMonitor {
         /// Its number from now on.
         connection: ConnectionId,
@@ -40,8 +40,8 @@ pub enum Input<'a> {
         /// Of which connection.
         connection: ConnectionId,
     },
-    /// The socket is no more: it broke, or it was closed behind the last answer. The number is
-    /// free again.
+    /// The socket is gone: it broke, or it was closed after the last answer. The number is free
+    /// again.
     Gone {
         /// Of which connection.
         connection: ConnectionId,
@@ -65,13 +65,13 @@ pub enum Input<'a> {
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Write this, behind what is still waiting to be written.
+    /// Write this, after what is still waiting to be written.
     Write {
         /// To which connection.
         connection: ConnectionId,
         /// What: a range of [`Outputs::bytes`].
         bytes: Range<usize>,
-        /// And this behind it.
+        /// And this after it.
         tail: &'static [u8],
         /// What to do when all of it is written: for [`Then::Linger`] shut down our side, for
         /// [`Then::Close`] close, and say [`Input::Gone`].
@@ -94,7 +94,7 @@ pub enum Output {
     },
 }
 
-/// What a turn wants done, in order, and the bytes it speaks of.
+/// What a turn wants done, in order, and the bytes that it refers to.
 #[derive(Debug, Default)]
 pub struct Outputs {
     /// In order.
@@ -116,7 +116,7 @@ impl Outputs {
     ) {
         self.tails += tail.len();
         let end = self.bytes.len();
-        // Answers to requests that were pipelined leave by one write.
+        // Answers to pipelined requests leave by one write.
         if let Some(Output::Write { connection: last, bytes, tail: last_tail, then: last_then }) =
             self.list.last_mut()
             && (*last, *last_then) == (connection, Then::Keep)
@@ -136,7 +136,7 @@ impl Outputs {
         self.tails + self.bytes.len()
     }
 
-    /// Forgets the turn, and keeps the memory for the next, unless it was an unusual one.
+    /// Forgets the turn, and keeps its memory for the next unless it was unusually large.
     pub fn clear(&mut self) {
         self.list.clear();
         self.bytes.clear();
@@ -145,5 +145,5 @@ impl Outputs {
     }
 }
 
-/// How much memory a turn leaves to the next: the answers of some hundred polls.
+/// How much memory a turn leaves to the next: the answers of a few hundred polls.
 const KEPT_BYTES_MAX: usize = 64 * 1024;

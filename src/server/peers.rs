@@ -18,7 +18,7 @@ pub(super) struct Peers {
 struct Peer {
     address: IpAddr,
     connections: u32,
-    /// Of the server, where it is not each connection that has one.
+    /// Its share of the server, unless each of its connections has its own.
     share: Option<Share>,
 }
 
@@ -27,8 +27,8 @@ impl Peers {
         Self { peers: Slots::default(), numbers: BTreeMap::new() }
     }
 
-    /// A connection from this address. How many there are from there now, too. The share is for all of
-    /// them, if they have one together and this is the first.
+    /// Enters a connection from this address. Returns also how many there are from there now.
+    /// `share` is that of all of them, where they have one together and this is the first.
     pub(super) fn enter(&mut self, address: IpAddr, share: Option<Share>) -> (PeerId, usize) {
         let Self { peers, numbers } = self;
         let new = || peers.insert(Peer { address, connections: 0, share });
@@ -38,7 +38,7 @@ impl Peers {
         (PeerId(number), peer.connections as usize)
     }
 
-    /// The share that a connection takes part in: its address's, or its own.
+    /// The share that a connection draws on: its address's, or its own.
     pub(super) fn share<'a>(&'a mut self, connection: &'a mut Connection) -> &'a mut Share {
         let peer = self.peers.get_mut(connection.peer.0);
         peer.and_then(|peer| peer.share.as_mut()).unwrap_or(&mut connection.share)
@@ -62,7 +62,7 @@ impl Peers {
         if !id.is_counted() {
             return IpAddr::V4(Ipv4Addr::LOCALHOST);
         }
-        // invariant: a peer is named by its connections alone.
+        // invariant: only its connections name a peer.
         self.peers.get(id.0).expect("a peer with connections").address
     }
 

@@ -1,27 +1,28 @@
-//! Decides who is served next when more comes than a turn may do: so that who does too much waits for
-//! themselves, and nobody else for them.
+//! Decides who is served next when more comes than a turn may do, so that whoever asks for too much
+//! waits, and nobody else waits because of them.
 //!
-//! A turn is short: it reads so many requests (`requests_per_turn_max`), and what else has come waits
-//! in this queue, unparsed. Everybody waits as long as a turn takes, and no flood makes it
-//! longer. What is left is the order. Rules:
-//! 1. *Shares are by flow.* A flow is all that comes from one address; or from one connection, where the
-//!    address speaks for many, as a proxy's does. Five hundred connections from one address are one
-//!    flow.
+//! A turn is short: it reads a limited number of requests (`requests_per_turn_max`), and whatever
+//! else has come waits in this queue, unparsed. Everybody waits as long as a turn takes, and no
+//! flood makes a turn longer. What remains is the order. Rules:
+//! 1. *Shares are by flow.* A flow is everything that comes from one address; or from one
+//!    connection, if the address speaks for many, as a proxy's does. Five hundred connections from
+//!    one address are one flow.
 //! 2. *A flow uses up its share.* The queue has a time of its own, which passes as the flows are served: by one
-//!    when each that waits has had one small request. Each flow has a moment up to which it has used
-//!    its share; a request moves that on by what it cost, its answer counted.
-//! 3. *Who has used less is first.* A request may be read at the moment of its flow, and the earliest is
-//!    next. So a dear request waits for as many cheap ones of each other flow as it costs.
-//! 4. *Who has used no more than what was due is free*: their request is read as it comes, and never
-//!    enters the queue. The time passes by leaps, since what all wait for together passes it at once; to be
-//!    ahead by less than a leap is nothing.
-//! 5. *A server that is not busy forgives*: all are free again. Shares are of what is scarce.
+//!    when each that waits has had one small request. Each flow has a moment up to which it has
+//!    used its share; a request moves that forward by what it cost, including its answer.
+//! 3. *Whoever has used least goes first.* A request may be read at the moment of its flow, and the
+//!    earliest is next. So an expensive request waits for as many cheap ones of each other flow as
+//!    it costs.
+//! 4. *Whoever has used no more than their due is free*: their request is read as it comes, and
+//!    never enters the queue. The time passes in leaps, since what all wait for together moves it
+//!    at once; being ahead by less than a leap does not count.
+//! 5. *A server that is not busy forgives*: all are free again. Only what is scarce is shared out.
 //!
-//! This is start-time fair queueing (Goyal, Vin and Cheng 1996), as it was made for packets. Nobody
-//! knows the cost of an answer before it is there, so a flow pays for it afterwards; and how many
-//! requests make a turn is told by what the last ones cost. All of it takes constant time, but for the
-//! order of those who wait, which takes logarithmic. Who waits costs some 16 bytes here; who does not,
-//! nothing.
+//! This is start-time fair queueing (Goyal, Vin and Cheng 1996), which was made for packets. The
+//! cost of an answer is not known before it is there, so a flow pays for it afterwards; and how
+//! many requests make a turn is judged by what the last ones cost. All of it takes constant time,
+//! except for the order of those who wait, which takes logarithmic time. A connection that waits
+//! costs about 16 bytes here; one that does not, nothing.
 //!
 //! Knows neither what waits nor for what.
 
@@ -30,7 +31,7 @@ use std::collections::BTreeSet;
 use crate::comet::ConnectionId;
 use crate::connection::Share;
 
-/// Connections with something to be read, in the order in which they will be.
+/// Connections with something to be read, in the order in which they will be read.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// See rule 2.
@@ -49,10 +50,10 @@ pub(super) struct Round {
     moment: u64,
 }
 
-/// In how many parts of a small request costs are averaged, and over how many requests.
+/// Costs are averaged in this many parts of a small request, and over this many requests.
 const PARTS: usize = 16;
 
-/// How many bytes of an answer take about as long to make as all of a small one.
+/// How many bytes of an answer take about as long to make as a whole small answer.
 const BYTES_OF_COST: usize = 1024;
 
 impl Queue {
@@ -66,7 +67,7 @@ impl Queue {
         self.moment(share) < self.time + self.usual_cost() as u64
     }
 
-    /// A flow is answered by so many bytes: what is more than a small answer, it pays for now.
+    /// A flow is answered with so many bytes: it pays now for anything beyond a small answer.
     pub(super) fn charge_answer(&mut self, share: &mut Share, bytes: usize) {
         let extra = bytes / BYTES_OF_COST;
         self.usual_cost -= self.usual_cost / PARTS;
@@ -74,7 +75,7 @@ impl Queue {
         self.charge(share, extra);
     }
 
-    /// What the next request is taken to cost, in small ones.
+    /// What the next request is expected to cost, in small ones.
     pub(super) fn usual_cost(&self) -> usize {
         (self.usual_cost / PARTS).max(1)
     }
@@ -86,25 +87,25 @@ impl Queue {
         *share = share_until(moment);
     }
 
-    /// A connection waits, for the cost of a small request from its flow's share.
+    /// A connection waits, and the cost of a small request is taken from its flow's share.
     pub(super) fn enter(&mut self, share: &mut Share, id: ConnectionId) {
         self.waiting.insert((self.moment(*share), id));
         self.charge(share, 1);
     }
 
-    /// Takes out the next. It may be gone meanwhile, and another one have its number.
+    /// Takes out the next. It may have gone meanwhile, and another may have its number.
     pub(super) fn next(&mut self) -> Option<ConnectionId> {
         let (moment, id) = self.waiting.pop_first()?;
         self.time = self.time.max(moment);
         Some(id)
     }
 
-    /// The one that begins now.
+    /// The round that begins now.
     pub(super) fn round(&self) -> Round {
         Round { moment: self.waiting.first().map_or(self.time, |(moment, _)| *moment) }
     }
 
-    /// Whether the next is of this round.
+    /// Whether the next to be served belongs to this round.
     pub(super) fn is_within(&self, round: Round) -> bool {
         self.waiting.first().is_some_and(|(moment, _)| *moment <= round.moment)
     }
@@ -118,8 +119,8 @@ impl Queue {
         self.time = self.latest;
     }
 
-    /// When a flow may be served: not in the past. Of a moment only the end is kept; so a flow that was
-    /// silent for billions of requests of others may have to wait once.
+    /// When a flow may be served: not in the past. Only the low bits of a moment are kept; so a
+    /// flow that was silent for billions of others' requests may have to wait once.
     fn moment(&self, share: Share) -> u64 {
         let Share(now) = share_until(self.time);
         let ahead = share.0.wrapping_sub(now);

@@ -1,5 +1,5 @@
-//! The last phase of a turn: what is answered becomes bytes, and what the sockets say of those becomes
-//! states.
+//! The last phase of a turn: answers become bytes, and what the sockets report about those bytes
+//! becomes states.
 //!
 //! Knows how an answer is framed for its connection, and what follows it there (see the states in
 //! [`crate::connection`]). Does not know what is answered.
@@ -34,7 +34,7 @@ impl<H: Handler> Server<H> {
         let start = outputs.bytes.len();
         let out = &mut outputs.bytes;
         let has_head = !matches!(answer, Answer::Piece(_) | Answer::End(_));
-        // How much of it is body, what static bytes follow, and whether that is all of the answer.
+        // How much of it is body, which static bytes follow, and whether that is the whole answer.
         let (payload, tail, is_whole): (usize, &'static [u8], bool) =
             match (answer, connection.state) {
                 (Answer::Whole(response), State::Deciding | State::Held(_)) => {
@@ -81,7 +81,8 @@ impl<H: Handler> Server<H> {
         self.answered(now, id, then, outputs);
     }
 
-    /// The answer is with the socket. Where that did not take all of it, it will say so.
+    /// The answer has been handed to the socket. If the socket did not take all of it, it will say
+    /// so.
     fn answered(&mut self, now: Now, id: ConnectionId, then: Then, outputs: &mut Outputs) {
         self.recorder.ended(now, id, Ended::Answered);
         let Some(connection) = self.connection(id) else { return };
@@ -108,8 +109,8 @@ impl<H: Handler> Server<H> {
             State::Reading | State::Queued => connection.state = State::Writing(Then::Keep),
             State::Lingering => connection.state = State::Writing(Then::Linger),
             State::Streaming(hold) => self.handler.blocked(hold, true),
-            // It took a little, so it has time again. Or what it did not take came before its present
-            // request: an interim response, or the answer to another that this one was behind.
+            // It took a little, so its time starts again. Or what it did not take came before its
+            // present request: an interim response, or the answer to an earlier request.
             State::Writing(_) | State::Deciding | State::Held(_) => {}
         }
         self.set_timer(now, id, Timer::Write);
