@@ -1,7 +1,7 @@
 //! Makes one whole file of a database, and puts such a file in a database's place.
 //!
-//! See [`super::files`] for why a database can be copied while it is written to, and for what happens
-//! where a restore is broken off.
+//! See [`super::files`] for why a database can be copied while it is written to, and for what
+//! happens if a restore is broken off.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ use super::files::{self, beside};
 use super::open::PAGE_BYTES;
 use super::{OpenError, StoreError};
 
-/// Copies a database into one whole file at `target`, in place of one that may be there. The database
-/// must hold still (see [`super::Store::hold_still`]), which `go_on` asks again and again, and need not any
-/// more from when that is dropped.
+/// Copies a database into one whole file at `target`, in place of one that may be there. The
+/// database must hold still (see [`super::Store::hold_still`]): `go_on` asks for that again and
+/// again, and is dropped when it is no longer needed.
 pub fn back_up(
     database: &Path,
     target: &Path,
@@ -28,7 +28,7 @@ pub fn back_up(
         .and_then(|()| settle(&part))
         .and_then(|()| files::put_in_place(&part, target).map_err(failed));
     if made.is_err() {
-        // What is wrong with it is told already.
+        // What is wrong has been told already.
         let _ = files::remove(&part);
     }
     made
@@ -39,7 +39,7 @@ pub fn back_up(
 pub fn restore(backup: &Path, database: &Path) -> Result<Option<PathBuf>, OpenError> {
     let part = beside(database, ".restoring.tmp");
     let failed = |error| OpenError::File(backup.to_path_buf(), error);
-    // What was broken off before, is done before.
+    // First finish what was broken off before.
     files::finish_restoring(database).map_err(failed)?;
     let prepared = files::copy(backup, &part, || Ok(()))
         .map_err(failed)
@@ -54,7 +54,7 @@ pub fn restore(backup: &Path, database: &Path) -> Result<Option<PathBuf>, OpenEr
     files::finish_restoring(database).map_err(failed)
 }
 
-/// Brings the log of a copy into it, so that it is one file, and looks whether that is whole.
+/// Brings the log of a copy into it, so that it is one file, and checks that it is whole.
 fn settle(copy: &Path) -> Result<(), OpenError> {
     let sqlite = |error| OpenError::Sqlite(copy.to_path_buf(), error);
     let connection = look_into(copy)?;
@@ -68,12 +68,13 @@ fn settle(copy: &Path) -> Result<(), OpenError> {
     connection.close().map_err(|(_, error)| sqlite(error))
 }
 
-/// More messages than can have been written after a copy: two years of as many as a server takes. There is
-/// room for eight thousand such steps, one restored from the other, below 2^53, beyond which not every
-/// client counts.
+/// More messages than can have been written after a copy: two years of as many as a server takes.
+/// There is room for eight thousand such steps, each restored from the last, below 2^53, up to
+/// which every client can count.
 const WRITTEN_SINCE_MAX: i64 = 1 << 40;
 
-/// Notes in a copy that there were messages after it, whose numbers are not to be given again.
+/// Notes in a copy that there may have been messages after it, whose numbers must not be given
+/// again.
 fn remember_to_forget(copy: &Path) -> Result<(), OpenError> {
     look_into(copy).and_then(|connection| {
         let done = connection.execute("UPDATE identity SET forgets = ?1", [WRITTEN_SINCE_MAX]);
@@ -85,8 +86,8 @@ impl super::Store {
     /// From now on the database's file is left alone and its log only grows, so that another process
     /// can copy both; but not beyond so many bytes.
     ///
-    /// That is a write of this turn: if the log was to begin anew with the next write, it does before
-    /// anybody reads it.
+    /// This is a write of this turn: if the log was to begin anew with the next write, it does so
+    /// before anybody reads it.
     pub fn hold_still(&mut self, log_bytes_max: usize) -> Result<(), StoreError> {
         let pages_max = log_bytes_max / PAGE_BYTES as usize;
         self.still = Some(u32::try_from(pages_max).unwrap_or(u32::MAX));
@@ -98,7 +99,7 @@ impl super::Store {
         self.still = None;
     }
 
-    /// Whether it was all the time since it was to.
+    /// Whether it has held still all the time since it was told to.
     pub fn is_still(&self) -> bool {
         self.still.is_some()
     }
@@ -154,7 +155,7 @@ mod tests {
         say(&mut store);
         let (database, log) = bytes();
         assert!(database > 8_000_000 && log < 5_000_000, "{database} {log}");
-        // Nor does it grow without bounds when nobody lets go.
+        // Nor does the log grow without bounds when nobody lets go.
         store.hold_still(3_000_000).unwrap();
         while store.is_still() {
             say(&mut store);

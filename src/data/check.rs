@@ -1,7 +1,7 @@
-//! Looks a database over: whether its file is whole, and whether what is in it can be true.
+//! Checks a database: whether its file is whole, and whether what is in it can be true.
 //!
-//! Reads only; what it finds it tells in lines for people. Whatever holds by a constraint of the schema
-//! holds; here is what no constraint says.
+//! Only reads; reports what it finds in lines for people. What the schema's constraints ensure need
+//! not be checked; here is what no constraint says.
 
 use std::path::Path;
 
@@ -13,10 +13,11 @@ use super::files::{log_of, remove_new_log};
 use super::open::{check_file, open_quietly};
 use crate::entity::{DisplayName, UserName};
 
-/// How many faults of one kind are told.
+/// How many faults of one kind are reported.
 pub(super) const FAULTS_MAX: usize = 20;
 
-/// What must not be there, and a query that finds it: each row is a fault, with an id that tells which.
+/// What must not be there, and a query that finds it: each row is a fault, with an id that says
+/// which.
 const INVARIANTS: &[(&str, &str)] = &[
     (
         "message {} is said in a conversation that is not there",
@@ -82,7 +83,7 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Opens a database that is there, to be looked at. Nothing is brought from its log into it.
+/// Opens an existing database, only to look at it. Nothing is brought from its log into it.
 pub(super) fn look_into(path: &Path) -> Result<Connection, OpenError> {
     let sqlite = |error| OpenError::Sqlite(path.to_path_buf(), error);
     let connection = open_quietly(path).map_err(sqlite)?;
@@ -92,7 +93,7 @@ pub(super) fn look_into(path: &Path) -> Result<Connection, OpenError> {
     }
 }
 
-/// What is wrong with the database at `path`, a line each. Nobody may be writing to it.
+/// What is wrong with the database at `path`, one line each. Nobody may be writing to it.
 pub fn check(path: &Path) -> Result<Vec<String>, OpenError> {
     let had_log = log_of(path).exists();
     let found = look_into(path).and_then(|connection| {
@@ -107,7 +108,7 @@ pub fn check(path: &Path) -> Result<Vec<String>, OpenError> {
 fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut faults = integrity_faults(connection)?;
     if !faults.is_empty() {
-        // What a broken file says is no more than noise.
+        // Whatever else a broken file says is just noise.
         return Ok(faults);
     }
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
@@ -129,7 +130,7 @@ fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(faults)
 }
 
-/// What SQLite says of the file; nothing if it is whole.
+/// What SQLite says about the file; nothing if it is whole.
 pub(super) fn integrity_faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
     let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
@@ -137,7 +138,7 @@ pub(super) fn integrity_faults(connection: &Connection) -> rusqlite::Result<Vec<
     if lines == ["ok"] { Ok(Vec::new()) } else { Ok(lines) }
 }
 
-/// Names are found and told apart by their keys; only this program can say whether these are right.
+/// Names are found and told apart by their keys; only this program can say whether those are right.
 fn check_keys(connection: &Connection, faults: &mut Vec<String>) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "SELECT id, name, name_key, display_name, display_key FROM users WHERE deleted_at IS NULL",

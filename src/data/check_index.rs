@@ -1,8 +1,8 @@
-//! Looks whether what leads to messages leads to each of them, and nowhere else: the index (see
-//! [`super::index`]) has each message once, under its conversation and under its nonce, and the signatures
-//! (see [`super::search`]) let a search find whatever is said.
+//! Checks that what leads to messages leads to each of them, and nowhere else: the index (see
+//! [`super::index`]) has each message once, under its conversation and under its nonce, and the
+//! signatures (see [`super::search`]) let a search find whatever is said.
 //!
-//! Reads everything and believes nothing: of each message it is worked out anew where it should be.
+//! Reads everything and believes nothing: where each message should be is worked out anew.
 
 use rusqlite::{Connection, OptionalExtension as _, Statement};
 
@@ -12,10 +12,11 @@ use super::search::{Signature, block_of};
 use super::sql_index;
 use crate::entity::{ConversationId, MessageId};
 
-/// As much of the database as is kept in memory meanwhile, in KiB: the entries of nonces lie anywhere.
+/// How much of the database is kept in memory meanwhile, in KiB: the entries of nonces may lie
+/// anywhere.
 const CACHE_KIB: i64 = 64 * 1024;
 
-/// What is wrong, a line each, with the ways to messages.
+/// What is wrong with the ways to messages, one line each.
 pub(super) fn check_index(
     connection: &Connection,
     faults: &mut Vec<String>,
@@ -46,7 +47,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Each message is where it is looked for.
+    /// Each message is where it will be looked for.
     fn messages(&self, faults: &mut Vec<String>) -> rusqlite::Result<()> {
         let mut has_entry = self.connection.prepare(
             "SELECT 1 FROM message_index WHERE level = ?1 AND key = ?2 AND message_id = ?3",
@@ -62,7 +63,8 @@ impl Check<'_> {
             && faults.len() < faults_max
         {
             let (id, key, nonce) = entries_of(row)?;
-            // The last that reaches so far: none is empty, since the first does.
+            // The last level that reaches that far. There is one, since the first reaches
+            // everywhere.
             let level = sql_index(self.levels.partition_point(|level| level.newest >= id) - 1);
             if !has_entry.exists((level, key.0, id.0))? {
                 faults.push(format!("message {id} is not in the index of its conversation"));
@@ -137,7 +139,8 @@ impl Check<'_> {
     }
 }
 
-/// Whether a message belongs under a key. Of changes that have given their numbers up entries may be left.
+/// Whether a message belongs under a key. Entries may be left of changes that have given their
+/// numbers up.
 fn is_right(message: &mut Statement<'_>, key: Key, id: MessageId) -> rusqlite::Result<bool> {
     let entries = message.query_row([id.0], entries_of).optional()?;
     Ok(match entries {
@@ -192,7 +195,7 @@ mod tests {
         store
     }
 
-    /// What is wrong with it after a statement, which is taken back.
+    /// What is wrong with it after a statement, which is then rolled back.
     fn faults_after(store: &Store, sql: &str) -> Vec<String> {
         let transaction = store.connection.unchecked_transaction().unwrap();
         transaction.execute_batch(sql).unwrap();

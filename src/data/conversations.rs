@@ -28,7 +28,7 @@ pub struct Seat {
     pub role: Role,
     /// They see what came after this number.
     pub after_id: MessageId,
-    /// Whether they have ever said something here; noted in groups alone.
+    /// Whether they have ever said something here; noted only in groups.
     pub has_said: bool,
 }
 
@@ -44,7 +44,7 @@ macro_rules! member_rows_where {
 }
 
 impl Store {
-    /// The direct conversation of two users, where they have one.
+    /// The direct conversation of two users, if they have one.
     pub fn direct_conversation(
         &self,
         one: UserId,
@@ -79,7 +79,7 @@ impl Store {
         Ok(ConversationId(id))
     }
 
-    /// A user's place in a conversation; `None` for those who are no members.
+    /// A user's place in a conversation; `None` for those who are not members.
     pub fn membership(
         &self,
         conversation_id: ConversationId,
@@ -155,7 +155,7 @@ impl Store {
         .map(drop)
     }
 
-    /// Up to this message the marks include what follows from sending.
+    /// Notes that up to this message the marks include what follows from sending.
     pub fn set_marked(&mut self, newest: MessageId) -> Result<(), StoreError> {
         self.write("UPDATE identity SET marked_id = ?1 WHERE marked_id <> ?1", [newest.0]).map(drop)
     }

@@ -1,9 +1,9 @@
-//! Names what can go wrong with the database. All of it is our side's fault, none the peer's.
+//! Names what can go wrong with the database. All of it is our fault, none of it the peer's.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A query or a commit did not work: the disk is full, read-only or broken, or we are.
+/// A query or a commit failed: the disk is full, read-only or broken, or we are.
 #[derive(Debug)]
 pub struct StoreError(rusqlite::Error);
 
@@ -21,12 +21,12 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// The database could not be opened. Each is one clear line for the one who starts the server.
+/// The database could not be opened. Each is one clear line for whoever starts the server.
 #[derive(Debug)]
 pub enum OpenError {
     /// The file cannot be opened for writing, or made.
     File(PathBuf, std::io::Error),
-    /// The file is there and is no database of Lovejoy's; it was not touched.
+    /// The file is there and is not a database of Lovejoy's; it was not touched.
     Foreign(PathBuf),
     /// The file was written by a newer Lovejoy; it was not touched.
     Newer(PathBuf, i64),
@@ -37,7 +37,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The same, of the file that another one is a copy of.
+    /// The same, about the file of which another is a copy.
     pub(super) fn of(self, path: &Path) -> Self {
         let path = path.to_path_buf();
         match self {

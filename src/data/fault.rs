@@ -1,4 +1,4 @@
-//! Lets SQLite fail, for those who want to see what becomes of it: the simulator above all.
+//! Makes SQLite fail, for those who want to see what happens then: above all the simulator.
 //!
 //! A full disk is another matter, and real: see [`Store::set_pages_max`].
 
@@ -7,16 +7,15 @@ use super::Store;
 /// What fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Every commit, as when the disk gives an error to the write or the sync of the log. SQLite rolls
-    /// back by itself.
+    /// Every commit, as when the disk fails to write or sync the log. SQLite rolls back by itself.
     Commit,
-    /// Every statement that writes, as when the file system is read-only now. What was written before
-    /// it stays until it is rolled back.
+    /// Every statement that writes, as when the file system has become read-only. What was written
+    /// before it stays until it is rolled back.
     Write,
 }
 
 impl Store {
-    /// Lets something fail from now on, or nothing.
+    /// Makes something fail from now on, or nothing.
     pub fn set_fault(&mut self, fault: Option<Fault>) {
         let commit = (fault == Some(Fault::Commit)).then_some(|| true);
         let commits = self.connection.commit_hook(commit);

@@ -1,14 +1,15 @@
-//! Knows the files of a database: copies them, and puts one in place of another.
+//! Knows the files of a database: copies them, and puts one in the place of another.
 //!
-//! A database in WAL mode is two files, the database itself and its log; one without the other is not
-//! what was committed. *The log only grows, and the database does not change, until the one is brought
-//! into the other.* So whoever keeps that from happening can copy both, one after the other, while
-//! messages are being written: what is in the log's copy beyond its last whole commit does not count.
-//! That is how a backup is made of a server that runs, by another process, at no cost to any turn.
+//! A database in WAL mode is two files, the database itself and its log; one without the other is
+//! not what was committed. *The log only grows, and the database does not change, until the former
+//! is brought into the latter.* So whoever keeps that from happening can copy both, one after the
+//! other, while messages are being written: whatever the log's copy holds beyond its last whole
+//! commit does not count. That is how another process makes a backup of a running server, at no
+//! cost to any turn.
 //!
 //! A restored database takes the place of another by one step: the renaming that makes it
-//! `lovejoy.db.restoring`. From then on it is the one that counts. What follows is done again from the
-//! start where it was broken off, before anybody opens the database ([`finish_restoring`]).
+//! `lovejoy.db.restoring`. From then on it is the one that counts. If what follows is broken off,
+//! it is done again from the start before anybody opens the database ([`finish_restoring`]).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -16,10 +17,10 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// How much is copied in one go, before it is asked whether to go on.
+/// How much is copied in one go, before asking whether to go on.
 const CHUNK_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A path with something behind its last name.
+/// A path with something appended to its last name.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
@@ -31,9 +32,10 @@ pub(super) fn log_of(database: &Path) -> PathBuf {
     beside(database, "-wal")
 }
 
-/// Makes the log of a database at least so long, by zeros behind its end: what SQLite takes for no more of
-/// it. A commit then writes over what is there. Where it made the file longer, the file system would have to
-/// write that down, too, and on some a sync takes twenty times as long.
+/// Makes the log of a database at least this long, by zeros after its end, which SQLite does not
+/// take for a part of it. A commit then overwrites what is there. If a commit made the file longer,
+/// the file system would have to write that down, too, and on some a sync then takes twenty times
+/// as long.
 pub(super) fn lengthen_log(database: &Path, bytes: u64) -> io::Result<()> {
     let mut log = OpenOptions::new().append(true).open(log_of(database))?;
     let length = log.metadata()?.len();
@@ -44,17 +46,17 @@ pub(super) fn lengthen_log(database: &Path, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the empty log that SQLite has made of a database that nobody wrote to.
+/// Removes the empty log that SQLite has made for a database that nobody wrote to.
 pub(super) fn remove_new_log(database: &Path) {
     let log = log_of(database);
     if fs::metadata(&log).is_ok_and(|metadata| metadata.len() == 0) {
-        // It does no harm where it stays.
+        // It does no harm if it stays.
         let _ = fs::remove_file(log);
     }
 }
 
-/// Copies a database with its log, for nobody else to read. `go_on` is asked again and again whether
-/// the database still holds still.
+/// Copies a database with its log, readable for nobody else. `go_on` is asked again and again
+/// whether the database still holds still.
 pub(super) fn copy(
     from: &Path,
     to: &Path,
@@ -78,7 +80,7 @@ fn copy_file(from: &Path, to: &Path, go_on: &mut impl FnMut() -> io::Result<()>)
     target.flush()
 }
 
-/// Removes a database that nobody wants, with its log.
+/// Removes a database that nobody wants, and its log.
 pub(super) fn remove(database: &Path) -> io::Result<()> {
     for file in [log_of(database), beside(database, "-shm"), database.to_owned()] {
         match fs::remove_file(file) {
@@ -89,8 +91,8 @@ pub(super) fn remove(database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a database that is one whole file its final name, and returns when a power failure would not
-/// undo it.
+/// Gives a database that is one whole file its final name, and returns once a power failure would
+/// not undo that.
 pub(super) fn put_in_place(file: &Path, place: &Path) -> io::Result<()> {
     File::open(file)?.sync_all()?;
     fs::rename(file, place)?;
@@ -110,8 +112,8 @@ pub(super) fn restoring(database: &Path) -> PathBuf {
     beside(database, ".restoring")
 }
 
-/// Where a restored database waits to take another's place, puts it there, and keeps the other one
-/// beside it. Returns where that is.
+/// If a restored database waits to take another's place, puts it there, and keeps the other beside
+/// it. Returns where that one is.
 ///
 /// The log goes first: a database alone is never taken for one with that log.
 pub(super) fn finish_restoring(database: &Path) -> io::Result<Option<PathBuf>> {
@@ -132,7 +134,7 @@ pub(super) fn finish_restoring(database: &Path) -> io::Result<Option<PathBuf>> {
     Ok(Some(kept))
 }
 
-/// Where the database that was there before is kept: not over one that was kept earlier.
+/// Where to keep the database that was there before: not in place of one that was kept earlier.
 fn free_name(database: &Path) -> io::Result<PathBuf> {
     for number in 1.. {
         let suffix = match number {

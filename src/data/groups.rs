@@ -4,14 +4,14 @@ use super::people::user;
 use super::{Store, StoreError};
 use crate::entity::{ConversationId, MessageId, Role, Timestamp, User, UserId};
 
-/// One who comes into a group.
+/// Somebody who joins a group.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMember {
     /// Where.
     pub conversation_id: ConversationId,
     /// Who.
     pub user_id: UserId,
-    /// To do what.
+    /// With which rights.
     pub role: Role,
     /// They see what comes after this number.
     pub after_id: MessageId,
@@ -34,7 +34,7 @@ impl Store {
         self.write("UPDATE conversations SET title = ?2 WHERE id = ?1", (id.0, title)).map(drop)
     }
 
-    /// Takes one in who is no member, behind all others.
+    /// Adds somebody who is not a member, after all others.
     pub fn add_member(&mut self, new: &NewMember) -> Result<(), StoreError> {
         let whose = (new.conversation_id.0, new.user_id.0);
         self.write(
@@ -50,7 +50,7 @@ impl Store {
             .map(drop)
     }
 
-    /// A member is one no longer; who has said something remains as a former one.
+    /// Somebody is no longer a member; whoever has said something remains as a former member.
     pub fn remove_member(&mut self, id: ConversationId, user: UserId) -> Result<(), StoreError> {
         let whose = (id.0, user.0);
         self.write(
@@ -86,7 +86,7 @@ impl Store {
         .map(drop)
     }
 
-    /// Those who are no members any more and have left messages behind.
+    /// Those who are no longer members and have left messages behind.
     pub fn former_members(&self, id: ConversationId) -> Result<Vec<User>, StoreError> {
         self.all(
             "SELECT u.id, u.name, u.display_name, u.deleted_at IS NOT NULL

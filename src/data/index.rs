@@ -1,24 +1,25 @@
-//! Leads from a conversation to its messages, and from a sender's nonce to the one message: an index
-//! that costs the writing of a message nothing.
+//! Leads from a conversation to its messages, and from a sender's nonce to its one message: an
+//! index that adds nothing to the cost of writing a message.
 //!
 //! A message is written by appending to one table, which touches one page. An entry of an ordinary
-//! index lies anywhere: a page of its own for each message, written twice. Here the entries of the
+//! index may lie anywhere: one more page for each message, written twice. Here the entries of the
 //! newest messages are only *remembered*; they follow from the messages, and a server that starts
-//! reads those again. Some thousands at a time are then *placed* into level 0 of a table, whose pages
-//! take many of them at once. When a level is full it is *merged* into the next one, eight times as
-//! large, and what it held is *swept* out. That is the log-structured merge-tree of O'Neil et al.
-//! (1996), and each entry is written a few times in all, in company.
+//! reads those again. They are then *placed* into level 0 of a table, some thousands at a time, so
+//! that each page takes many of them at once. When a level is full it is *merged* into the next
+//! one, eight times as large, and what it held is *swept* out. That is the log-structured
+//! merge-tree of O'Neil et al. (1996): each entry is written a few times in all, always together
+//! with others.
 //!
-//! Each level answers for a range of message numbers, and memory for all above:
+//! Each level answers for a range of message numbers, and memory for everything above:
 //!
 //! ```text
 //! ... level 2 | level 1 | level 0 | remembered
 //!             ^newest 2 ^newest 1 ^newest 0 = placed
 //! ```
 //!
-//! A reader asks each for its own range only. So a merge may be half done, or be broken off by a
-//! crash: what has arrived already is above the new place's range, and what has not been swept yet
-//! below the old one's. The borders move in the transaction of the last step.
+//! A reader asks each only for its own range. So a merge may be half done, or be broken off by a
+//! crash: what has already arrived is above the new place's range, and what has not yet been swept
+//! is below the old one's. The borders move in the transaction of the last step.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -54,8 +55,8 @@ impl Key {
         self.0 >= 0 && self.0 % 2 == 1
     }
 
-    /// A sender's nonce. Others may, very rarely, have the same key: it is to be compared. By a
-    /// hash whose collisions nobody can make.
+    /// A sender's nonce. Very rarely others have the same key, so nonces have to be compared. By a
+    /// hash for which nobody can make collisions.
     pub(super) fn nonce(sender: UserId, nonce: &str) -> Self {
         let hash = Sha256::new().chain_update(sender.0.to_le_bytes()).chain_update(nonce);
         let hash: [u8; 32] = hash.finalize().into();
@@ -77,16 +78,16 @@ pub(super) enum Order {
 pub(super) struct Level {
     /// It answers for messages up to this one.
     pub(super) newest: MessageId,
-    /// Up to this one it has been swept: there are no entries of messages that the next level answers
+    /// Up to this one it has been swept: it has no entries of messages that the next level answers
     /// for.
     pub(super) swept: MessageId,
-    /// About how many messages and changes it answers for. Their numbers do not tell: there are gaps, of
-    /// more than a million million numbers where a copy was restored.
+    /// About how many messages and changes it answers for. The range of numbers does not tell:
+    /// there are gaps, of more than a million million numbers where a copy was restored.
     pub(super) messages: i64,
 }
 
 impl Level {
-    /// One of [`LEVELS`].
+    /// Reads one of [`LEVELS`].
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let (newest, swept) = (MessageId(row.get(0)?), MessageId(row.get(1)?));
         Ok(Self { newest, swept, messages: row.get(2)? })
@@ -101,7 +102,7 @@ pub(super) struct Index {
     pub(super) levels: Vec<Level>,
 }
 
-/// A part of the index, and the range of message numbers that it is asked for, ends excluded.
+/// A part of the index, and the range of message numbers that it is asked for, both ends excluded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
     /// `None`: what is remembered.
@@ -156,7 +157,7 @@ impl Index {
         order: Order,
     ) -> impl Iterator<Item = Part> {
         let len = self.levels.len();
-        // From the last level to what is remembered, that is, from the oldest on.
+        // From the last level to what is remembered, that is, oldest first.
         let part = move |place: usize| {
             let lower = self.levels.get(len - place).map_or(MessageId(0), |level| level.newest);
             let (level, upper) = match len.checked_sub(place + 1) {
@@ -172,7 +173,7 @@ impl Index {
         parts.filter(|part| part.above.0.saturating_add(1) < part.below.0)
     }
 
-    /// What is remembered under a key, between two numbers, ends excluded.
+    /// What is remembered under a key, between two numbers, both ends excluded.
     fn remembered(&self, key: Key, part: &Part, order: Order, limit: usize) -> Vec<MessageId> {
         let found = self.range(key, part);
         match order {
@@ -271,7 +272,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Reads what the index is to remember: a server begins its work.
+    /// Reads what the index has to remember, when a server begins its work.
     pub(super) fn load_index(&mut self) -> Result<(), StoreError> {
         let levels = self.all(LEVELS, [], Level::read)?;
         self.load_signed()?;
@@ -296,8 +297,8 @@ impl Store {
 pub(super) const LEVELS: &str =
     "SELECT newest_id, swept_id, messages FROM index_levels ORDER BY level";
 
-/// A message or a change, its key, and that of its nonce. From its number, its conversation, whether it is a
-/// change, its sender and the nonce.
+/// A message or a change, its key, and that of its nonce; read from its number, its conversation,
+/// whether it is a change, its sender and the nonce.
 pub(super) fn entries_of(row: &Row<'_>) -> rusqlite::Result<(MessageId, Key, Option<Key>)> {
     let conversation = ConversationId(row.get(1)?);
     let key = if row.get(2)? { Key::changes(conversation) } else { Key::messages(conversation) };
@@ -314,8 +315,8 @@ pub(super) const IDS_NEWEST_FIRST: &str = "SELECT message_id FROM message_index
      WHERE level = ?1 AND key = ?2 AND message_id > ?3 AND message_id < ?4
      ORDER BY message_id DESC LIMIT ?5";
 
-/// Whether a change is the deletion of a message after a number: a row or none. Not where it has given its
-/// number up.
+/// Whether a change is the deletion of a message after a number: a row or none. None if it has
+/// given its number up.
 const IS_DELETION: &str = "SELECT 1 FROM messages AS c
      CROSS JOIN messages AS m ON m.id = c.changes
      WHERE c.id = ?1 AND c.changes > ?2 AND m.deleted_at IS NOT NULL";

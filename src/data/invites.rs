@@ -25,7 +25,7 @@ impl Store {
         Ok(self.one(sql, (code_hash, now.0), |_| Ok(()))?.is_some())
     }
 
-    /// Uses a code up. Whether there was one, the caller has asked.
+    /// Uses up a code, which the caller has found to exist.
     pub fn remove_invite(&mut self, code_hash: &[u8; 32]) -> Result<(), StoreError> {
         self.write("DELETE FROM invites WHERE code_hash = ?1", [code_hash]).map(drop)
     }

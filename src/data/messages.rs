@@ -1,8 +1,8 @@
 //! Queries about messages: the one append-only sequence.
 //!
 //! A row is a message, or, where `changes` is set, the note that an earlier message was edited or
-//! deleted. Both take the next number of the same sequence, and are appended to one table. Where in it
-//! the messages of a conversation lie is the index's to know.
+//! deleted. Both take the next number of the same sequence, and are appended to one table. Where in
+//! it the messages of a conversation lie, the index knows.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::index::{Key, Order};
 use super::{Store, StoreError, sql_limit};
 use crate::entity::{ConversationId, Message, MessageId, Timestamp, UserId};
 
-/// A message that is to be.
+/// A message to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMessage<'a> {
     /// Where it is said.
@@ -27,7 +27,7 @@ pub struct NewMessage<'a> {
     pub sent_at: Timestamp,
 }
 
-/// One entry of the sequence, as a client is told of it.
+/// One entry of the sequence, as clients are told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its number, to which the cursor moves.
@@ -68,15 +68,16 @@ pub(super) struct Place {
 /// Above every number.
 const END: MessageId = MessageId(i64::MAX);
 
-/// How many numbers are looked at in a row before the index is asked: half a millisecond.
+/// How many numbers are looked at in a row before the index is asked: this takes half a
+/// millisecond.
 const LOOKED_AT: usize = 1024;
 
-/// How many numbers are asked for at a time where it is not known how many are needed.
+/// How many numbers are asked for at a time when it is not known how many are needed.
 const CHUNK: usize = 64;
 
 impl Store {
-    /// The newest number that is taken, by this turn or before. No number is taken twice: the row of
-    /// the newest is never removed.
+    /// The newest number that is taken, by this turn or before. No number is taken twice: the
+    /// newest row is never removed.
     pub fn newest_id(&self) -> MessageId {
         self.newest
     }
@@ -105,7 +106,7 @@ impl Store {
     }
 
     /// Writes what has become of a message, and takes the next number for that. An earlier change
-    /// need not be told any more, and gives its number up.
+    /// need no longer be told, and gives its number up.
     pub fn change_message(
         &mut self,
         changed: &Message,
@@ -130,7 +131,7 @@ impl Store {
         Ok(number)
     }
 
-    /// The message of this id; the number of a change is none.
+    /// The message of this id; `None` for the number of a change.
     pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.one(MESSAGE, [id.0], read_message)
     }
@@ -152,7 +153,7 @@ impl Store {
     }
 
     /// What came after `after`, in order, in all conversations of a user: at most `limit` entries.
-    /// The entries are chosen first, and the bodies read of those alone.
+    /// The entries are chosen first, and only their bodies are read.
     pub fn changes_after(
         &self,
         user: UserId,
@@ -181,9 +182,9 @@ impl Store {
         Ok(changes)
     }
 
-    /// The first numbers of what came after `after`, and up to which number that is all. Who is not far
-    /// behind, or in many conversations, is served by looking at everything for a while: the index
-    /// would have to be asked for each conversation.
+    /// The first numbers of what came after `after`, and up to which number that is all. Somebody
+    /// who is not far behind, or is in many conversations, is served by looking at everything for a
+    /// while: the index would have to be asked once for each conversation.
     fn newest_changes(
         &self,
         places: &[Place],
@@ -238,7 +239,7 @@ impl Store {
     }
 
     /// A page of a conversation, oldest first, of the messages after `floor`; and whether there are
-    /// further ones in the direction of the page.
+    /// more in the direction of the page.
     pub fn history(
         &self,
         conversation: ConversationId,
@@ -249,7 +250,7 @@ impl Store {
         self.history_within(conversation, floor, page, (limit, usize::MAX))
     }
 
-    /// The same, with so many bytes of text at most, or one message.
+    /// The same, with at most so many bytes of text, or one message.
     pub fn history_within(
         &self,
         conversation: ConversationId,
@@ -282,8 +283,8 @@ impl Store {
         Ok((messages, more))
     }
 
-    /// In each of a user's conversations the newest message of others in a range of numbers, after
-    /// `after` and up to `up_to`, that is not marked as delivered yet.
+    /// In each of a user's conversations, the newest message of others after `after` and up to
+    /// `up_to` that is not marked as delivered yet.
     pub fn undelivered(
         &self,
         user: UserId,
@@ -323,8 +324,8 @@ impl Store {
         }
     }
 
-    /// How many messages, not deleted, came after `after`. Of all that came, which the index alone can
-    /// tell, some were deleted.
+    /// How many messages that are not deleted came after `after`. The index alone tells how many
+    /// came; those deleted are subtracted.
     pub fn unread(
         &self,
         conversation: ConversationId,
@@ -421,7 +422,7 @@ mod tests {
             if round % 11 == 10 {
                 let (place, message) = &said[round * 13 % said.len()];
                 let number = store.change_message(message, NOW).unwrap();
-                // Of the changes of one message only the last is told.
+                // Only the last of the changes of one message is told.
                 seen.retain(|&(_, changed)| changed != Some(message.id));
                 if may_see(*place, message.id) {
                     seen.push((number, Some(message.id)));

@@ -1,8 +1,8 @@
 //! Brings a database to the newest schema, step by step.
 //!
 //! `user_version` says which schema a file has. Each step leads from one version to the next and is a
-//! transaction of its own: a database is never between two versions, and a step that fails leaves it as
-//! it was. Before the first step of a database that is not new, a copy of it is laid beside it.
+//! transaction of its own: a database is never between two versions, and a step that fails leaves
+//! it as it was. Before the first step on a database that is not new, a copy is put beside it.
 
 use std::path::Path;
 
@@ -15,16 +15,16 @@ use super::open::make_private;
 /// "Love" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x4c6f_7665;
 
-/// Step N leads from schema version N to N + 1. A step that was released is never changed.
+/// Step N leads from schema version N to N + 1. A released step is never changed.
 pub(super) const STEPS: &[&str] = &[include_str!("../../schema.sql")];
 
-/// The version that a number of steps leads to.
+/// The version to which these steps lead.
 pub(super) fn newest_version(steps: &[&str]) -> i64 {
     i64::try_from(steps.len()).unwrap_or(i64::MAX)
 }
 
-/// Takes the steps that a database of this version has not taken. `seed` tells a new database from all
-/// others.
+/// Takes the steps that a database of this version has not taken yet. `seed` distinguishes a new
+/// database from all others.
 pub(super) fn migrate(
     connection: &Connection,
     path: &Path,
@@ -42,7 +42,7 @@ pub(super) fn migrate(
     Ok(())
 }
 
-/// Lays a copy beside the database: `lovejoy.db.v1`, one whole file.
+/// Puts a copy beside the database: `lovejoy.db.v1`, one whole file.
 fn keep(connection: &Connection, path: &Path, version: i64) -> Result<(), OpenError> {
     let kept = beside(path, &format!(".v{version}"));
     let part = beside(&kept, ".tmp");
@@ -78,7 +78,7 @@ mod tests {
     use super::super::open::check_file;
     use super::*;
 
-    /// The schema as it is, and two steps that may come.
+    /// The schema as it is, and two steps that might come.
     const LATER: &[&str] = &[
         STEPS[0],
         "ALTER TABLE users ADD COLUMN mood TEXT; UPDATE users SET mood = 'old';",

@@ -1,4 +1,4 @@
-//! Keeps what must outlive the process, in SQLite: one connection, one thread, one transaction a
+//! Keeps what must outlive the process, in SQLite: one connection, one thread, one transaction per
 //! turn.
 //!
 //! Knows SQL and nothing of what a user may do. The rules:
@@ -9,7 +9,8 @@
 //!    may have seen what was written, that it did not happen.
 //! 3. *The disk has it before anybody hears of it.* In WAL mode `synchronous=FULL` syncs the log at
 //!    each commit; with `NORMAL` a power cut may lose the last commits (never tear one). Upkeep, of
-//!    which nobody hears, is always committed so, and is durable with the next turn that writes.
+//!    which nobody hears, is always committed with `NORMAL`, and becomes durable with the next turn
+//!    that writes.
 //! 4. *Reading needs no writable disk.*
 
 mod backup;
@@ -69,22 +70,22 @@ pub struct Store {
     connection: Connection,
     /// Whether this turn has written: its transaction is open.
     writing: bool,
-    /// Of what turns write.
+    /// How durable the writes of turns are.
     durability: Durability,
     /// As SQLite is set now.
     synchronous: Durability,
     database: u64,
-    /// The newest number that is taken, also by this turn.
+    /// The newest number that is taken, including by this turn.
     newest: MessageId,
-    /// The same, by what is committed.
+    /// The same, counting only what is committed.
     newest_committed: MessageId,
     /// Messages up to this one are forgotten.
     forgotten: MessageId,
     index: Index,
     upkeep: Upkeep,
-    /// The log is not to be brought into the database for now, unless it has so many pages.
+    /// The log is not to be brought into the database for now, until it has this many pages.
     still: Option<u32>,
-    /// How many pages of the log are not in the database yet; SQLite tells it, at each commit.
+    /// How many pages of the log are not in the database yet; SQLite reports it at each commit.
     log_pages: Arc<AtomicU32>,
 }
 
@@ -99,7 +100,7 @@ impl Store {
         self.writing
     }
 
-    /// Makes durable what the turn has written. After an error nothing of it exists.
+    /// Makes durable what the turn has written. After an error none of it exists.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         if !self.writing {
             return Ok(());
@@ -129,8 +130,8 @@ impl Store {
         }
     }
 
-    /// Finds out whether the disk takes what a turn may write, by writing as much. Not within a turn that
-    /// writes: then its commit will tell.
+    /// Finds out whether the disk takes what a turn may write, by writing that much. Not within a
+    /// turn that writes: its commit will tell.
     pub fn try_write(&mut self) -> Result<(), StoreError> {
         assert!(!self.writing, "a turn's transaction is its own");
         for bytes in [TRIED_BYTES, 0] {
@@ -152,8 +153,8 @@ impl Store {
         }
     }
 
-    /// Brings the log into the database, as far as nothing else reads it. What it has not taken then,
-    /// it goes on taking, from its beginning.
+    /// Brings the log into the database, as far as nothing else is reading it. Whatever is left
+    /// comes with the next checkpoint.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
         if self.still.take().is_some() {
             log::warn!("a copy of the database takes too long: its log has become too large");
@@ -183,8 +184,8 @@ impl Store {
         self.begin_as(self.durability)
     }
 
-    /// Opens the transaction, unless it is open, to be as durable as that. What is less durable is not
-    /// lost alone: the next sync of the log takes all before it along.
+    /// Opens the transaction, unless it is open, with this durability. A less durable transaction
+    /// stays so only until the next sync of the log, which takes along everything before it.
     fn begin_as(&mut self, durability: Durability) -> Result<(), StoreError> {
         // Not `self.writing`: SQLite may have rolled back by itself, as when the disk is full, and what
         // is written after that in this turn has to be taken back as well.
@@ -232,7 +233,7 @@ impl Store {
     }
 }
 
-/// Limits are small; SQL wants them signed.
+/// Counts are small; SQL wants them signed.
 fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
 //! Opens the database: sets SQLite up, and begins an epoch.
 //!
 //! `application_id` tells our files from others', `user_version` says which schema a file has. Both
-//! are looked at before anything is written, so that a foreign or newer file stays as it was.
+//! are checked before anything is written, so that a foreign or newer file stays as it was.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -34,21 +34,21 @@ pub struct Epoch {
 /// See [`configure`].
 pub(super) const PAGE_BYTES: u32 = 2048;
 
-/// More messages than can be written without the log being synced once: SQLite does that whenever it is
-/// brought into the database, and that happens every few megabytes.
+/// More messages than can be written without a sync of the log: SQLite syncs it whenever it is
+/// brought into the database, which happens every few megabytes.
 const UNSYNCED_MAX: i64 = 1 << 20;
 
-/// A log that has become longer is cut when it begins anew.
+/// A log that has become longer than this is cut when it begins anew.
 const LOG_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 
-/// How long the log becomes before it begins anew: each page has a head, and so has the whole.
+/// How long the log gets before it begins anew: each page has a header, and so has the whole.
 const LOG_BYTES: u64 = 32 + LOG_PAGES as u64 * (PAGE_BYTES as u64 + 24);
 
 /// How many prepared statements are kept: more than there are, so that none is prepared twice.
 const STATEMENTS_MAX: usize = 128;
 
 impl Store {
-    /// Opens the database file at `path`, and makes it where there is none.
+    /// Opens the database file at `path`, and makes it if there is none.
     pub fn open(path: &Path, durability: Durability, seed: u64) -> Result<Self, OpenError> {
         let finished = files::finish_restoring(path);
         finished.map_err(|error| OpenError::File(path.to_path_buf(), error))?;
@@ -63,7 +63,7 @@ impl Store {
         opened
     }
 
-    /// A database that is gone with the process; for tests, and for those who want no file.
+    /// A database that ends with the process; for tests, and for those who want no file.
     pub fn in_memory() -> Result<Self, OpenError> {
         let path = Path::new(":memory:");
         Connection::open_in_memory()
@@ -74,13 +74,13 @@ impl Store {
     /// Notes that a server begins its work, and returns the new epoch. Makes up for what the last one
     /// had only remembered: entries of the index, and read marks.
     ///
-    /// No number is given twice, not even where the newest messages are lost, of which somebody may know:
-    /// by a power cut that has taken what was not synced, or since the database is a restored copy. Then
-    /// the epoch begins far behind every number that can have been given.
+    /// No number is given twice, not even if the newest messages, of which somebody may know, are
+    /// lost: to a power cut that has taken what was not synced, or because the database is a
+    /// restored copy. Then the epoch begins far above every number that can have been given.
     pub fn begin_epoch(&mut self, mark: u32, now: Timestamp) -> Result<Epoch, StoreError> {
         let newest_id = self.newest_given()?;
         self.load_index()?;
-        // From here on numbers are counted: that must not be forgotten.
+        // Numbers are counted from here on: that must not be forgotten.
         self.begin_as(Durability::Full)?;
         self.mark_own_messages_read()?;
         self.set_marked(newest_id)?;
@@ -98,7 +98,7 @@ impl Store {
         Ok(Epoch { id: u32::try_from(id).expect("fewer epochs than 2^32"), mark, newest_id })
     }
 
-    /// The log gets the length at once that it mostly has, if the disk has room.
+    /// Gives the log its usual length at once, if the disk has room.
     fn lengthen_log(&self) {
         let path = self.connection.path().filter(|path| !path.is_empty());
         if let Some(path) = path
@@ -108,7 +108,7 @@ impl Store {
         }
     }
 
-    /// A server ends its work: with this turn everything is written that it knows of.
+    /// A server ends its work: with this turn everything that it knows is written.
     pub fn end_epoch(&mut self) -> Result<(), StoreError> {
         if self.durability == Durability::Normal {
             self.write("UPDATE identity SET forgets = 0", [])?;
@@ -116,7 +116,7 @@ impl Store {
         self.commit()
     }
 
-    /// No number up to this one is ever given again.
+    /// The newest number that may have been given: none up to it is ever given again.
     fn newest_given(&self) -> Result<MessageId, StoreError> {
         let begun =
             self.one("SELECT newest_id FROM epochs ORDER BY id DESC LIMIT 1", [], |row| {
@@ -127,9 +127,9 @@ impl Store {
         Ok(MessageId(newest.0.saturating_add(forgets.unwrap_or(0))))
     }
 
-    /// What of an older epoch's cursor still holds. A client of that epoch has seen at most what
-    /// was stored when the next one began; a claim beyond that, or a history that this database
-    /// does not have, falls back to what both have in common.
+    /// How much of an older epoch's cursor still holds. A client of that epoch has seen at most
+    /// what was stored when the next one began; a claim beyond that, or a history that this
+    /// database does not have, falls back to what both have in common.
     pub fn common_past(
         &self,
         epoch: u32,
@@ -151,7 +151,7 @@ impl Store {
         let newest = match end {
             Some(id) => MessageId(id),
             None if known.is_some() => self.newest,
-            // An epoch that is still to come here: nothing is known to be in common.
+            // An epoch that is still to come in this database: nothing is known to be in common.
             None => MessageId(0),
         };
         Ok(stored.min(newest))
@@ -179,7 +179,7 @@ impl Store {
             .map_err(sqlite)?;
         let log_pages = Arc::new(AtomicU32::new(0));
         count_log_pages(&mut connection, Arc::clone(&log_pages)).map_err(sqlite)?;
-        // It is good: when it is closed, its log is brought into it.
+        // It is good: from now on, when it is closed, its log is brought into it.
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
             .map_err(sqlite)?;
@@ -201,7 +201,7 @@ impl Store {
     }
 }
 
-/// Makes the file, if there is none, for nobody else to read: SQLite would make it as readable as
+/// Makes the file, if there is none, readable for nobody else: SQLite would make it as readable as
 /// the folder. An empty file is a new database, and its log gets the same rights.
 pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
     let mut options = OpenOptions::new();
@@ -210,9 +210,9 @@ pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
     made.map(drop).map_err(|error| OpenError::File(path.to_path_buf(), error))
 }
 
-/// Opens a database file that is there, so that nothing of it changes if it turns out to be no good, its
-/// log included; for us alone, so that no locks are taken and given back at each turn, and no file of
-/// shared memory is needed.
+/// Opens an existing database file, so that neither it nor its log changes if it turns out to be no
+/// good; and for us alone, so that no locks are taken and released at each turn, and no
+/// shared-memory file is needed.
 pub(super) fn open_quietly(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -221,7 +221,7 @@ pub(super) fn open_quietly(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Looks whether the file is ours and not from the future, and returns its schema version.
+/// Checks that the file is ours and not from the future, and returns its schema version.
 pub(super) fn check_file(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let sqlite = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.to_path_buf()),
@@ -245,7 +245,8 @@ pub(super) fn check_file(connection: &Connection, path: &Path) -> Result<i64, Op
     Ok(version)
 }
 
-/// Lets SQLite tell at each commit how long the log is, and no longer do anything about it by itself.
+/// Makes SQLite report at each commit how long the log is, and no longer do anything about it by
+/// itself.
 fn count_log_pages(connection: &mut Connection, log_pages: Arc<AtomicU32>) -> rusqlite::Result<()> {
     connection.wal_hook(Some(move |_: &mut Wal, pages| {
         log_pages.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
@@ -262,15 +263,15 @@ pub(super) fn synchronous(durability: Durability) -> &'static str {
 }
 
 fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
-    // Of a database that is still to be made. A commit writes whole pages: for one message alone this
-    // is half of what it is with the usual 4096, and in batches it makes no difference.
+    // For a database that is still to be made. A commit writes whole pages: for a single message
+    // that is half of what it is with the usual 4096, and in batches it makes no difference.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // The answer is the mode in force: a database in memory has no log, and needs none.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", synchronous(durability))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // Of a log that was longer, while a backup was made.
+    // For a log that was longer, because a backup was being made.
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_KEPT, |_| Ok(()))?;
     // 256 KiB of pages: the operating system caches the file anyway.
     connection.pragma_update(None, "cache_size", -256)

@@ -29,7 +29,7 @@ pub struct AccountRow {
     pub sessions: usize,
 }
 
-/// An account that is to be.
+/// An account to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct NewAccount<'a> {
     /// As shown.
@@ -60,7 +60,7 @@ macro_rules! account_where {
 }
 
 impl Store {
-    /// Writes a new account. The caller has looked that the name is free.
+    /// Writes a new account. The caller has checked that the name is free.
     pub fn add_account(
         &mut self,
         new: &NewAccount<'_>,
@@ -94,7 +94,7 @@ impl Store {
         self.one(account_where!("id = ?1 AND deleted_at IS NULL"), [id.0], account)
     }
 
-    /// The accounts after this one, in the order in which they were made: at most so many.
+    /// The accounts after this one, in the order in which they were made: at most `limit`.
     pub fn accounts(&self, after: UserId, limit: usize) -> Result<Vec<AccountRow>, StoreError> {
         self.all(
             "SELECT id, name, display_name, 0, created_at,
@@ -128,9 +128,9 @@ impl Store {
         .map(drop)
     }
 
-    /// At most so many users other than `asker` of whose names one begins so: first those whose
-    /// name does, then those whose display name does, each in the order of names. Costs two short
-    /// walks along an index, however many users there are.
+    /// At most `limit` users other than `asker` whose name or display name begins with the prefix:
+    /// first those whose name does, then those whose display name does, each in the order of names.
+    /// Costs two short walks along an index, however many users there are.
     pub fn find_users(
         &self,
         asker: UserId,
@@ -142,7 +142,7 @@ impl Store {
         self.all(FIND_USERS, (prefix.as_str(), end, asker.0, sql_limit(limit)), |row| user(row, 0))
     }
 
-    /// Changes what proves a user.
+    /// Changes the password that proves a user.
     pub fn set_password(
         &mut self,
         id: UserId,

@@ -1,8 +1,8 @@
-//! Looks at how SQLite goes about what it is asked: by an index, and not through a table.
+//! Checks how SQLite goes about what it is asked: by an index, and not through a whole table.
 //!
-//! Every statement that the scenario below has prepared is explained, and the scenario calls every
-//! function of the store. So a query that loses its index fails here, and not on somebody's millionth
-//! message.
+//! Every statement that the scenario below prepares is explained, and the scenario calls every
+//! function of the store. So a query that loses its index fails here, and not on somebody's
+//! millionth message.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ const BEN: UserId = UserId(2);
 /// Enough for some blocks to be signed, and some not.
 const MESSAGES: i64 = 1300;
 
-/// What may look through a table, or sort by itself, and why.
+/// What may look through a table, or sort, and why.
 const EXCEPTIONS: [(&str, &str); 11] = [
     ("GROUP BY conversation_id, sender_id", "once at a start, of the messages of some seconds"),
     ("AS known", "the relations of one user"),

@@ -17,14 +17,14 @@ pub enum Stance {
     Blocked,
 }
 
-/// Two users who have to do with each other, as one of them sees it.
+/// Two related users, as one of them sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
     /// The other one.
     pub other: User,
-    /// What the one thinks of the other.
+    /// What the user thinks of the other.
     pub mine: Option<Stance>,
-    /// What the other thinks of the one.
+    /// What the other thinks of the user.
     pub theirs: Option<Stance>,
 }
 
@@ -88,12 +88,12 @@ impl Store {
             .map(drop)
     }
 
-    /// A user has to do with nobody any more.
+    /// Ends all relations of a user.
     pub fn clear_relations(&mut self, user: UserId) -> Result<(), StoreError> {
         self.write("DELETE FROM relations WHERE user_id = ?1 OR other_id = ?1", [user.0]).map(drop)
     }
 
-    /// Everybody with whom a user has to do.
+    /// Everybody to whom a user is related.
     pub fn relations(&self, user_id: UserId) -> Result<Vec<Relation>, StoreError> {
         self.all(
             "SELECT u.id, u.name, u.display_name, u.deleted_at IS NOT NULL, mine.stance, theirs.stance

@@ -1,33 +1,33 @@
-//! Forgets the oldest messages, where the operator wants it.
+//! Forgets the oldest messages, if the operator wants that.
 //!
-//! What is forgotten is a beginning of the one sequence: everything up to a number. So to say what is
-//! gone takes one number, below which nobody looks; entries of the index that are left there are dropped
-//! when it is merged. The newest row stays in any case, since the next number follows from it.
+//! What is forgotten is the beginning of the one sequence: everything up to a number. So one number
+//! says what is gone, and nobody looks below it; entries of the index that are left there are
+//! dropped when it is merged. The newest row always stays, since the next number follows from it.
 
 use super::{Store, StoreError, sql_limit};
 use crate::config::Durability;
 use crate::entity::{MessageId, Timestamp};
 
-/// How many messages are forgotten at a time: a millisecond or two.
+/// How many messages are forgotten at a time: this takes a millisecond or two.
 const SLICE: usize = 256;
 
 /// What is to be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forget {
-    /// What was sent before.
+    /// What was sent before this.
     pub sent_before: Option<Timestamp>,
-    /// What is oldest, while the database holds more bytes than this.
+    /// What is oldest, as long as the database holds more bytes than this.
     pub bytes_max: Option<u64>,
 }
 
 impl Store {
-    /// Forgets some messages, if there are such; there may be more of them. Returns up to which. Not
-    /// within a turn that writes. An error leaves everything as it was.
+    /// Forgets some messages, if there are any to be forgotten; there may be more. Returns up to
+    /// which. Not within a turn that writes. An error leaves everything as it was.
     pub fn forget_some(&mut self, what: Forget) -> Result<Option<MessageId>, StoreError> {
         assert!(!self.writing, "a turn's transaction is its own");
         let Some(up_to) = self.to_be_forgotten(what)? else { return Ok(None) };
-        // A power cut that takes it leaves no more than work to be done again: so it need not be synced by
-        // itself, as nothing that upkeep does.
+        // After a power cut it is merely done again: so it need not be synced by itself, like
+        // everything that upkeep does.
         let written = self
             .begin_as(Durability::Normal)
             .and_then(|()| self.write("DELETE FROM messages WHERE id <= ?1", [up_to.0]))
@@ -58,7 +58,7 @@ impl Store {
         Ok(old.last().map(|&(id, _)| id))
     }
 
-    /// What the database takes, without the room in it that is free.
+    /// The size of the database, without the free room in it.
     fn bytes_in_use(&self) -> Result<u64, StoreError> {
         let pragma = |name: &str| -> Result<u64, StoreError> {
             let value = self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(store.synchronous, Durability::Normal);
     }
 
-    /// From the newest signature follows where the next one begins, also at the next start.
+    /// Where the next signature begins follows from the newest one, even after a restart.
     #[test]
     fn the_newest_signature_stays() {
         let mut store = talk(4100);

@@ -1,17 +1,17 @@
 //! Finds messages by what is said in them, a slice at a time.
 //!
-//! Messages are numbered nearly without gaps, so a *block* is simply so many numbers in a row. Where
-//! there is a gap (behind what was forgotten, or what a power cut has taken) blocks are empty, have no
-//! signature, and are jumped over.
-//! Each block of the past has a *signature*: a row of bits, one set for each gram (see
-//! [`crate::entity::each_gram`]) of what is said in it, and one for each conversation in which. A search
-//! goes back from block to block, skips those whose signature lacks a bit of what is searched for, and
-//! reads the messages of the others. So whatever is found is really there; a block may be read in vain,
-//! seldom where what is searched for is long or Chinese.
+//! Messages are numbered nearly without gaps, so a *block* is simply a fixed count of numbers in a
+//! row. Where there is a gap (after what was forgotten, or what a power cut has taken) blocks are
+//! empty, have no signature, and are jumped over. Each block of the past has a *signature*: a row
+//! of bits, one set for each gram (see [`crate::entity::each_gram`]) of what is said in it, and one
+//! for each conversation in which. A search goes back from block to block, skips those whose
+//! signature lacks a bit of what is searched for, and reads the messages of the others. So whatever
+//! is found is really there; a block may be read in vain, but seldom if the text searched for is
+//! long or Chinese.
 //!
-//! Signatures are appended, each fills one page, and they cost 16 bytes a message: nothing is merged
-//! or looked up to write them. An edited message adds its bits; those of what was deleted stay. What is
-//! not signed yet, the newest messages, is read through.
+//! Signatures are appended, each fills one page, and they cost 16 bytes per message: nothing is
+//! merged or looked up to write them. An edited message adds its bits; those of deleted text stay.
+//! The newest messages, which are not signed yet, are read through.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -28,25 +28,26 @@ const BLOCK: i64 = 128;
 /// With what SQLite adds, a signature fills a page.
 const SIGNATURE_BYTES: usize = 1984;
 
-/// What a slice of a search may cost: half a millisecond or less. A message counts one and one more for each
-/// so many bytes, a signature as many messages.
+/// What a slice of a search may cost: half a millisecond or less. A message counts one, and one
+/// more for each so many bytes; a signature counts as several messages.
 const COST_OF_SLICE: usize = 256;
 const BYTES_PER_COST: usize = 256;
 const COST_OF_SIGNATURE: usize = 4;
 
-/// Past so many conversations it is not asked whether a block has one of them: most have.
+/// With more conversations than this, blocks are not asked whether they have one of them: most
+/// have.
 const CONVERSATIONS_ASKED_MAX: usize = 32;
 
 /// The bits of a block.
 pub(super) struct Signature([u8; SIGNATURE_BYTES]);
 
-/// A search on its way.
+/// A search in progress.
 #[derive(Debug)]
 pub struct Search {
     needle: Needle,
-    /// Whose copies are found.
+    /// Whose copies of messages are found.
     user: UserId,
-    /// Where the user is, and after which number they came.
+    /// The user's conversations, and after which number they joined each.
     places: BTreeMap<ConversationId, MessageId>,
     /// Bits that a block must have, and some of which it must have one.
     all_of: Vec<usize>,
@@ -77,14 +78,15 @@ impl Search {
         Found { messages: self.found, before }
     }
 
-    /// Takes a message if it is one that is searched for. Whether there is room for another one.
+    /// Takes a message if it is one that is searched for. Returns whether there is room for
+    /// another.
     fn look_at(&mut self, message: Message) -> bool {
         let joined = self.places.get(&message.conversation_id);
         let is_seen = joined.is_some_and(|&joined| message.id > joined);
         if is_seen && message.deleted_at.is_none() && self.needle.is_in(&message.body) {
             self.found.push(message.seen_by(self.user));
         }
-        // One more than is wanted tells that there is more.
+        // One more than is wanted shows that there is more.
         self.found.len() <= self.limit
     }
 }
@@ -103,7 +105,7 @@ impl Signature {
         Ok(signature)
     }
 
-    /// Whether whatever is said there in a conversation is found by it.
+    /// Whether a search by it finds this text in that conversation.
     pub(super) fn covers(&self, conversation: ConversationId, body: &str) -> bool {
         let mut wanted = Self::empty();
         wanted.add(conversation, body);
@@ -155,16 +157,16 @@ impl Store {
         let asked = places.keys().filter(|_| is_asked);
         let one_of = asked.map(|&id| Signature::bit_of_conversation(id)).collect();
         let before = before.min(MessageId(self.newest.0 + 1));
-        // Where the user is nowhere, everything has been looked at.
+        // If the user is in no conversation, everything has been looked at.
         let before = if places.is_empty() { MessageId(0) } else { before };
         Ok(Search { needle, user, places, all_of, one_of, limit, before, found: Vec::new() })
     }
 
-    /// Goes on with a search for a slice. Whether it is at its end: it has found enough, or there is
-    /// nothing left to look at.
+    /// Does one slice of a search. Returns whether it is at its end: it has found enough, or there
+    /// is nothing left to look at.
     pub fn go_on(&self, search: &mut Search) -> Result<bool, StoreError> {
         let mut cost = 0;
-        // What was forgotten is not there any more.
+        // What was forgotten is no longer there.
         while search.before.0 > self.forgotten.0 + 1 {
             if search.found.len() > search.limit {
                 return Ok(true);
@@ -193,14 +195,14 @@ impl Store {
         Ok(true)
     }
 
-    /// The number behind the newest message before this one; 0 where there is none.
+    /// The number after the newest message before this one; 0 if there is none.
     fn behind_newest_before(&self, number: i64) -> Result<MessageId, StoreError> {
         let sql = "SELECT max(id) FROM messages WHERE id < ?1";
         let newest: Option<i64> = self.one(sql, [number], |row| row.get(0))?.flatten();
         Ok(MessageId(newest.map_or(0, |newest| newest + 1)))
     }
 
-    /// Whether a block may have what is searched for; `None` for one in which nothing is.
+    /// Whether a block may have what is searched for; `None` for an empty one.
     fn may_hold(&self, block: i64, search: &Search) -> Result<Option<bool>, StoreError> {
         if block >= self.upkeep.signed {
             let sql = "SELECT 1 FROM messages WHERE id >= ?1 AND id <= ?2 LIMIT 1";
@@ -215,8 +217,8 @@ impl Store {
         })
     }
 
-    /// Looks at the messages of a block from the newest on, until enough is found, or it has cost enough:
-    /// then it is gone on with behind the last of them. Returns what it has cost.
+    /// Looks at the messages of a block, newest first, until enough is found, or it has cost
+    /// enough: then the next slice goes on from there. Returns what it has cost.
     fn look_through(
         &self,
         block: i64,
@@ -238,15 +240,15 @@ impl Store {
         Ok(cost)
     }
 
-    /// Which blocks are signed is known by their number: all before this one.
+    /// Finds out which blocks are signed: all before a number.
     pub(super) fn load_signed(&mut self) -> Result<(), StoreError> {
         let newest = self.one("SELECT max(block) FROM signatures", [], |row| row.get(0))?;
         self.upkeep.signed = newest.flatten().map_or(0, |block: i64| block + 1);
         Ok(())
     }
 
-    /// What was said up to a message is forgotten: so are the signatures, up to the newest one, from
-    /// which the next follows.
+    /// The messages up to this one are forgotten: so are their signatures, except the newest one,
+    /// from which the next follows.
     pub(super) fn forget_signatures(&mut self, up_to: MessageId) -> Result<(), StoreError> {
         let end = ((up_to.0 + 1) / BLOCK).min(self.upkeep.signed - 1);
         self.write("DELETE FROM signatures WHERE block < ?1", [end]).map(drop)
@@ -263,7 +265,7 @@ impl Store {
         let sql = "SELECT min(id) FROM messages WHERE id >= ?1";
         let next: Option<i64> =
             self.one(sql, [self.upkeep.signed * BLOCK], |row| row.get(0))?.flatten();
-        // Behind a gap.
+        // After a gap.
         let first = next.map_or(complete, |next| complete.min(next / BLOCK));
         let end = complete.min(first + blocks);
         for block in first..end {
@@ -289,7 +291,7 @@ impl Store {
         Ok(signature)
     }
 
-    /// A message has another body: its block's signature has the bits of both.
+    /// A message has another body: its block's signature gets the bits of both.
     pub(super) fn sign_again(&mut self, message: &Message) -> Result<(), StoreError> {
         let block = message.id.0 / BLOCK;
         if block >= self.upkeep.signed || message.body.is_empty() {

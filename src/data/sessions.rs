@@ -49,7 +49,7 @@ impl Store {
         )
     }
 
-    /// A user's sessions, expired or not, the oldest first. Which of them asks, is not known here.
+    /// A user's sessions, expired or not, the oldest first. Which of them asks is not known here.
     pub fn sessions(&self, user_id: UserId) -> Result<Vec<Session>, StoreError> {
         self.all(
             "SELECT id, created_at, last_used_at, user_agent FROM sessions
@@ -72,8 +72,8 @@ impl Store {
         self.write("DELETE FROM sessions WHERE id = ?1", [id.0]).map(drop)
     }
 
-    /// Looks at so many sessions, from the one after `after` on, and removes those that were not used
-    /// after `used_up_to`. Returns where to go on; `None` at the end.
+    /// Looks at the next sessions after `after`, and removes those that were not used after
+    /// `used_up_to`. Returns where to go on; `None` at the end.
     pub fn remove_expired_sessions(
         &mut self,
         after: SessionId,

@@ -1,10 +1,10 @@
-//! Does for the store what need not be done while somebody waits: places, merges and sweeps the
-//! entries of the index (see [`super::index`]), signs what can be searched (see [`super::search`]), and
-//! brings the log into the database.
+//! Does for the store what nobody should have to wait for: places, merges and sweeps the entries of
+//! the index (see [`super::index`]), signs what can be searched (see [`super::search`]), and brings
+//! the log into the database.
 //!
-//! One slice at a time, each a transaction of its own, best when there is nothing else to do. What is
-//! put off too long is *pressing*: then a slice is due although there is something else to do, so
-//! that memory and log stay within bounds.
+//! One slice at a time, each a transaction of its own, preferably when there is nothing else to do.
+//! What is put off for too long is *pressing*: then a slice is due even though there is something
+//! else to do, so that memory and log stay within bounds.
 //!
 //! ```text
 //! remembered --place--> level 0 --merge--> level 1 --merge--> level 2 ...
@@ -16,23 +16,24 @@ use super::{Store, StoreError, sql_index, sql_limit};
 use crate::config::Durability;
 use crate::entity::MessageId;
 
-/// How many times larger a level is than the one before. Half as many times an entry is written again,
-/// on the average, in each level; and each level is one more place to look into.
+/// How many times larger a level is than the one before. In each level an entry is rewritten half
+/// that many times on average; and each level is one more place to look into.
 const LEVEL_FACTOR: i64 = 8;
 
-/// How many entries are moved in one slice: a millisecond or two.
+/// How many entries are moved in one slice: this takes a millisecond or two.
 const SLICE: usize = 256;
 
 /// How many blocks of messages are signed in one slice.
 const BLOCKS_OF_SLICE: i64 = 8;
 
 /// How many pages the log may have before it is brought into the database, if there is nothing else
-/// to do: 256 KiB. A page that changes often is written to the database once. The database is synced
-/// then, and all wait for that: here as long as for some commits. With four times as many pages a message
-/// would cost the disk a twentieth less, and everybody would wait four times as long.
+/// to do: 256 KiB. A page that changes often is then written to the database only once. The
+/// database is synced, and everybody waits for that: with this many pages, as long as for a few
+/// commits. With four times as many a message would cost the disk a twentieth less, and everybody
+/// would wait four times as long.
 pub(super) const LOG_PAGES: u32 = 128;
 
-/// Pressing is what has become so many times larger than it need be.
+/// How many times larger than it need be something gets before it is pressing.
 const PRESSING: i64 = 4;
 
 /// What is done, and how far it has got.
@@ -46,14 +47,14 @@ pub(super) struct Upkeep {
     deepening: Option<(Job, Walk)>,
 }
 
-/// A way through entries in the order of the table.
+/// A walk through entries in the order of the table.
 #[derive(Clone, Copy, Debug)]
 struct Walk {
     /// Entries of messages up to this one.
     up_to: MessageId,
-    /// So many messages and changes.
+    /// How many messages and changes those are.
     messages: i64,
-    /// The last entry of the slice before.
+    /// The last entry of the previous slice.
     after: Option<(Key, MessageId)>,
 }
 
@@ -64,7 +65,7 @@ pub enum Job {
     Place,
     /// A level goes into the next.
     Merge(usize),
-    /// What the next level has goes out of this one.
+    /// What the next level has is removed from this one.
     Sweep(usize),
     /// Messages get signatures.
     Sign,
@@ -84,13 +85,14 @@ impl Store {
         self.upkeep.index_batch = i64::try_from(messages).unwrap_or(i64::MAX / 1024).max(1);
     }
 
-    /// Whether there is something to do: when there is nothing else, or in spite of that.
+    /// Whether there is something to do: if there is nothing else to do, or, if `pressing`, in any
+    /// case.
     pub fn upkeep_is_due(&self, pressing: bool) -> bool {
         self.job(if pressing { PRESSING } else { 1 }).is_some()
     }
 
-    /// Does a slice of it, and says of what. Not within a turn that writes. An error leaves everything as
-    /// it was.
+    /// Does one slice, and says of which job. Not within a turn that writes. An error leaves
+    /// everything as it was.
     pub fn keep_up(&mut self) -> Result<Option<Job>, StoreError> {
         assert!(!self.writing, "a turn's transaction is its own");
         let job = self.job(1);
@@ -105,8 +107,8 @@ impl Store {
         done.map(|()| job)
     }
 
-    /// Nothing of it is told to anybody, and a power cut that takes it leaves no more than work to be
-    /// done again: so it need not be synced by itself.
+    /// Nobody is told of it, and after a power cut it is merely done again: so it need not be
+    /// synced by itself.
     fn slice_of(&mut self, job: Job) -> Result<(), StoreError> {
         self.begin_as(Durability::Normal)?;
         match job {
@@ -118,7 +120,7 @@ impl Store {
         }
     }
 
-    /// What is to be done next, of what is so many times larger than it need be.
+    /// What to do next, among what is this many times larger than it need be.
     fn job(&self, times: i64) -> Option<Job> {
         let Upkeep { index_batch, placing, deepening, .. } = &self.upkeep;
         let levels = &self.index.levels;
@@ -178,7 +180,7 @@ impl Store {
         let slice = self.slice(level, walk, next.newest.max(self.forgotten))?;
         let mut kept = Vec::with_capacity(slice.len());
         for &(key, id) in &slice {
-            // What is forgotten is left behind, and what has given its number up since.
+            // What has been forgotten is left behind, and so is what has since given its number up.
             if !key.is_of_changes() || self.is_taken(id)? {
                 kept.push((key, id));
             }
@@ -232,7 +234,8 @@ impl Store {
         self.all(SLICE_OF_LEVEL, bounds, |row| Ok((Key(row.get(0)?), MessageId(row.get(1)?))))
     }
 
-    /// Writes entries into a level. Some of them may be there already, from a walk that was broken off.
+    /// Writes entries into a level. Some of them may already be there, from a walk that was broken
+    /// off.
     fn put(&mut self, level: usize, entries: &[(Key, MessageId)]) -> Result<(), StoreError> {
         let sql =
             "INSERT OR IGNORE INTO message_index (level, key, message_id) VALUES (?1, ?2, ?3)";
@@ -242,8 +245,8 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a number is a message's or a change's. Of several changes of a message all but the last have
-    /// given theirs up.
+    /// Whether a number belongs to a message or a change. Of several changes of a message, all but
+    /// the last have given their numbers up.
     fn is_taken(&self, id: MessageId) -> Result<bool, StoreError> {
         let found = self.one("SELECT 1 FROM messages WHERE id = ?1", [id.0], |_| Ok(()))?;
         Ok(found.is_some())
@@ -271,19 +274,19 @@ impl Store {
 }
 
 impl Walk {
-    /// A slice begins behind this key and number.
+    /// The next slice begins after this key and number.
     fn start(&self) -> (i64, i64) {
         self.after.map_or((i64::MIN, 0), |(key, id)| (key.0, id.0))
     }
 
-    /// Goes on behind a slice; whether there may be another one.
+    /// Goes on after a slice. Returns whether there may be another.
     fn goes_on_behind(&mut self, slice: &[(Key, MessageId)]) -> bool {
         self.after = slice.last().copied();
         slice.len() == SLICE
     }
 }
 
-/// Entries of a level behind one of them, of messages in a range.
+/// Entries of a level after one of them, of messages in a range.
 pub(super) const SLICE_OF_LEVEL: &str = "SELECT key, message_id FROM message_index
      WHERE level = ?1 AND (key, message_id) > (?2, ?3) AND message_id > ?4 AND message_id <= ?5
      ORDER BY key, message_id LIMIT ?6";
@@ -295,7 +298,8 @@ mod tests {
     use crate::data::NewMessage;
     use crate::entity::{ConversationId, Timestamp, UserId};
 
-    /// Writes messages and notes of changes, now and then takes a turn back, fails, or starts anew.
+    /// Writes messages and notes of changes; now and then it takes a turn back, fails, or starts
+    /// anew.
     struct Writer {
         store: Store,
         /// What is committed: each entry's key and number.
@@ -343,7 +347,7 @@ mod tests {
             }
         }
 
-        /// Each key's entries are what they should be, from either end and in between.
+        /// Each key's entries are as they should be, from either end and in between.
         fn check(&mut self) {
             let newest = self.store.newest_id().0.cast_unsigned();
             let above = MessageId(self.below(newest + 1).cast_signed());
@@ -428,7 +432,7 @@ mod tests {
         let sql = "SELECT count(*) FROM message_index WHERE key = ?1 AND level > 0";
         let key = Key::changes(message.conversation_id);
         let count = |sql| writer.store.one(sql, [key.0], |row| row.get::<_, i64>(0)).unwrap();
-        // Those alone that were the last when they came there.
+        // Only those that were the last when they came there.
         assert!(count(sql).unwrap() < 100, "{:?}", count(sql));
     }
 

@@ -1,13 +1,13 @@
 //! Sorts Unicode's characters into the few classes that names, labels and the log ask about.
 //!
-//! Knows nothing of what is made of them. The standard library knows letters and numbers, and
+//! Does not know what is made of them. The standard library knows letters and numbers, and
 //! `unicode-normalization` knows combining marks; what neither has is written down here from the
 //! Unicode Character Database.
 
 use unicode_normalization::char::is_combining_mark;
 
-/// A letter by Unicode's Alphabetic property, without what that counts in besides: vowel signs,
-/// which are marks, enclosed letters, which are symbols (Ⓐ, 🅰), and fillers, which show nothing.
+/// A letter by Unicode's Alphabetic property, without what else that includes: vowel signs, which
+/// are marks, enclosed letters, which are symbols (Ⓐ, 🅰), and fillers, which show nothing.
 pub(crate) fn is_letter(character: char) -> bool {
     let enclosed = matches!(character, '\u{24B6}'..='\u{24E9}' | '\u{1F130}'..='\u{1F189}');
     let other = enclosed || is_combining_mark(character) || is_invisible(character);
@@ -38,7 +38,7 @@ pub(crate) fn turns_direction(character: char) -> bool {
     matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Unicode's `Default_Ignorable_Code_Point`, and the empty Braille cell: nothing of them is seen.
+/// Unicode's `Default_Ignorable_Code_Point`, and the empty Braille cell: they show nothing.
 pub(crate) fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'

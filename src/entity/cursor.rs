@@ -1,11 +1,11 @@
 //! Writes and reads the cursor: the place up to which a client has seen everything.
 //!
 //! A cursor is opaque to clients and plain to us: `TAG-EPOCH.MARK-STORED-LIVE`. `TAG` binds it to one user of one
-//! database. `EPOCH` numbers the starts of the server and `MARK` tells two histories of one database
-//! apart. `STORED` is the newest stored message that lies behind the client. `LIVE` does the same for the events
-//! that are stored nowhere, and means something within one epoch only.
+//! database. `EPOCH` numbers the starts of the server and `MARK` tells two histories of one
+//! database apart. `STORED` is the newest stored message that the client has seen. `LIVE` is the
+//! same for the events that are stored nowhere, and means something only within one epoch.
 //!
-//! It is no secret and needs no signature: one who forges a cursor learns no more than with a true
+//! It is not secret and needs no signature: whoever forges a cursor learns no more than with a true
 //! one, since all that a cursor chooses is where in one's own events to begin.
 
 use std::fmt;
@@ -36,7 +36,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A number that no live event has: who stands there has missed some.
+    /// A number that no live event has: whoever stands there has missed some.
     pub const MISSED: u64 = u64::MAX;
 }
 
@@ -45,8 +45,7 @@ impl Place {
 pub struct CursorTag(pub u32);
 
 impl CursorTag {
-    /// The tag for a user, from a number that is the database's own. The steps are those of the
-    /// finalizer of `SplitMix64` (Steele, Lea, Flood 2014): close ids get distant tags.
+    /// The tag for a user, from a number that is the database's own: close ids get distant tags.
     pub fn new(database: u64, user: UserId) -> Self {
         let mut z = database ^ user.0.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -56,7 +55,7 @@ impl CursorTag {
     }
 }
 
-/// The text is no cursor of this user of this database.
+/// The text is not a cursor of this user of this database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CursorError;
 
@@ -85,12 +84,13 @@ impl Cursor {
             stored: MessageId(number(stored, 10)?),
             live: number(live, 10)?,
         };
-        // Written the one way it is written, it is ours: no sign, no leading zero, nothing behind.
+        // It is ours only if it is written exactly as we write it: no sign, no leading zero,
+        // nothing after it.
         let ours = number::<u32>(given, 16)? == tag.0 && cursor.text(tag) == text;
         if ours { Ok(cursor) } else { Err(CursorError) }
     }
 
-    /// The place, for who knows that it is of this start of the server.
+    /// The place, for callers who know that it is from this start of the server.
     pub fn place(self) -> Place {
         Place { stored: self.stored, live: self.live }
     }

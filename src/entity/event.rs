@@ -1,7 +1,7 @@
 //! Describes what is pushed to a user.
 //!
 //! Messages and their changes are stored, and found again by number. All other events only say that
-//! something is different now; of several about the same subject the newest is enough.
+//! something is different now; of several about the same subject only the newest is needed.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::{
     Conversation, ConversationId, Friend, LastSeen, Message, MessageId, Timestamp, User, UserId,
 };
 
-/// Something that a user's clients should know of. The large kinds are behind pointers, since
-/// many of the small ones may wait in memory.
+/// Something that a user's clients should know. The large kinds are behind pointers, since many of
+/// the small ones may wait in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -64,18 +64,18 @@ pub enum Event {
     UserUpdated(Box<User>),
 }
 
-/// What an event is about. A newer event about the same subject makes an older one needless.
+/// What an event is about. A newer event about the same subject replaces an older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// How far what is said has reached a member.
+    /// How far messages have reached a member.
     Delivered(ConversationId, UserId),
     /// How far a member has read.
     Read(ConversationId, UserId),
     /// Whether a member is writing.
     Typing(ConversationId, UserId),
-    /// Whether a user is there.
+    /// Whether a user is online.
     Presence(UserId),
-    /// What a user is to the one who is told.
+    /// What a user is to whoever is told.
     Friend(UserId),
     /// What a conversation is like.
     Conversation(ConversationId),
@@ -139,7 +139,7 @@ impl Subject {
 }
 
 impl LastSeen {
-    /// There, at this moment.
+    /// Online at this moment.
     pub fn online(at: Timestamp) -> Self {
         Self { online: true, at: Some(at) }
     }

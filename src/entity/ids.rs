@@ -1,4 +1,4 @@
-//! Names the numbers of the house: whose they are and what they count.
+//! Names the numbers that everything uses: whose they are and what they count.
 //!
 //! A bare `i64` may be a user, a message or a time, and nothing stops one from being passed as
 //! another; these newtypes do. They know neither where their numbers come from (the store gives
@@ -47,21 +47,21 @@ id! {
     SessionId
 }
 
-/// A moment of civil time: milliseconds since 1970-01-01T00:00:00Z, as the wire and the store have
-/// it.
+/// A moment of civil time: milliseconds since 1970-01-01T00:00:00Z, as on the wire and in the
+/// store.
 ///
 /// Its `Display` is for people and logs, `2026-11-23T10:02:03.456Z`; JSON wants the number.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment so many milliseconds later, or the last one that there is.
+    /// The moment that many milliseconds later, or the last one that there is.
     #[must_use]
     pub fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// The moment so many milliseconds earlier, or the first one that there is.
+    /// The moment that many milliseconds earlier, or the first one that there is.
     #[must_use]
     pub fn minus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_sub(millis))

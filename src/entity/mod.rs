@@ -1,7 +1,7 @@
-//! Names the things that the house speaks of: ids and times, texts, users, friends, conversations,
-//! messages, events and cursors.
+//! Names the things that everything here is about: ids and times, texts, users, friends,
+//! conversations, messages, events and cursors.
 //!
-//! Everything here is a value. Texts are parsed once, at the edge, and are known to be good from
+//! Everything here is a value. Texts are parsed once, at the edge, and are known to be valid from
 //! then on. No file here knows SQL, HTTP or JSON.
 
 pub(crate) mod characters;

@@ -1,8 +1,8 @@
-//! What somebody searches for, and whether a text holds it.
+//! Defines what somebody searches for, and whether a text contains it.
 //!
-//! Texts are compared in one form (NFKC, lower case), and a text holds whatever it has in it, from one
-//! character on: the beginning of a word, its middle, or some characters of a script that has no
-//! spaces.
+//! Texts are compared in one form (NFKC, lower case), and anything of at least one character is
+//! found wherever it stands: at the beginning of a word, in its middle, or among the characters of
+//! a script that has no spaces.
 
 use super::TextError;
 use super::text::fold;
@@ -15,7 +15,7 @@ impl Needle {
     /// The most code points that can be searched for.
     pub const CODE_POINTS_MAX: usize = 64;
 
-    /// White space around it does not count; `None` where there is nothing else.
+    /// White space around it does not count; `None` if there is nothing else.
     pub fn parse(text: &str) -> Result<Option<Self>, TextError> {
         let text = text.trim();
         if text.chars().count() > Self::CODE_POINTS_MAX {
@@ -25,12 +25,12 @@ impl Needle {
         Ok((!folded.is_empty()).then_some(Self(folded)))
     }
 
-    /// Whether a text has it in it.
+    /// Whether a text contains it.
     pub fn is_in(&self, text: &str) -> bool {
         fold(text).contains(&self.0)
     }
 
-    /// Every text that has it in it has all its grams.
+    /// The grams that every text that contains it has.
     pub fn grams(&self) -> Vec<u64> {
         let mut grams = Vec::new();
         each_folded_gram(&self.0, |gram| grams.push(gram));
@@ -38,8 +38,9 @@ impl Needle {
     }
 }
 
-/// Gives a number for each of the short pieces of a text that a search can be narrowed down by: three
-/// letters in a row, or, of scripts whose characters are many, each one and each two in a row.
+/// Gives a number for each of the short pieces of a text by which a search can be narrowed down:
+/// three letters in a row, or, in scripts with thousands of characters, each one and each two in a
+/// row.
 pub fn each_gram(text: &str, take: impl FnMut(u64)) {
     each_folded_gram(&fold(text), take);
 }
@@ -47,7 +48,7 @@ pub fn each_gram(text: &str, take: impl FnMut(u64)) {
 fn each_folded_gram(folded: &str, mut take: impl FnMut(u64)) {
     let is_few = |character| character != '\0' && !is_one_of_many(character);
     let number = |character| u64::from(u32::from(character));
-    // No text holds a NUL: it stands for what is before the beginning.
+    // No text contains a NUL: it stands for what is before the beginning.
     let [mut first, mut second] = ['\0'; 2];
     for character in folded.chars() {
         let last_two = number(second) << 21 | number(character);

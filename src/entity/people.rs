@@ -7,11 +7,11 @@ use super::{ConversationId, SessionId, Timestamp, UserId};
 pub struct User {
     /// Never reused.
     pub id: UserId,
-    /// The name one logs in with; empty once the account is deleted.
+    /// The name to log in with; empty once the account is deleted.
     pub name: String,
     /// The name that is shown; empty once the account is deleted.
     pub display_name: String,
-    /// A deleted account stays nameable, since its messages stay.
+    /// A deleted account can still be referred to, since its messages stay.
     pub deleted: bool,
 }
 
@@ -24,13 +24,13 @@ pub struct Session {
     pub created_at: Timestamp,
     /// As far as is known: a use shortly after another is not noted.
     pub last_used_at: Timestamp,
-    /// What the client said it is.
+    /// What the client called itself.
     pub user_agent: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the session that asks.
     pub current: bool,
 }
 
-/// Whether a user is there, or when they last were.
+/// Whether a user is online, or when they last were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastSeen {
     /// One of the user's polls is held, or was until a moment ago.
@@ -39,7 +39,7 @@ pub struct LastSeen {
     pub at: Option<Timestamp>,
 }
 
-/// What another user is to the one who asks.
+/// What another user is to whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FriendState {
     /// Both agreed: they may write to each other and see whether the other is online.
@@ -57,10 +57,10 @@ pub enum FriendState {
 pub struct Friend {
     /// The other one.
     pub user: User,
-    /// Known of friends only.
+    /// Known only of friends.
     pub last_seen: Option<LastSeen>,
     /// What the two are to each other.
     pub state: FriendState,
-    /// Their direct conversation, where they have one (it outlives the friendship).
+    /// Their direct conversation, if they have one (it outlives the friendship).
     pub conversation_id: Option<ConversationId>,
 }

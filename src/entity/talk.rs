@@ -15,7 +15,7 @@ pub struct Message {
     pub sender_id: UserId,
     /// What was said; empty once deleted.
     pub body: String,
-    /// Never falls with a growing id, whatever the clock did.
+    /// Never decreases from one id to the next, whatever the clock did.
     pub sent_at: Timestamp,
     /// When the text was last changed.
     pub edited_at: Option<Timestamp>,
@@ -41,29 +41,29 @@ impl Message {
 pub enum Kind {
     /// Between exactly two.
     Direct,
-    /// Between those whom its owners took in.
+    /// Between those whom its owners added.
     Group,
 }
 
 /// What a member may do in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Takes in, removes, renames.
+    /// Adds, removes, renames.
     Owner,
     /// Reads and writes.
     Member,
 }
 
-/// One who takes part in a conversation, and how far.
+/// Somebody who takes part in a conversation, and how far they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Who it is.
     pub user: User,
     /// What they may do.
     pub role: Role,
-    /// The newest message they have read; 0 where there is none.
+    /// The newest message they have read; 0 if there is none.
     pub last_read_id: MessageId,
-    /// The newest message that reached one of their clients; 0 where there is none.
+    /// The newest message that reached one of their clients; 0 if there is none.
     pub last_delivered_id: MessageId,
 }
 

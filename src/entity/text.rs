@@ -1,13 +1,13 @@
-//! Turns what people type into the few kinds of text that the rest may hold: names, passwords,
+//! Turns what people type into the few kinds of text that the rest works with: names, passwords,
 //! messages.
 //!
-//! Who has a `UserName` knows that it is one: there is no other way to make it than `parse`, and
+//! Whoever holds a `UserName` knows that it is valid: `parse` is the only way to make one, and
 //! nobody checks it again. Knows nothing of accounts or JSON. Rules:
 //! 1. Lengths are counted after normalising, in code points, as the web service's contract counts
 //!    them; a message's in bytes, as they are stored.
 //! 2. What is shown beside other people's text must not disguise itself: no invisible names,
 //!    nothing that turns the direction of what follows. A message may hold anything but NUL.
-//! 3. An error says what would be right, to the person who typed it.
+//! 3. An error tells the person who typed it what would be right.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl UserName {
             return Err(TextError::NameLength);
         }
         check_name(&name)?;
-        // Some letters are short for things that no name may hold: U+FDFA is one for four words.
+        // Some letters stand for things that no name may contain: U+FDFA is one for four words.
         check_name(&fold(&name))?;
         Ok(Self(name))
     }
@@ -44,7 +44,7 @@ impl UserName {
         &self.0
     }
 
-    /// What is unique among accounts: two names that differ in case or in form alone have one key.
+    /// What is unique among accounts: two names that differ only in case or in form have one key.
     pub fn key(&self) -> String {
         fold(&self.0)
     }
@@ -67,13 +67,13 @@ fn is_in_names(character: char) -> bool {
 }
 
 /// Brings names that should count as one to one form: NFKC, lower case, and NFKC again, since
-/// lower-casing may leave what NFKC composes.
+/// lower-casing may produce what NFKC composes.
 ///
 /// Each letter is lowered by itself, whatever follows it, and the two lower-case sigmas count as
 /// one: otherwise the key would depend on which of them the lower-casing of `Σ` picks at the end of
 /// a word.
 pub(super) fn fold(name: &str) -> String {
-    // By far the most frequent case, and the same.
+    // By far the most frequent case, with the same result.
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
@@ -81,7 +81,7 @@ pub(super) fn fold(name: &str) -> String {
     lower.map(|character| if character == 'ς' { 'σ' } else { character }).nfkc().collect()
 }
 
-/// How a person is called where others read it; NFC, trimmed. It need not be unique.
+/// What a person is called where others read it; NFC, trimmed. It need not be unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayName(String);
 
@@ -105,14 +105,14 @@ impl DisplayName {
 }
 
 impl From<&UserName> for DisplayName {
-    /// Who gives no other is shown under their name; every name obeys the rules of display names
-    /// too.
+    /// Whoever gives no other is shown under their name; every name also obeys the rules of display
+    /// names.
     fn from(name: &UserName) -> Self {
         Self(name.0.clone())
     }
 }
 
-/// How a group is called; the same rules as for [`DisplayName`].
+/// What a group is called; the same rules as for [`DisplayName`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Title(String);
 
@@ -145,12 +145,12 @@ fn parse_label(text: &str, label: Label) -> Result<String, TextError> {
     Ok(text)
 }
 
-/// What somebody has typed of a name that they look for, in the form of keys.
+/// What somebody has typed of a name that they are looking for, in the form of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamePrefix(String);
 
 impl NamePrefix {
-    /// `None` where nothing was typed: not everybody is meant by it.
+    /// `None` if nothing was typed: that does not mean everybody.
     pub fn parse(text: &str) -> Option<Self> {
         let key = fold(text.trim_start());
         if key.is_empty() { None } else { Some(Self(key)) }
@@ -165,7 +165,7 @@ impl NamePrefix {
 /// A password, until it is hashed: NFC, otherwise as typed, white space included.
 ///
 /// Keyboards and systems differ in how they write `é`; without NFC a person could not log in from
-/// the other one. NFKC would go further and throw away differences that the person made on purpose
+/// another one. NFKC would go further and throw away differences that the person made on purpose
 /// (RFC 8265, section 4.2.2).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
@@ -200,7 +200,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What somebody says: verbatim but for blank lines before and white space after it.
+/// What somebody says: verbatim, except for blank lines before it and white space after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageBody(String);
 
@@ -240,8 +240,8 @@ fn without_blank_lines(text: &str) -> &str {
     &text[indent - kept_indent..]
 }
 
-/// What a client marks a message with, so that sending it again sends nothing twice. Compared byte
-/// by byte.
+/// What a client marks a message with, so that sending it again does not send it twice. Compared
+/// byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nonce(String);
 
@@ -249,7 +249,7 @@ impl Nonce {
     /// The most characters a nonce may have.
     pub const CODE_POINTS_MAX: usize = 64;
 
-    /// Anything of the right length: it means something to its client alone.
+    /// Anything of the right length: it means something only to its client.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         if !(1..=Self::CODE_POINTS_MAX).contains(&text.chars().count()) {
             return Err(TextError::NonceLength);
@@ -269,9 +269,9 @@ impl Nonce {
 pub enum TextError {
     /// A user name too short or too long.
     NameLength,
-    /// A user name with something in it that is none of a letter, mark, digit, `_`, `-`, `.`.
+    /// A user name with something in it that is not a letter, mark, digit, `_`, `-` or `.`.
     NameCharacter(char),
-    /// A user name that begins with something else than a letter or digit.
+    /// A user name that does not begin with a letter or digit.
     NameStart,
     /// A display name or title too short or too long.
     LabelLength(Label),
@@ -281,7 +281,7 @@ pub enum TextError {
     LabelInvisible(Label),
     /// A password too short or too long.
     PasswordLength,
-    /// A message of nothing but white space.
+    /// A message of only white space.
     BodyEmpty,
     /// A message too long.
     BodyLength,
@@ -289,11 +289,11 @@ pub enum TextError {
     BodyNul,
     /// A nonce too short or too long.
     NonceLength,
-    /// Too much to be searched for.
+    /// Too much to search for.
     NeedleLength,
 }
 
-/// Which of the texts that share one rule is meant.
+/// Which of the texts that share a rule is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// The display name of a user.

@@ -1,10 +1,10 @@
 //! Judges `Host` and the authority of absolute targets: `uri-host [ ":" port ]` (RFC 9110 sections
 //! 4.2.1, 7.2).
 //!
-//! Does not know names or addresses of this server: every well-formed host is served alike. No user
-//! information (RFC 9110 section 4.2.4), no zone identifiers, no `IPvFuture`, which nobody ever
-//! assigned. An empty host is refused: an `http` URI with one is invalid and must be rejected (RFC
-//! 9110 section 4.2.1).
+//! Does not know the names or addresses of this server: every well-formed host is served alike. No
+//! user information (RFC 9110 section 4.2.4), no zone identifiers, no `IPvFuture`, which nobody
+//! ever assigned. An empty host is refused: an `http` URI with one is invalid and must be rejected
+//! (RFC 9110 section 4.2.1).
 
 use std::net::Ipv6Addr;
 

@@ -1,8 +1,8 @@
 //! Decodes the chunked transfer coding (RFC 9112 section 7.1).
 //!
 //! Does not know what the body is for, and keeps no byte of it: decoded data goes to the buffer it
-//! is given. Extensions are parsed, so that what they hide is refused, and ignored. Trailers are
-//! judged like fields and dropped (RFC 9110 section 6.5.1 lets a recipient do that). Both are
+//! is given. Extensions are parsed, so that nothing can hide in them, and then ignored. Trailers
+//! are judged like fields and dropped (RFC 9110 section 6.5.1 lets a recipient do that). Both are
 //! bounded, as is the sum of the data.
 
 use super::Limits;
@@ -29,7 +29,7 @@ pub(super) enum Progress {
     Partial,
     /// The empty line after the trailers was the last that was taken.
     Complete,
-    /// The chunk that begins here would pass the limit.
+    /// The chunk that begins here would exceed the limit.
     TooLarge,
 }
 
@@ -44,7 +44,8 @@ enum State {
 }
 
 impl Chunked {
-    /// Appends to `body` what `input` has of it; how many bytes that took, and where it stands.
+    /// Appends to `body` what `input` holds of it. Returns how many bytes of `input` that took, and
+    /// where decoding stands.
     pub(super) fn decode(
         &mut self,
         input: &[u8],
@@ -150,8 +151,8 @@ impl Chunked {
     }
 }
 
-/// One hexadecimal digit at least. A size that only 64 bits hold is none that a limit could let
-/// through, but where they overflow, implementations that wrap around would see another one.
+/// At least one hexadecimal digit. No limit would let through a size near 2^64, but beyond that,
+/// implementations that wrap around would see a different one.
 fn chunk_size(digits: &[u8]) -> Option<usize> {
     if digits.is_empty() {
         return None;

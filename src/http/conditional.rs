@@ -1,9 +1,9 @@
 //! Judges conditions and ranges of a request for something that has validators (RFC 9110 sections
 //! 8.8, 13, 14).
 //!
-//! Knows the order of precedence; does not know what the bytes are. Dates decide only where the
-//! peer sent no entity tags, and never about ranges: a date is a strong validator only by a clock,
-//! which this layer has not.
+//! Knows the order of precedence; does not know what the bytes are. Dates decide only if the peer
+//! sent no entity tags, and never about ranges: without a clock, which this layer lacks, a date is
+//! not a strong validator.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub(super) struct Validators<'a> {
     pub(super) modified: u64,
 }
 
-/// What the conditions of a request come to.
+/// What follows from the conditions of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// 200, all of it.
@@ -39,7 +39,7 @@ pub(super) enum Verdict {
 pub(super) fn judge(request: &Request<'_>, validators: Validators<'_>, length: usize) -> Verdict {
     let date = |name| {
         let mut values = request.values(name);
-        // Of several dates none counts (section 13.1.3).
+        // If there are several dates, none counts (section 13.1.3).
         let value = values.next().filter(|_| values.next().is_none());
         value.and_then(date::parse_http_date)
     };
@@ -104,7 +104,7 @@ fn names(value: &[u8], etag: &str, comparison: Comparison) -> bool {
     }
 }
 
-/// One range of bytes (RFC 9110 section 14.1.2). What is malformed, of another unit or more than
+/// One range of bytes (RFC 9110 section 14.1.2). What is malformed, in another unit or more than
 /// one range is ignored, as section 14.2 allows: the whole is never wrong.
 fn range(value: &[u8], length: usize) -> Verdict {
     match range_spec(value, length) {
@@ -129,7 +129,7 @@ fn range_spec(value: &[u8], length: usize) -> Option<Range<usize>> {
     }
 }
 
-/// A position in digits. One past all memory is as good as the end.
+/// A position in digits. One beyond all memory is as good as the end.
 fn position(digits: &[u8]) -> Option<usize> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;

@@ -1,7 +1,7 @@
 //! Names what can be wrong with a request, and which status says so.
 //!
 //! One variant for each rule a peer can break, so that a test can tell which rule refused a
-//! request. Nothing here is about paths or permissions: these are refusals before anybody asked
+//! request. Nothing here is about paths or permissions: these are refusals before anybody has asked
 //! what the request is for. After any of them the end of the request is in doubt: answer, then
 //! close (RFC 9112 section 9.6).
 
@@ -13,8 +13,8 @@ pub enum ParseError {
     /// More empty lines before the request line than anybody sends by mistake (RFC 9112 section
     /// 2.2).
     TooManyEmptyLines,
-    /// A line that ends in LF without CR (RFC 9112 section 2.2 allows to take it; proxies disagree,
-    /// so it is refused).
+    /// A line that ends in LF without CR (RFC 9112 section 2.2 allows accepting it; proxies
+    /// disagree, so it is refused).
     BareLineFeed,
     /// Not `method SP target SP version` (RFC 9112 section 3).
     RequestLine,
@@ -26,7 +26,7 @@ pub enum ParseError {
     Version,
     /// A version whose major number is not 1 (RFC 9110 section 15.6.6).
     VersionUnsupported,
-    /// A target of no form that the method may have, or with bytes that no URI has (RFC 9112
+    /// A target in a form that the method cannot have, or with bytes that no URI has (RFC 9112
     /// section 3.2).
     Target,
     /// A target whose escapes are malformed or hide what a path must not hold; see
@@ -41,8 +41,8 @@ pub enum ParseError {
     TooManyFields,
     /// A line that starts with white space: obsolete line folding (RFC 9112 section 5.2) or worse.
     FieldFolded,
-    /// A field line with no colon, with white space before it, or a name that is no token (RFC 9112
-    /// section 5.1).
+    /// A field line with no colon, with white space before it, or a name that is not a token (RFC
+    /// 9112 section 5.1).
     FieldName,
     /// A bare CR, NUL or another control character in a field value (RFC 9110 section 5.5).
     FieldValue,
@@ -50,7 +50,7 @@ pub enum ParseError {
     FieldRepeated,
     /// An HTTP/1.1 request without `Host` (RFC 9112 section 3.2).
     HostMissing,
-    /// A `Host`, or the authority of an absolute target, that is no `uri-host [ ":" port ]` (RFC
+    /// A `Host`, or the authority of an absolute target, that is not `uri-host [ ":" port ]` (RFC
     /// 9110 section 7.2).
     Host,
     /// A `Content-Length` that is not one number below 2^64 in digits, or has leading zeros (RFC
@@ -58,7 +58,7 @@ pub enum ParseError {
     ContentLength,
     /// `Content-Length` and `Transfer-Encoding` together (RFC 9112 section 6.1).
     LengthAndCoding,
-    /// A PUT of a part, by `Content-Range`, which would put the part in place of the whole (RFC 9110
+    /// A PUT of a part, by `Content-Range`, which would replace the whole by the part (RFC 9110
     /// section 14.5).
     PartialPut,
     /// A `Transfer-Encoding` that does not end in exactly one plain `chunked` (RFC 9112 section
@@ -74,10 +74,10 @@ pub enum ParseError {
     ChunkExtension,
     /// Chunk data that is not followed by CRLF (RFC 9112 section 7.1).
     ChunkEnd,
-    /// A trailer that could change framing, routing or the caller, had it been a field (RFC 9110
+    /// A trailer that would change framing, routing or the caller if it were a field (RFC 9110
     /// section 6.5.1).
     TrailerForbidden,
-    /// The trailers are larger, or more, than the limit.
+    /// The trailers are larger, or more numerous, than the limit.
     TrailersTooLarge,
 }
 

@@ -1,19 +1,19 @@
-//! Finds out who asks, where proxies stand between: from `Forwarded` (RFC 7239) and
+//! Finds out who asks when there are proxies in between: from `Forwarded` (RFC 7239) and
 //! `X-Forwarded-For`, as far as those who wrote them are trusted.
 //!
 //! Does not know which proxies there are, nor what the address is for. Anybody can send these
-//! fields, so each entry is worth what the hop is worth that added it. Rules:
+//! fields, so each entry is worth as much as the hop that added it. Rules:
 //!
-//! 1. *Nobody is believed who is not trusted*: where the socket's peer is not, the fields are not
-//!    even looked at.
+//! 1. *Nobody is believed who is not trusted*: if the socket's peer is not, the fields are not even
+//!    looked at.
 //! 2. *From the right*: each proxy appends the address it was asked from. Trusted hops are skipped;
-//!    the first that is not is the client, and what stands left of it is hearsay.
+//!    the first that is not trusted is the client, and whatever stands left of it is hearsay.
 //! 3. *An entry that names no address ends the walk* at the last trusted hop: `unknown`, an
 //!    obfuscated identifier (RFC 7239 section 6), or one that is malformed. A `Forwarded` line with
 //!    a mistake anywhere is one such entry, since a stray quote hides where its entries begin.
-//! 4. *Where both fields are there they must agree*, else the answer is the peer. Most proxies write
-//!    one of the two and let the other pass as the client sent it, and nothing tells which: to
-//!    prefer either would let clients behind the other kind of proxy choose their address.
+//! 4. *If both fields are there they must agree*, otherwise the answer is the peer. Most proxies
+//!    write one of the two and pass the other on as the client sent it, and nothing tells which:
+//!    preferring either would let clients behind the other kind of proxy choose their address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -39,7 +39,7 @@ pub fn client_address(peer: IpAddr, request: &Request<'_>, trusted: &[Network]) 
     }
 }
 
-/// One entry; `None` where it does not name an address.
+/// One entry; `None` if it does not name an address.
 type Hop = Option<IpAddr>;
 
 fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
@@ -51,7 +51,7 @@ fn hops(request: &Request<'_>, name: &str, line: fn(&[u8]) -> Vec<Hop>) -> Vec<H
     request.values(name).flat_map(line).collect()
 }
 
-/// Steps from the peer, who is trusted, to the one it was asked by, and so on.
+/// Steps from the peer, who is trusted, to whoever asked it, and so on.
 fn walk(peer: IpAddr, hops: &[Hop], trusted: &[Network]) -> IpAddr {
     let mut last = peer;
     for hop in hops.iter().rev() {
@@ -64,8 +64,8 @@ fn walk(peer: IpAddr, hops: &[Hop], trusted: &[Network]) -> IpAddr {
     last
 }
 
-/// The entries of an `X-Forwarded-For` line. No standard says what it may hold: addresses, by
-/// custom of some proxies with a port.
+/// The entries of an `X-Forwarded-For` line. No standard says what it may hold: addresses, with
+/// some proxies followed by a port.
 fn legacy_line(value: &[u8]) -> Vec<Hop> {
     scan::list(value).map(|entry| bare_ipv6(entry).or_else(|| node(entry))).collect()
 }
@@ -80,7 +80,7 @@ fn forwarded_line(value: &[u8]) -> Vec<Hop> {
     elements(value).unwrap_or_else(|| vec![None])
 }
 
-/// `[ element ] *( OWS "," OWS [ element ] )`; `None` where the line is malformed.
+/// `[ element ] *( OWS "," OWS [ element ] )`; `None` if the line is malformed.
 fn elements(mut rest: &[u8]) -> Option<Vec<Hop>> {
     let mut hops = Vec::new();
     loop {
@@ -94,9 +94,9 @@ fn elements(mut rest: &[u8]) -> Option<Vec<Hop>> {
     }
 }
 
-/// `[ pair ] *( ";" [ pair ] )`, up to a comma or the end. The entry is there if any pair is, and is
-/// its `for`. White space around semicolons, which the grammar has no place for, is let through:
-/// proxies write it, and it has no second meaning.
+/// `[ pair ] *( ";" [ pair ] )`, up to a comma or the end. There is an entry if there is any pair,
+/// and it is the value of `for`. White space around semicolons, for which the grammar has no place,
+/// is let through: proxies write it, and it has no second meaning.
 fn element(mut rest: &[u8]) -> Option<(Option<Hop>, &[u8])> {
     let mut names: Vec<&[u8]> = Vec::new();
     let mut hop = None;
@@ -126,7 +126,7 @@ fn pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (name, rest) = text.split_at(scan::token_length(text));
     let rest = rest.strip_prefix(b"=").filter(|_| !name.is_empty())?;
     let (value, rest) = if rest.starts_with(b"\"") {
-        // What stands for itself behind a backslash stays so, as no address needs any.
+        // Backslash escapes are left as they are: no address needs any.
         let after = scan::after_quoted_string(rest)?;
         (&rest[1..rest.len() - after.len() - 1], after)
     } else {
@@ -136,8 +136,8 @@ fn pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((name, value, rest))
 }
 
-/// `( IPv4address / "[" IPv6address "]" ) [ ":" port ]` (RFC 7239 section 6); all else names no
-/// address.
+/// `( IPv4address / "[" IPv6address "]" ) [ ":" port ]` (RFC 7239 section 6); anything else names
+/// no address.
 fn node(text: &[u8]) -> Hop {
     let text = str::from_utf8(text).ok()?;
     let (address, port) = if let Some(rest) = text.strip_prefix('[') {
@@ -166,7 +166,7 @@ mod tests {
     use super::super::{Limits, Reader, Step};
     use super::*;
 
-    /// Who the client is, asked from `peer` with these fields, where three networks are trusted.
+    /// Who the client is if `peer` asks with these fields and three networks are trusted.
     fn client(peer: &str, fields: &str) -> String {
         let trusted = ["10.0.0.0/8", "::1", "fd00::/8"].map(|text| text.parse().unwrap());
         let lines = fields.replace('\n', "\r\n");

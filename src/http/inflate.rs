@@ -1,8 +1,8 @@
 //! Unpacks what the build script has packed: pages, for clients that want them plain.
 //!
-//! Almost every client takes gzip, so the pages are part of the program in that form alone. This is
-//! DEFLATE (RFC 1951) as simple as it can be, a bit at a time; each page is unpacked once. What is
-//! no DEFLATE at all ends early, and never panics.
+//! Almost every client takes gzip, so the pages are part of the program only in that form. This is
+//! DEFLATE (RFC 1951) as simple as can be, a bit at a time; each page is unpacked once. Input that
+//! is not DEFLATE at all ends early, and never panics.
 
 /// The content of a gzip file (RFC 1952) whose header has nothing optional in it.
 pub(super) fn gunzip(file: &[u8]) -> Vec<u8> {
@@ -20,7 +20,7 @@ const HEADER_BYTES: usize = 10;
 /// No page claims to be larger.
 const LENGTH_MAX: usize = 16 * 1024 * 1024;
 
-/// Bits, from the lowest of the first byte on.
+/// Bits, starting from the lowest of the first byte.
 struct Bits<'a> {
     bytes: &'a [u8],
     bit: usize,
@@ -57,7 +57,7 @@ struct Code {
 const WORD_BITS_MAX: usize = 15;
 
 impl Code {
-    /// From the length of the word for each meaning, 0 where it has none (section 3.2.2).
+    /// From the length of the word for each meaning, 0 if it has none (section 3.2.2).
     fn new(lengths: &[u8]) -> Self {
         let mut counts = [0; WORD_BITS_MAX + 1];
         let mut meanings = Vec::new();
@@ -87,7 +87,7 @@ impl Code {
     }
 }
 
-/// Unpacks all blocks; `None` where they are not what they should be.
+/// Unpacks all blocks; `None` if they are not what they should be.
 fn inflate(bits: &mut Bits<'_>, out: &mut Vec<u8>) -> Option<()> {
     loop {
         let is_last = bits.one()? == 1;
@@ -125,7 +125,7 @@ fn block(bits: &mut Bits<'_>, literals: &Code, distances: &Code, out: &mut Vec<u
                 let (base, extra) = *DISTANCES.get(distances.read(bits)?)?;
                 let distance = usize::from(base) + bits.number(extra)?;
                 let start = out.len().checked_sub(distance)?;
-                // It may refer to what it brings itself.
+                // The reference may overlap what it produces.
                 for index in start..start + length {
                     out.push(out[index]);
                 }
@@ -170,7 +170,7 @@ fn read_codes(bits: &mut Bits<'_>) -> Option<(Code, Code)> {
 /// In which order the lengths of the code of codes come.
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/// The least length that a meaning stands for, and how many bits say how much it is more.
+/// The least length that a meaning stands for, and how many bits say how much to add to it.
 #[rustfmt::skip]
 const LENGTHS: [(u16, u8); 29] = [
     (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0), (9, 0), (10, 0), (11, 1), (13, 1), (15, 1),
@@ -191,7 +191,7 @@ const DISTANCES: [(u16, u8); 30] = [
 mod tests {
     use super::*;
 
-    /// The bytes of a DEFLATE stream, unpacked; `None` where it is none.
+    /// The bytes of a DEFLATE stream, unpacked; `None` if it is not one.
     fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         inflate(&mut Bits { bytes, bit: 0 }, &mut out)?;

@@ -2,7 +2,7 @@
 //!
 //! Used twice: when the pages are embedded at build time, and when they are read from a folder.
 
-/// The media type, with its charset where it is text; what is unknown is bytes.
+/// The media type, with its charset if it is text; anything unknown is bytes.
 pub(crate) fn of(path: &str) -> &'static str {
     let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
     match extension.to_ascii_lowercase().as_str() {

@@ -19,9 +19,9 @@
 //!    section 11.2).
 //! 2. *Incomplete is not an error*, and how the bytes were cut up on their way changes nothing.
 //! 3. *Every error is the peer's* and knows its status; no bytes whatever make this layer panic.
-//! 4. *Whatever grows has a limit*; those that somebody may want to set are in [`Limits`].
-//! 5. *What was refused once is not checked again*: a [`Target`] has clean segments, a value no
-//!    controls.
+//! 4. *Whatever grows has a limit*; the limits that somebody may want to set are in [`Limits`].
+//! 5. *What is refused here need not be checked again*: a [`Target`] has clean segments, a value
+//!    has no control characters.
 
 mod authority;
 mod chunked;
@@ -57,23 +57,23 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// How much of a request is read before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Request line with its CRLF; past it 414. RFC 9112 section 3 recommends at least 8,000
+    /// Request line with its CRLF; beyond it 414. RFC 9112 section 3 recommends at least 8,000
     /// (nginx, Apache: 8 KiB).
     pub request_line_bytes_max: usize,
-    /// Request line and all field lines; past it 431. Node and h11: 16 KiB, Apache: 8 KiB for each
-    /// line.
+    /// Request line and all field lines; beyond it 431. Node and h11: 16 KiB, Apache: 8 KiB for
+    /// each line.
     pub head_bytes_max: usize,
-    /// Field lines in the head, and in the trailers of a chunked body; past it 431. Apache: 100.
+    /// Field lines in the head, and in the trailers of a chunked body; beyond it 431. Apache: 100.
     pub fields_max: usize,
-    /// Body, decoded; past it the request is handed up with [`Body::TooLarge`]. nginx: 1 MiB, but a
-    /// chat needs far less.
+    /// Body, decoded; beyond it the request is handed up with [`Body::TooLarge`]. nginx: 1 MiB, but
+    /// a chat needs far less.
     pub body_bytes_max: usize,
-    /// One chunk-size line with its extensions and CRLF; past it 400. Nobody sends extensions
+    /// One chunk-size line with its extensions and CRLF; beyond it 400. Nobody sends extensions
     /// (hyper: 16 KiB for all).
     pub chunk_line_bytes_max: usize,
-    /// All chunk extensions of a body together, as RFC 9112 section 7.1.1 asks; past it 400.
+    /// All chunk extensions of a body together, as RFC 9112 section 7.1.1 asks; beyond it 400.
     pub chunk_extension_bytes_max: usize,
-    /// All trailer lines of a chunked body together; past it 431. hyper: 16 KiB.
+    /// All trailer lines of a chunked body together; beyond it 431. hyper: 16 KiB.
     pub trailer_bytes_max: usize,
 }
 

@@ -2,14 +2,14 @@
 //! 12.5).
 //!
 //! Knows the syntax of ranges and weights; does not know what the server has to offer. These fields
-//! are wishes, so that a malformed element is passed over and never an error. Weights are
-//! thousandths, 0 to 1,000.
+//! are wishes, so a malformed element is passed over and never an error. Weights are thousandths, 0
+//! to 1,000.
 
 use super::scan;
 
 /// Which of the media types `offers` is liked best: by weight, then by how exactly it was named,
-/// then by order. Without an `Accept` field, or with an empty one, that is the first; `None` where
-/// all are refused.
+/// then by order. Without an `Accept` field, or with an empty one, that is the first; `None` if all
+/// are refused.
 pub(super) fn prefers<'a>(
     accept: impl Iterator<Item = &'a [u8]>,
     offers: &[&str],
@@ -29,8 +29,8 @@ pub(super) fn prefers<'a>(
     judged.max().map(|(_, _, std::cmp::Reverse(index))| index)
 }
 
-/// Whether gzip is welcome, and no less than the plain bytes where those are named. Where the field
-/// is missing, so is proof that the peer can read it.
+/// Whether gzip is welcome, and no less than the plain bytes if those are named. If the field is
+/// missing, so is any proof that the peer can read gzip.
 pub(super) fn accepts_gzip<'a>(accept_encoding: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut any = None;
     let mut gzip = None;
@@ -57,7 +57,8 @@ fn weighted(element: &[u8]) -> (&[u8], u16) {
     (range, weight.map_or(1000, thousandths))
 }
 
-/// `0.5` is 500; a malformed weight is a refusal, since it asked for less than everything.
+/// `0.5` is 500; a malformed weight counts as a refusal, since a weight asks for less than
+/// everything.
 fn thousandths(weight: &[u8]) -> u16 {
     let (whole, fraction) = match weight {
         [whole] => (whole, &[][..]),

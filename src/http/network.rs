@@ -1,8 +1,8 @@
 //! Names a range of addresses, as in `10.0.0.0/8`: an address, and how many of its first bits count.
 //!
 //! Does not know what the addresses are trusted with. IPv4 addresses that came over an IPv6 socket
-//! (`::ffff:10.0.0.1`, RFC 4291 section 2.5.5.2) are the IPv4 addresses they hold, on both sides of
-//! a comparison; so `::/0` is all of IPv6 and nothing of IPv4.
+//! (`::ffff:10.0.0.1`, RFC 4291 section 2.5.5.2) count as the IPv4 addresses they hold, on both
+//! sides of a comparison; so `::/0` is all of IPv6 and none of IPv4.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// All addresses that begin with the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// The lowest address: all bits behind the first are zero.
+    /// The lowest address: all bits after the first are zero.
     first: IpAddr,
     /// How many bits at the front all addresses share.
     bits: u8,
@@ -39,8 +39,8 @@ impl Network {
 impl FromStr for Network {
     type Err = NotANetwork;
 
-    /// Reads `ADDRESS/BITS`, or an address alone. `10.0.0.1/8` is refused: it may mean a machine or
-    /// a network, and who gets it wrong trusts sixteen million addresses too many.
+    /// Reads `ADDRESS/BITS`, or a bare address. `10.0.0.1/8` is refused: it may mean a machine or a
+    /// network, and whoever gets it wrong trusts sixteen million addresses too many.
     fn from_str(text: &str) -> Result<Self, NotANetwork> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
@@ -73,7 +73,7 @@ impl fmt::Display for Network {
 /// Bits before the IPv4 address in an IPv6 address that holds one.
 const MAPPED_BITS: u8 = 96;
 
-/// Digits alone, and no leading zeros, which some read as octal.
+/// Only digits, and no leading zeros, which some read as octal.
 fn bits_number(text: &str) -> Option<u32> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let is_plain = is_plain && (text == "0" || !text.starts_with('0'));

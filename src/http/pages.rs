@@ -1,18 +1,19 @@
-//! Serves the files of the web app: from the program itself, or from a folder while somebody works
-//! on them.
+//! Serves the files of the web app: from the program itself, or from a folder while somebody is
+//! working on them.
 //!
 //! Knows validators, precompressed variants and ranges; does not know routes. Every file is at its
 //! own path, and a path that ends in a slash means the `index.html` there. There is no listing. The
-//! description of the web service and the tour are pages of the program, whatever the folder.
+//! description of the web service and the tour always come from the program, not from the folder.
 //!
 //! Rules:
-//! 1. *Caches ask every time* (`no-cache`), and are told 304 by a tag made of the content: nothing
-//!    that an upgrade changed is served old, and nothing that it left alone is sent again.
+//! 1. *Caches ask every time* (`no-cache`), and are told 304 by a tag made from the content:
+//!    nothing that an upgrade changed is served stale, and nothing that it left alone is sent
+//!    again.
 //! 2. *No way out of the folder*: a target has no dot segments and no hidden slashes, a segment
-//!    that starts with a dot is refused here, and the file that the path leads to, links followed,
-//!    must lie below the root.
-//! 3. *Most clients take gzip*, so a page is part of the program packed, and is unpacked when the first
-//!    client wants it plain.
+//!    that starts with a dot is refused here, and the file that the path leads to, with links
+//!    followed, must lie below the root.
+//! 3. *Most clients take gzip*, so pages are packed inside the program, and a page is unpacked when
+//!    the first client wants it plain.
 //! 4. *Ranges are of the plain bytes*: a request that has one gets no gzip (RFC 9110 section 14.2).
 
 use std::borrow::Cow;
@@ -35,7 +36,7 @@ use super::target::Target;
 /// Files in a folder that are larger than this are not pages; they are read whole.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// What the web service is, for programs; and the tour of all this, for people.
+/// The description of the web service, for programs; and the tour of all this, for people.
 const DESCRIPTION: &str = "/openapi.json";
 const TOUR: &str = "/lab/docs/";
 
@@ -48,7 +49,7 @@ const PAGE_FIELD_LINES: &str = "Accept-Ranges: bytes\r\n\
     form-action 'none'; frame-ancestors 'none'\r\n\
     Referrer-Policy: no-referrer\r\n";
 
-/// What is wrong where a page is there, and cannot be had as it was asked for.
+/// What is wrong when a page exists but cannot be had in the way it was asked for.
 const CONDITION_FAILED: &[u8] = b"This page is not in the state that the request asks for.\n";
 const OUTSIDE: &[u8] = b"This page is shorter than the range that the request asks for.\n";
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -132,8 +133,8 @@ impl Pages {
 }
 
 impl Page {
-    /// The answer to a GET or HEAD for this page, conditions and ranges judged; OPTIONS is told what
-    /// there is, and all else 405.
+    /// The answer to a GET or HEAD for this page, with conditions and ranges judged; OPTIONS is
+    /// told what there is, and anything else 405.
     pub fn respond(self, request: &Request<'_>) -> Response {
         if !matches!(request.method, Method::Get | Method::Head) {
             let status = if request.method == Method::Options { 204 } else { 405 };
@@ -151,7 +152,7 @@ impl Page {
             .cache_control("no-cache")
             .with_static_lines(PAGE_FIELD_LINES)
             .with("ETag", &etag);
-        // RFC 9110 section 15.4.5: beside the tag, a 304 has no use for it.
+        // RFC 9110 section 15.4.5: a 304 that has the tag has no use for the date.
         if verdict != Verdict::NotModified {
             response = response.last_modified(self.modified);
         }
@@ -197,7 +198,8 @@ impl Page {
         })
     }
 
-    /// Reads a file below `root`, which is canonical. Whatever is wrong with it, it is not there.
+    /// Reads a file below `root`, which is canonical. If anything is wrong with it, it counts as
+    /// missing.
     fn read(root: &Path, path: &str) -> Option<Self> {
         let mut file = root.to_path_buf();
         for segment in path.strip_prefix('/')?.split('/') {

@@ -1,8 +1,8 @@
 //! Parses the head of a request, one line at a time (RFC 9112 sections 2 to 6).
 //!
 //! Knows the grammar of request line and field lines, and works out how the body is framed. Does
-//! not know where the lines come from: it remembers offsets, counted from the first byte it was
-//! given, and no bytes.
+//! not know where the lines come from: it remembers no bytes, only offsets, counted from the first
+//! byte it was given.
 //!
 //! Strict wherever two implementations are known to differ: every line ends in CRLF, nothing is
 //! folded, a single SP stands between the parts of the request line, and a field that can have one
@@ -17,7 +17,7 @@ use super::request::{Method, Version};
 use super::scan;
 use super::target::Target;
 
-/// Empty lines that are skipped before a request; RFC 9112 section 2.2 asks for one at least.
+/// How many empty lines are skipped before a request; RFC 9112 section 2.2 asks for at least one.
 const EMPTY_LINES_MAX: u8 = 4;
 
 /// What a complete head says. The ranges count from where the parser began.
@@ -70,7 +70,7 @@ struct RequestLine {
 }
 
 impl HeadParser {
-    /// Takes the next line with its LF; gives the head once that was the empty line at its end.
+    /// Takes the next line with its LF; returns the head once that was the empty line at its end.
     pub(super) fn line(
         &mut self,
         line: &[u8],
@@ -92,8 +92,9 @@ impl HeadParser {
         Ok(None)
     }
 
-    /// Refuses what can become no line, complete or not: one that is too long, or one where a method
-    /// should begin and does not. Who speaks TLS to this port hears it at once.
+    /// Refuses what cannot become a good line, complete or not: one that is too long, or one that
+    /// should begin with a method and does not. So a client that speaks TLS to this port hears of
+    /// it at once.
     pub(super) fn fits(&self, line: &[u8], limits: &Limits) -> Result<(), ParseError> {
         if self.request_line.is_none() {
             match line {
@@ -103,8 +104,8 @@ impl HeadParser {
             }
         }
         if self.request_line.is_none() && line.len() > limits.request_line_bytes_max {
-            // The target is to blame if one has begun; else it is a method longer than any there is
-            // (RFC 9112 section 3), or no request line.
+            // The target is to blame if one has begun; otherwise it is a method longer than any
+            // there is (RFC 9112 section 3), or not a request line.
             let begins = &line[..limits.request_line_bytes_max];
             return Err(match scan::find(b' ', begins) {
                 Some(_) => ParseError::RequestLineTooLong,
@@ -123,7 +124,7 @@ impl HeadParser {
         self.request_line.is_none() && self.bytes == bytes.len()
     }
 
-    /// How many bytes the lines so far have.
+    /// How many bytes the lines so far have taken.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -172,7 +173,7 @@ impl HeadParser {
 
     /// Judges what only the whole head shows.
     fn end(&mut self, fields_end: usize) -> Result<Head, ParseError> {
-        // invariant: `line` calls this after the request line only.
+        // invariant: `line` calls this only after the request line.
         let RequestLine { method, target, version } =
             self.request_line.take().expect("a request line");
         if version == Version::Http11 && !self.singletons.saw(HOST) {
@@ -263,7 +264,7 @@ fn content_length(value: &[u8]) -> Option<u64> {
     if matches!(value, [b'0', _, ..]) { None } else { scan::decimal(value) }
 }
 
-/// Accepts `chunked` alone. With other codings before it the body has an end and cannot be decoded;
+/// Accepts only `chunked`. With other codings before it the body has an end but cannot be decoded;
 /// with any other list the end is in doubt (RFC 9112 section 6.3).
 fn transfer_encoding(value: &[u8]) -> Result<(), ParseError> {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
@@ -280,8 +281,8 @@ fn transfer_encoding(value: &[u8]) -> Result<(), ParseError> {
     Err(ParseError::TransferEncoding)
 }
 
-/// The fields that say something to the parser, or may be there only once: those that have one value,
-/// or where a second would let two readers see two requests.
+/// The fields that mean something to the parser, or that may be there only once: because they have
+/// one value, or because with a second one two readers could see two different requests.
 ///
 /// Not the conditional dates: of several, RFC 9110 section 13.1.3 says to ignore them all.
 const KNOWN: [&[u8]; 14] = [
@@ -301,17 +302,17 @@ const KNOWN: [&[u8]; 14] = [
     b"expect",
 ];
 
-/// Places among them.
+/// Places in this list.
 const HOST: usize = 0;
 const CONTENT_LENGTH: usize = 1;
 const TRANSFER_ENCODING: usize = 2;
 const CONTENT_RANGE: usize = 3;
-/// All before this one may be there only once.
+/// All before this place may be there only once.
 const SINGLETONS: usize = 12;
 const CONNECTION: usize = 12;
 const EXPECT: usize = 13;
 
-/// Which of them has this name. Most have another length.
+/// Which of them has this name. Most differ in length already.
 fn known(name: &[u8]) -> Option<usize> {
     KNOWN.iter().position(|known| known.len() == name.len() && name.eq_ignore_ascii_case(known))
 }

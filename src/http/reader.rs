@@ -1,15 +1,15 @@
 //! Reads one request from bytes that come in pieces: the head, then the body by its framing.
 //!
 //! Knows when to copy. A request that lies complete in the input is borrowed from there, with no
-//! copy and no allocation; that is the rule for a chat's small requests. Else its bytes are
-//! gathered in one buffer, head first and the decoded body right behind it. A reader that waits for
-//! a request owns nothing but a null pointer.
+//! copy and no allocation; that is the usual case for a chat's small requests. Otherwise its bytes
+//! are gathered in one buffer, head first and the decoded body right after it. A reader that waits
+//! for a request owns nothing but a null pointer.
 //!
 //! Rules:
-//! 1. No byte past the end of the request is taken, so that what was pipelined stays with the
+//! 1. No byte past the end of the request is taken, so that pipelined requests stay with the
 //!    caller.
-//! 2. No byte is looked at more often when it comes alone than when it comes in company: time is
-//!    linear.
+//! 2. No byte is looked at more often when bytes come one by one than when they come together: time
+//!    is linear.
 //! 3. How the bytes were cut up changes neither the request nor the error, only [`Step::Continue`].
 
 use super::Limits;
@@ -19,15 +19,15 @@ use super::parse::{Head, HeadParser, Length};
 use super::request::Request;
 use super::scan;
 
-/// Reads one request; once it has handed that up, the next call starts another.
+/// Reads one request; once that has been handed up, the next call starts another.
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// Bytes of a request that has begun; a box, since most readers of this server wait behind a
-    /// held poll.
+    /// Bytes of a request that has begun; a box, since most readers of this server have nothing to
+    /// read while a poll is held.
     pending: Option<Box<Pending>>,
 }
 
-/// Where a reader stands after it took bytes.
+/// Where a reader stands after taking bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
     /// More bytes are needed.
@@ -35,7 +35,7 @@ pub enum Step<'a> {
     /// More bytes are needed, and the peer waits for [`CONTINUE`](super::CONTINUE) before it sends
     /// them.
     Continue,
-    /// The request is there.
+    /// The request is complete.
     Complete(Request<'a>),
 }
 
@@ -56,7 +56,7 @@ impl Reader {
         Self { pending: None }
     }
 
-    /// Takes bytes from the front of `input`; how many, and what came of it.
+    /// Takes bytes from the front of `input`. Returns how many, and what came of it.
     ///
     /// After an error the connection is of no more use, and the count means nothing. A complete
     /// request borrows from `input` or from the reader, whose buffer goes with the next call or
@@ -97,7 +97,7 @@ impl Reader {
         }
     }
 
-    /// Whether it has taken nothing that it keeps.
+    /// Whether it keeps nothing.
     pub const fn is_fresh(&self) -> bool {
         self.pending.is_none()
     }
@@ -107,7 +107,7 @@ impl Reader {
         self.pending.as_ref().map_or(0, |pending| pending.bytes.capacity())
     }
 
-    /// Tries to do without a buffer; makes one of what is there if the request is not.
+    /// Tries to do without a buffer; if the request is not complete, puts what is there into one.
     fn read_fresh(
         &mut self,
         input: &[u8],
@@ -171,12 +171,12 @@ struct Complete {
     too_large: bool,
 }
 
-/// What came of some bytes, before anything is borrowed from them.
+/// What came of taking some bytes, before anything is borrowed from them.
 enum Advance {
     Continue,
     /// The request lies in the input.
     Borrowed(Complete),
-    /// Its bytes are gathered, be it complete or not.
+    /// Its bytes are gathered, whether it is complete or not.
     Gathered,
 }
 
@@ -187,8 +187,8 @@ impl Complete {
 }
 
 impl Stage {
-    /// What follows a head. A body that is too large is not waited for: whoever reads the request
-    /// may have a better reason to refuse it, and the peer ought to hear it soon.
+    /// What follows a head. A body that is too large is not waited for: whoever handles the request
+    /// may have a better reason to refuse it, and the peer should hear it soon.
     fn after(head: Head, limits: &Limits) -> Self {
         let length = match head.length {
             Length::Chunked => return Self::Body(head, Rest::Chunks(Chunked::default())),

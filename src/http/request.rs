@@ -1,9 +1,9 @@
-//! Holds one request that was read: method, target, fields and body, borrowed from where its bytes
-//! lie.
+//! Holds one request that has been read: method, target, fields and body, borrowed from where its
+//! bytes lie.
 //!
-//! Knows what the parser made sure of, and so looks fields up by a second pass over the head rather
-//! than by a table: a request is asked for three or four of them, and costs no allocation. Does not
-//! know what they mean to the chat.
+//! Relies on what the parser has made sure of, and so looks fields up by a second pass over the
+//! head rather than in a table: a request is asked for three or four of them, and costs no
+//! allocation. Does not know what they mean to the chat.
 
 use super::negotiate;
 use super::parse::Head;
@@ -56,8 +56,8 @@ impl Method {
     }
 }
 
-/// The two versions that framing differs for. HTTP/1.2, should it come, is spoken to as 1.1 (RFC
-/// 9110 section 2.5).
+/// The two versions whose framing differs. HTTP/1.2, should it come, is treated as 1.1 (RFC 9110
+/// section 2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// No chunked coding, no `Expect`, and the connection closes unless asked otherwise.
@@ -69,7 +69,7 @@ pub enum Version {
 /// What came after the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// All of it, decoded; empty where there was none.
+    /// All of it, decoded; empty if there was none.
     Bytes(&'a [u8]),
     /// More than the limit. It was not read, so the connection closes after the answer, which is
     /// 413 unless something else is wrong first.
@@ -79,7 +79,7 @@ pub enum Body<'a> {
 /// One field line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
-    /// A token, in the case it was sent in; case does not count.
+    /// A token, in the case in which it was sent; case does not count.
     pub name: &'a str,
     /// Without white space around it; no control characters but HTAB, and perhaps not UTF-8.
     pub value: &'a [u8],
@@ -104,7 +104,7 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// `bytes` holds the request from where the parser started to the end of its body, which is
-    /// decoded there, or left out where it is too large.
+    /// decoded there, or left out if it is too large.
     pub(super) fn new(head: &Head, bytes: &'a [u8], too_large: bool) -> Self {
         Self {
             method: head.method,
@@ -121,14 +121,14 @@ impl<'a> Request<'a> {
         Fields { lines: Lines(self.field_lines) }
     }
 
-    /// The value of a field that has one. Those where a second value would be a trap,
-    /// `Authorization`, `Content-Type`, `Host`, `Range` and their like, cannot be here twice; of
+    /// The value of a field that has one. Fields of which a second value would be a trap
+    /// (`Authorization`, `Content-Type`, `Host`, `Range` and the like) cannot be here twice; for
     /// others this is the first.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.values(name).next()
     }
 
-    /// The value of a field, where it is UTF-8.
+    /// The value of a field, if it is UTF-8.
     pub fn field_text(&self, name: &str) -> Option<&'a str> {
         self.field(name).and_then(|value| str::from_utf8(value).ok())
     }
@@ -138,8 +138,8 @@ impl<'a> Request<'a> {
         Lines(self.field_lines).filter_map(move |line| value_of(line, name))
     }
 
-    /// Which of `offers` the peer likes best, by `Accept` (RFC 9110 section 12.5.1); the earlier
-    /// where it does not care, `None` where it takes none of them.
+    /// Which of `offers` the peer likes best, by `Accept` (RFC 9110 section 12.5.1); the earlier if
+    /// it does not care, `None` if it takes none of them.
     pub fn prefers(&self, offers: &[&str]) -> Option<usize> {
         negotiate::prefers(self.values("accept"), offers)
     }
@@ -185,8 +185,8 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// The value in a field line, if the field has this name. Hardly another one ends at the same place,
-/// so that is looked at first.
+/// The value in a field line, if the field has this name. Hardly any other name ends at the same
+/// place, so the end is checked first.
 fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let is_it = line.get(name.len()) == Some(&b':')
         && line[..name.len()].eq_ignore_ascii_case(name.as_bytes());

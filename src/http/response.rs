@@ -2,12 +2,12 @@
 //! 4, 6 and 7).
 //!
 //! Knows how a body ends for each status, method and version. Does not know what it says, nor the
-//! time: the date is an argument. The usual answer, 200 with JSON that nobody may store, is a
+//! time: the date is an argument. The usual answer, 200 with JSON that nobody may store, takes a
 //! handful of copies.
 //!
 //! Rules:
-//! 1. 1xx and 204 have no body and no `Content-Length`; 304 has neither here, HEAD the latter alone
-//!    (RFC 9110 section 8.6).
+//! 1. 1xx and 204 have no body and no `Content-Length`; 304 has neither here, an answer to HEAD has
+//!    only the latter (RFC 9110 section 8.6).
 //! 2. Every other response says how long it is, or is chunked, or ends with the connection
 //!    (HTTP/1.0 streams).
 //! 3. No field value can end its line: control characters become spaces.
@@ -20,7 +20,7 @@ use crate::digits::{push_decimal, push_hexadecimal};
 /// A body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// None, or one of no bytes.
+    /// None, or an empty one.
     Empty,
     /// Bytes made for this response.
     Owned(Vec<u8>),
@@ -28,7 +28,7 @@ pub enum Payload {
     Static(&'static [u8]),
 }
 
-/// An answer, but for what the connection adds to it.
+/// An answer, except for what the connection adds to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     status: u16,
@@ -46,7 +46,7 @@ pub struct Response {
 pub struct Framing<'a> {
     /// The version of the request. What is sent always says HTTP/1.1 (RFC 9110 section 2.5).
     pub version: Version,
-    /// Whether the request was HEAD, so that the body stays at home.
+    /// Whether the request was HEAD, so that the body is left out.
     pub head_only: bool,
     /// Whether the connection stays open after this response.
     pub keep_alive: bool,
@@ -59,7 +59,7 @@ pub struct Framing<'a> {
 pub enum Stream {
     /// Each is a chunk, and a last one ends the body.
     Chunked,
-    /// They are sent as they are, and the connection closes behind them.
+    /// They are sent as they are, and the connection closes after them.
     UntilClose,
     /// There are none, as after HEAD.
     Nothing,
@@ -102,7 +102,7 @@ impl Response {
         self
     }
 
-    /// Says who may keep this for how long.
+    /// Says who may keep this, and for how long.
     #[must_use]
     pub const fn cache_control(mut self, directives: &'static str) -> Self {
         self.cache_control = Some(directives);
@@ -116,7 +116,7 @@ impl Response {
         self
     }
 
-    /// Adds a field. Framing, `Content-Type`, `Cache-Control` and `Date` have their own ways.
+    /// Adds a field. Framing, `Content-Type`, `Cache-Control` and `Date` are set in other ways.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         debug_assert!(scan::is_token(name.as_bytes()), "a field name: {name}");
@@ -160,8 +160,8 @@ impl Response {
         }
     }
 
-    /// Appends the response to `out`, but for a body that is part of the program: what is given
-    /// back, perhaps nothing, is to be sent right behind it.
+    /// Appends the response to `out`, except for a body that is part of the program: what is
+    /// returned, perhaps nothing, has to be sent right after it.
     pub fn encode(self, framing: &Framing<'_>, out: &mut Vec<u8>) -> &'static [u8] {
         let payload = self.payload.as_slice();
         let owned = if matches!(self.payload, Payload::Owned(_)) { payload.len() } else { 0 };
@@ -187,8 +187,8 @@ impl Response {
         }
     }
 
-    /// Appends the head of a response whose body comes in pieces, and tells how to send those. The
-    /// payload is not looked at. To HTTP/1.0 the connection closes behind the body, whatever
+    /// Appends the head of a response whose body comes in pieces, and says how to send those. The
+    /// payload is not looked at. For HTTP/1.0 the connection closes after the body, whatever
     /// `framing` says.
     pub fn encode_stream_head(self, framing: &Framing<'_>, out: &mut Vec<u8>) -> Stream {
         let chunked = framing.version == Version::Http11;
@@ -230,8 +230,8 @@ impl Response {
 }
 
 impl Stream {
-    /// Appends a piece of the body to `out`. How many bytes of the body that were, without what frames
-    /// them.
+    /// Appends a piece of the body to `out`. Returns how many bytes of the body that was, without
+    /// what frames them.
     pub fn piece(self, bytes: &[u8], out: &mut Vec<u8>) -> usize {
         match self {
             Self::Nothing => return 0,
@@ -255,7 +255,7 @@ impl Stream {
         }
     }
 
-    /// Whether the connection has to close behind the body.
+    /// Whether the connection has to close after the body.
     pub fn closes(self) -> bool {
         self == Self::UntilClose
     }

@@ -1,13 +1,13 @@
-//! Finds and classifies bytes: the character classes of RFC 9110 section 5.6 and a quick search.
+//! Finds and classifies bytes: the character classes of RFC 9110 section 5.6, and a fast search.
 //!
-//! Knows nothing of requests. What runs over every byte that a peer sends takes eight at a time, as a
-//! word, and needs no `unsafe` for that.
+//! Knows nothing of requests. Whatever runs over every byte that a peer sends takes eight at a
+//! time, as a word, without any `unsafe`.
 
-/// A bit for each byte of a word: its lowest, and its highest.
+/// One bit for each byte of a word: its lowest, and its highest.
 const LOW: u64 = u64::from_le_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 
-/// Where `needle` is first in `haystack`.
+/// Where `needle` first occurs in `haystack`.
 pub(super) fn find(needle: u8, haystack: &[u8]) -> Option<usize> {
     let (words, rest) = haystack.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
@@ -24,8 +24,8 @@ pub(super) fn find(needle: u8, haystack: &[u8]) -> Option<usize> {
 /// Whether all bytes may stand in a field value: HTAB, SP, VCHAR and obs-text (RFC 9110 section
 /// 5.5).
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
-    // Of a word of nothing but VCHAR and SP no bit is set here: neither is one of its bytes below SP,
-    // nor does one become zero.
+    // For a word of only VCHAR and SP no bit is set here: none of its bytes is below SP, and none
+    // becomes zero.
     let may_have_controls = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
         let deleted = word ^ (LOW * 0x7f);
@@ -73,13 +73,13 @@ fn trim_end(mut bytes: &[u8]) -> &[u8] {
 
 /// The elements of a comma-separated list, the empty ones left out (RFC 9110 section 5.6.1.2).
 ///
-/// For lists of tokens only: a comma inside a quoted string cuts it in two.
+/// Only for lists of tokens: a comma inside a quoted string would cut it in two.
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }
 
-/// What follows the quoted string at the front of `text`, where a backslash makes the next byte stand
-/// for itself (RFC 9110 section 5.6.4); `None` where there is none, or no end of it.
+/// What follows the quoted string at the front of `text`, in which a backslash makes the next byte
+/// stand for itself (RFC 9110 section 5.6.4); `None` if there is none, or if it does not end.
 pub(super) fn after_quoted_string(text: &[u8]) -> Option<&[u8]> {
     let mut text = text.strip_prefix(b"\"")?;
     loop {
@@ -93,7 +93,7 @@ pub(super) fn after_quoted_string(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// A number in decimal digits and nothing else; `None` too where it does not fit.
+/// A number in decimal digits and nothing else; `None` also if it does not fit.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -11,8 +11,8 @@
 //! 3. No segment is `.` or `..`, escaped or not. RFC 3986 section 5.2.4 has the client resolve
 //!    them.
 //! 4. There is no fragment; no byte outside printable ASCII; none of `"`, `<`, `>` and `\`. Other
-//!    bytes that RFC 3986 wants escaped, as `|` or `{`, are let through: browsers send them bare in
-//!    a query.
+//!    bytes that RFC 3986 wants escaped, such as `|` or `{`, are let through: browsers send them
+//!    bare in a query.
 //!
 //! A query, decoded, may hold anything, NUL included: it is a value, and whoever reads it judges
 //! it.
@@ -32,7 +32,7 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Refuses what is no target for `method`.
+    /// Refuses what is not a target for `method`.
     pub(super) fn judge(text: &'a [u8], method: Method) -> Result<Self, ParseError> {
         if text.is_empty() || !text.iter().all(|&byte| is_target_byte(byte)) {
             return Err(ParseError::Target);
@@ -166,8 +166,8 @@ fn escaped(part: &str) -> Option<u8> {
     }
 }
 
-/// Decodes text whose escapes were judged; what was not is left as it stands rather than guessed
-/// at.
+/// Decodes text whose escapes were judged; any that were not are left as they are rather than
+/// guessed at.
 fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || (plus_is_space && byte == b'+')) {
         return Cow::Borrowed(text);

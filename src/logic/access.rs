@@ -1,7 +1,7 @@
-//! Decides who may see what, and who may do what: the one place that is asked.
+//! Decides who may see what, and who may do what. Everybody else asks here.
 //!
-//! Of a conversation there is nothing for those who are not in it, and nothing that a refusal could
-//! tell them: it does not exist (404).
+//! For those who are not in a conversation there is nothing of it, and no refusal tells them
+//! anything: it does not exist (404).
 //!
 //! | who                          | sees                    | writes        | manages       | leaves |
 //! |------------------------------|-------------------------|---------------|---------------|--------|
@@ -11,10 +11,10 @@
 //! | one of two who once were     | all                     | `not_friends` | `not_a_group` | `not_a_group` |
 //! | a former member, or a friend of a member, or anybody else | nothing | 404 | 404 | 404 |
 //!
-//! Who has left a group and comes again sees what came after the last joining. A message is its
-//! sender's to edit, as long as they may write, and to delete, as long as they see it. What becomes
-//! of a user is told to their friends and to those with whom they share a conversation; whether they
-//! are there, to friends alone. What two users are to each other is the table of `friends`.
+//! Whoever has left a group and comes back sees what came after they last joined. Senders may edit
+//! a message as long as they may write, and delete it as long as they see it. Changes to a user are
+//! told to their friends and to those with whom they share a conversation; whether they are online,
+//! to friends alone. What two users are to each other is in the table of `friends`.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use super::{Logic, Refusal};
 use crate::data::{MemberRow, Seat, StoreError};
 use crate::entity::{ConversationId, Kind, Message, MessageId, Role, UserId};
 
-/// A conversation and those who are in it: all that has to be known to decide.
+/// A conversation and those who are in it: everything that is needed to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Room {
     /// Which.
@@ -54,7 +54,7 @@ impl Room {
 }
 
 impl Logic {
-    /// A conversation, if it exists. Only for those whom it concerns: see [`Logic::enter`].
+    /// A conversation, if it exists. Does not ask whom it concerns: see [`Logic::enter`].
     pub(super) fn room(&mut self, id: ConversationId) -> Result<Option<Rc<Room>>, StoreError> {
         if let Some(room) = self.cache.room(id) {
             return Ok(Some(room));
@@ -113,7 +113,7 @@ impl Logic {
         if is_owner { Ok(room) } else { Err(Refusal::NotOwner) }
     }
 
-    /// A message that the caller has sent, and still sees; and where.
+    /// A message that the caller has sent and still sees, and where it is.
     pub(super) fn own_message(
         &mut self,
         me: UserId,

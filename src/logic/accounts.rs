@@ -1,9 +1,9 @@
 //! Makes accounts, and begins, recognises and ends sessions.
 //!
-//! A password is worth many thousand rounds of hashing, spread over turns (see `hashing`); the rest
-//! of registering or logging in happens when the key is there. A token is 256 random bits; the
-//! store keeps its SHA-256 alone. Since the token is random, one round of hashing is enough there,
-//! and finding it through an index tells nobody anything about it.
+//! A password takes many thousand rounds of hashing, spread over turns (see `hashing`); the rest of
+//! registering or logging in happens when the key is there. A token is 256 random bits; the store
+//! keeps only its SHA-256. Since the token is random, one round of hashing is enough, and finding
+//! it through an index tells nobody anything about it.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -21,27 +21,27 @@ use crate::entity::{
 };
 use crate::system::Now;
 
-/// The accounts that `--demo` makes, friends of each other; those of 2013.
+/// The accounts that `--demo` makes, friends of each other; the same as in 2013.
 pub const DEMO_ACCOUNTS: [DemoAccount; 2] = [
     DemoAccount { name: "liger_zql", password: "12345" },
     DemoAccount { name: "漠然", password: "12345" },
 ];
 
-/// How exactly a session's last use is known, as a part of its lifetime: of 30 days, to the hour.
-/// The time costs a write at most so often, and what is not known goes in favour of the user.
+/// How exactly a session's last use is known, as a part of its lifetime: to the hour for 30 days.
+/// Noting it costs a write at most that often, and the uncertainty is in favour of the user.
 const LAST_USED_STEPS: i64 = 720;
 
-/// Of how many sessions it is asked at once whether they have expired.
+/// How many sessions are checked for expiry at a time.
 const SWEPT_AT_ONCE: usize = 32;
 
-/// How much is kept of what a client says it is.
+/// How much is kept of what a client calls itself.
 const USER_AGENT_CHARS_MAX: usize = 256;
 
-/// By then some of the derivations in progress are done.
+/// By then some of the derivations in progress will be done.
 const BUSY_RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Logic {
-    /// Who holds this token, if it is good.
+    /// Whose token this is, if it is good.
     pub fn authenticate(&mut self, now: Now, token: &str) -> Result<Caller, Refusal> {
         let hash: [u8; 32] = Sha256::digest(token).into();
         if let Some(session) = self.cache.session(&hash) {
@@ -52,8 +52,8 @@ impl Logic {
         self.use_session(now, session)
     }
 
-    /// Whether a stream may go on; that it does counts as a use of its session. Who has none may as long as
-    /// there is the account.
+    /// Whether a stream may go on; if it does, that counts as a use of its session. One without a
+    /// session may go on as long as the account exists.
     pub fn may_go_on(&mut self, now: Now, caller: Caller) -> Result<(), Refusal> {
         if caller.session_id == Caller::NO_SESSION {
             let account = self.store.account(caller.user_id)?;
@@ -93,7 +93,7 @@ impl Logic {
         Ok(Answer::Later)
     }
 
-    /// Refuses an account whose name is somebody else's.
+    /// Refuses an account whose name is taken.
     pub(super) fn check_name(&self, sign_up: &SignUp) -> Result<(), Refusal> {
         match self.store.account_by_key(&sign_up.name.key())? {
             Some(_) => Err(Refusal::NameTaken { name: sign_up.name.as_str().to_owned() }),
@@ -132,7 +132,7 @@ impl Logic {
         Ok(Answer::Later)
     }
 
-    /// Goes on where a key was waited for; `None` where there is no answer, or not yet.
+    /// Goes on with what waited for a key; `None` if there is no answer, or not yet.
     pub(super) fn derived(
         &mut self,
         now: Now,
@@ -184,7 +184,8 @@ impl Logic {
     }
 
     /// A password was wrong. An account whose hash is cheaper than the setting has cost less than a
-    /// name that nobody has; the difference is made up for, or the time would tell them apart.
+    /// name that nobody has; the difference is made up for, or the time taken would tell them
+    /// apart.
     fn refuse_log_in(
         &mut self,
         now: Now,
@@ -204,7 +205,8 @@ impl Logic {
         Ok(None)
     }
 
-    /// Hashes a password that was right as often as the setting now asks. Nobody waits for it.
+    /// Hashes a password that was right again, with as many rounds as the setting now asks for.
+    /// Nobody waits for this.
     fn renew(&mut self, ticket: Ticket, guess: &Guess, account: &Account, password: &Password) {
         let salt = self.entropy.bytes();
         let iterations = self.config.password_iterations;
@@ -214,8 +216,8 @@ impl Logic {
         self.hashing.begin(ticket, guess.network(), derivation, task);
     }
 
-    /// Whether a key proves an account, which may have another password since the derivation began,
-    /// or be gone.
+    /// Whether a key proves an account, which since the derivation began may have got another
+    /// password, or been deleted.
     pub(super) fn is_proved(&self, account: &Account, key: &[u8; 32]) -> Result<bool, StoreError> {
         let right = equal_in_constant_time(&account.password, key);
         let current = self.store.account(account.user.id)?;
@@ -227,7 +229,7 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// An account, also one that is deleted.
+    /// An account, even a deleted one.
     pub fn user(&self, id: UserId) -> Result<User, Refusal> {
         self.store.user(id)?.ok_or(Refusal::NotFound)
     }
@@ -237,7 +239,7 @@ impl Logic {
         let mut made = Vec::new();
         for DemoAccount { name, password } in DEMO_ACCOUNTS {
             let parsed = SignUp::parse(name, password);
-            // invariant: the demo accounts' texts are good.
+            // invariant: the demo accounts' texts are valid.
             let sign_up = parsed.expect("a demo account is well-formed");
             if self.store.account_by_key(&sign_up.name.key())?.is_some() {
                 continue;
@@ -246,7 +248,7 @@ impl Logic {
             let iterations = self.config.password_iterations;
             let mut derivation = Derivation::new(password.as_bytes(), &salt, iterations);
             let key = std::iter::repeat_with(|| derivation.step(iterations)).flatten().next();
-            // invariant: the iterator ends with the first key only.
+            // invariant: the iterator ends only with a key.
             let key = key.expect("a derivation ends");
             made.push(self.add_account(now, &sign_up, &salt, iterations, &key)?.id);
         }
@@ -294,8 +296,9 @@ impl Logic {
         Ok(Reply::SignedIn { user, token, expires_at })
     }
 
-    /// Deletes some sessions that have expired, where the turn writes anyway: a few at a time, from
-    /// the oldest to the newest and round again. What the notes know of their use is written.
+    /// Deletes some sessions that have expired, when the turn writes anyway: a few at a time, from
+    /// the oldest to the newest and round again. What the notes know of their use has been written
+    /// by then.
     pub(super) fn sweep_sessions(&mut self, now: Now) -> Result<(), StoreError> {
         let lifetime = self.token_lifetime_ms().saturating_add(self.last_used_step_ms());
         let used_up_to = now.wall.plus_millis(lifetime.saturating_neg());
@@ -304,7 +307,7 @@ impl Logic {
         Ok(())
     }
 
-    /// Whether a session that was last used then, as far as is known, is good no more.
+    /// Whether a session that was last used then, as far as is known, is no longer good.
     pub(super) fn has_expired(&self, now: Now, last_used_at: Timestamp) -> bool {
         let lifetime = self.token_lifetime_ms().saturating_add(self.last_used_step_ms());
         now.wall >= last_used_at.plus_millis(lifetime)
@@ -315,7 +318,7 @@ impl Logic {
     }
 
     /// Whether another password can be hashed for somebody at this address. Those who speak for
-    /// others have all the room that there is.
+    /// others may use all the room that there is.
     pub(super) fn look_for_room(&self, address: IpAddr) -> Result<(), Refusal> {
         let of_address = self.hashing.len_of(Network::of(address));
         let is_greedy = of_address >= self.config.hashing_per_address_max

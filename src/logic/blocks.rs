@@ -1,9 +1,9 @@
-//! Lets users hear nothing of others, who are not told.
+//! Lets users hear nothing of others, without those being told.
 //!
-//! To the one who is blocked, a block looks like this and nothing more: a friendship has ended, or a
-//! request that had come is withdrawn. They may ask for friendship, and see their request wait; they
-//! find the other one when they look for them; groups that both are in go on. See the table in
-//! `friends` for what follows from the two stances.
+//! To the one who is blocked, a block looks like this and nothing more: a friendship has ended, or
+//! a request that had come was withdrawn. They may ask for friendship, and see their request wait;
+//! they find the other one when they look for them; groups that both are in go on as before. See
+//! the table in `friends` for what follows from the two stances.
 
 use super::friends::seen_state;
 use super::{Logic, Refusal, Reply};
@@ -31,7 +31,7 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// What the other one has asked meanwhile is seen now.
+    /// A request that the other one made meanwhile is seen now.
     pub(super) fn unblock(&mut self, me: UserId, other: UserId) -> Result<Reply, Refusal> {
         self.check_other(me, other)?;
         let (mine, theirs) = self.store.stances(me, other)?;
@@ -47,7 +47,7 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// A user is gone: nobody has to do with them any more.
+    /// A user is gone: nobody is related to them any more.
     pub(super) fn remove_relations(&mut self, me: UserId) -> Result<(), StoreError> {
         for Relation { other, mine, theirs } in self.store.relations(me)? {
             if seen_state((theirs, mine)).is_some() {

@@ -1,9 +1,9 @@
 //! Keeps in memory what is asked again and again: who holds a token, and who is in a conversation.
 //!
-//! The database is the truth; everything here can be forgotten at any moment, and is, as a whole,
-//! whenever something about it changes or a turn is rolled back. That is simpler than to find the
-//! entry that changed, and such changes are rare beside messages and polls. A full cache is
-//! forgotten too.
+//! The database is the truth; everything here can be forgotten at any moment, and is forgotten as a
+//! whole whenever something about it changes or a turn is rolled back. That is simpler than finding
+//! the entry that changed, and such changes are rare compared with messages and polls. A full cache
+//! is forgotten, too.
 
 use std::rc::Rc;
 
@@ -15,15 +15,15 @@ use crate::map::Map;
 /// What was read from the store and has not changed since.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// By half of what the token hashes to: to find another token for that half is 2^128 guesses.
+    /// By half of the token's hash: to find another token with the same half takes 2^128 guesses.
     sessions: Map<[u8; 16], SessionRow>,
     rooms: Map<ConversationId, Rc<Room>>,
-    /// How much the conversations are, as [`weight`] counts it.
+    /// How much the conversations weigh, as [`weight`] counts it.
     rooms_weight: usize,
     entries_max: usize,
 }
 
-/// A conversation of two counts as one, and every four members more as one more.
+/// A conversation of two counts as one, and every four further members as one more.
 fn weight(room: &Room) -> usize {
     1 + room.seats.len() / SEATS
 }
@@ -52,7 +52,7 @@ impl Cache {
         self.sessions.insert(half(token_hash), session);
     }
 
-    /// A session has ended, or is remembered differently now.
+    /// A session has ended, or is stored differently now.
     pub(super) fn forget_sessions(&mut self) {
         self.sessions.clear();
     }
@@ -76,7 +76,7 @@ impl Cache {
         self.rooms_weight = 0;
     }
 
-    /// A turn was rolled back, and perhaps something was read that never was.
+    /// A turn was rolled back, and something may have been read that now never happened.
     pub(super) fn forget(&mut self) {
         self.forget_sessions();
         self.forget_rooms();

@@ -25,8 +25,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whoever runs the server, or is a part of its program, has logged in nowhere. No session has this
-    /// number.
+    /// For whoever runs the server, or is a part of its program: they have not logged in. No
+    /// session has this number.
     pub const NO_SESSION: SessionId = SessionId(0);
 }
 
@@ -35,15 +35,15 @@ impl Caller {
 pub struct Origin {
     /// The other side of the connection.
     pub address: IpAddr,
-    /// Who it is, where a token was shown.
+    /// Who it is, if a token was shown.
     pub caller: Option<Caller>,
 }
 
-/// By which the answer to a call that takes longer finds its way back.
+/// Leads the answer to a call that takes longer back to whoever made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(pub u32);
 
-/// What somebody wants. All texts in it are good.
+/// What somebody wants. All texts in it are valid.
 #[derive(Debug)]
 pub enum Call {
     /// What kind of server is this?
@@ -68,16 +68,16 @@ pub enum Call {
         /// As before where it is missing.
         display_name: Option<DisplayName>,
     },
-    /// Let me prove myself with another password.
+    /// Let me use another password from now on.
     ChangePassword(Box<PasswordChange>),
-    /// Let me be gone.
+    /// Delete my account.
     DeleteMe {
         /// For proof.
         password: Typed,
     },
-    /// Who is called like this?
+    /// Whose name is like this?
     FindUsers {
-        /// Nobody, where it is missing.
+        /// Nobody's, if it is missing.
         prefix: Option<NamePrefix>,
         /// At most so many.
         limit: usize,
@@ -94,7 +94,7 @@ pub enum Call {
         /// Whose request.
         user_id: UserId,
     },
-    /// No, or no more.
+    /// No, or not any more.
     RemoveFriend {
         /// Whose friendship or request.
         user_id: UserId,
@@ -118,7 +118,7 @@ pub enum Call {
         /// Who else is in it; repeated ones, and one's own, count once.
         member_ids: Vec<UserId>,
     },
-    /// Call it otherwise.
+    /// Call it something else.
     RenameGroup {
         /// Which.
         conversation_id: ConversationId,
@@ -132,7 +132,7 @@ pub enum Call {
         /// Whom.
         user_id: UserId,
     },
-    /// Remove them, or let me go.
+    /// Remove them, or let me leave.
     RemoveMember {
         /// From where.
         conversation_id: ConversationId,
@@ -280,13 +280,13 @@ pub struct Wait {
 /// How a client that waits is told what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// Once: the answer is the end of it.
+    /// Once: with the answer the poll is over.
     Poll,
     /// Again and again, by server-sent events.
     EventStream,
     /// Again and again, by lines of JSON.
     Lines,
-    /// Once, and one message alone: as pages of 2013 were, by the facade.
+    /// Once, and with a single message: as pages of 2013 were, by the facade.
     Keepline,
     /// Once, and not of events but of what the lab has seen.
     Watch,
@@ -319,7 +319,7 @@ pub enum Reply {
     Accounts {
         /// In the order in which they were made.
         accounts: Vec<ListedAccount>,
-        /// Whether there are further ones.
+        /// Whether there are more.
         more: bool,
     },
     /// The operator has made an account.
@@ -328,7 +328,7 @@ pub enum Reply {
     Invited {
         /// With this.
         code: String,
-        /// Until then.
+        /// Until when.
         expires_at: Timestamp,
     },
     /// Who may make an account.
@@ -350,7 +350,7 @@ pub enum Reply {
     Friend {
         /// As the caller sees it.
         friend: Friend,
-        /// Whether the call has made it so.
+        /// Whether this is the doing of this call.
         created: bool,
     },
     /// The caller's conversations, the one with the newest message first.
@@ -359,14 +359,14 @@ pub enum Reply {
     Conversation {
         /// As the caller sees it.
         conversation: Box<Conversation>,
-        /// Whether the call has made it, or taken somebody in.
+        /// Whether the call has created it, or has added somebody.
         created: bool,
     },
     /// A page of a conversation.
     History {
         /// Oldest first.
         messages: Vec<Message>,
-        /// Whether there are further ones in that direction.
+        /// Whether there are more in that direction.
         more: bool,
     },
     /// What a search has found.
@@ -375,7 +375,7 @@ pub enum Reply {
     Message {
         /// As it is stored.
         message: Arc<Message>,
-        /// `false` where it had been sent before, or was changed.
+        /// `false` if it had been sent before, or was changed.
         created: bool,
     },
     /// Everything, as it is at this moment.
@@ -393,25 +393,26 @@ pub enum Reply {
     Events {
         /// In order.
         batch: Batch,
-        /// How many seconds it was ready to wait.
+        /// How many seconds it was willing to wait.
         wait_seconds: u32,
-        /// When the client had better not come back at once: how long to wait.
+        /// How long the client should wait before it comes back; `None` if it may come back at
+        /// once.
         retry: Option<Duration>,
         /// Whether the poll had to leave for a newer one of the same user.
         released: bool,
     },
 }
 
-/// Some events of one user, and the place behind them.
+/// Some events of one user, and the place after them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// In order, each with the place behind it; empty where there was nothing.
+    /// In order, each with the place after it; empty if there was nothing.
     pub events: Vec<(Event, Cursor)>,
-    /// The place behind all of them.
+    /// The place after all of them.
     pub behind: Cursor,
     /// Whose places these are.
     pub tag: CursorTag,
-    /// Whether there are further ones already.
+    /// Whether there are already more.
     pub more: bool,
 }
 
@@ -424,7 +425,7 @@ pub struct ServerInfo {
     pub registration: Registration,
 }
 
-/// An account that everybody may try.
+/// An account that anybody may try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DemoAccount {
     /// Its name.

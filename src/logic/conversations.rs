@@ -1,4 +1,4 @@
-//! Tells what is said in which conversation, to those who are in it.
+//! Shows conversations to those who are in them, and tells them of changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::entity::{
     Conversation, ConversationId, Event, Kind, Member, Message, MessageId, User, UserId,
 };
 
-/// What all members see alike of who is in a conversation.
+/// What all members see alike: who is in a conversation.
 #[derive(Clone, Debug)]
 pub(super) struct People {
     members: Arc<[Member]>,
@@ -22,8 +22,8 @@ pub(super) struct People {
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     people: People,
-    /// How much there is to read behind a mark. It is the same for all whose mark stands there: who
-    /// has said something behind it has a later one.
+    /// How many messages are unread after a mark. It is the same for all whose mark stands there:
+    /// whoever has said something after it has a later mark.
     unread: BTreeMap<MessageId, u64>,
 }
 
@@ -62,7 +62,7 @@ impl Logic {
         Ok(())
     }
 
-    /// What a member is told of a conversation, at the end of a turn.
+    /// What a member is told about a conversation, at the end of a turn.
     pub(super) fn told_conversation(
         &mut self,
         me: UserId,
@@ -128,7 +128,7 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// Between whom a message was said, its sender first; `None` for what was said in a group.
+    /// Between whom a message was said, its sender first; `None` for a message in a group.
     pub fn said_between(&mut self, message: &Message) -> Result<Option<[User; 2]>, Refusal> {
         let Some(room) = self.room(message.conversation_id)? else { return Ok(None) };
         let other = room.members().find(|&user| user != message.sender_id);
@@ -159,8 +159,8 @@ impl Logic {
         })
     }
 
-    /// What came behind this has not been read. Nothing of it was said by the member: to say something
-    /// moves the mark, also when that is not committed yet.
+    /// What came after this has not been read. None of it was said by the member: saying something
+    /// moves the mark, even before it is committed.
     fn mark(&self, me: UserId, member: &MemberRow) -> MessageId {
         let id = member.conversation_id;
         let own = |entry: &&Entry| entry.room.id == id && entry.message.sender_id == me;

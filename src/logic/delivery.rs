@@ -1,12 +1,12 @@
-//! Notes how far what was said has reached its readers: the second tick.
+//! Notes how far messages have reached their readers: the second tick.
 //!
-//! A client that sends a cursor back has got everything before it. That is worth telling the others
-//! in the conversation, and worth keeping, but not a write of its own: it is a note (see `notes`),
-//! which a crash may forget until the client asks again.
+//! A client that sends a cursor back has received everything before it. That is worth telling the
+//! others in the conversation, and worth keeping, but not worth a write of its own: it is a note
+//! (see `notes`), which a crash may lose until the client asks again.
 //!
-//! In a crowd everybody gets a message at about the same time, and everybody is told of everybody else. If
-//! each mark were told by itself, all would be answered once for each of the others: so those that come
-//! together within a moment are told together, a bounded number in a turn.
+//! In a crowd everybody gets a message at about the same time, and everybody is told of everybody
+//! else. If each mark were told by itself, each poll would be answered once for every other member:
+//! so marks that come within a moment are told together, a bounded number per turn.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::data::StoreError;
 use crate::entity::{ConversationId, Event, MessageId, UserId};
 use crate::system::Mono;
 
-/// In a larger conversation marks wait for each other.
+/// In conversations larger than this, marks wait for each other.
 const CROWD: usize = 16;
 
-/// For so long, since some were told.
+/// For how long, after some were told.
 const TOGETHER: Duration = Duration::from_millis(50);
 
-/// So many are told in a turn: some milliseconds in the largest group.
+/// How many are told in a turn: some milliseconds in the largest group.
 const TOLD_PER_TURN: usize = 32;
 
 /// The marks of crowds that are still to be told.
@@ -66,7 +66,7 @@ impl Logic {
         Ok(())
     }
 
-    /// Tells the members; of the user's own polls not the one that said so.
+    /// Tells the members; but not the one of the user's own polls that said so.
     pub(super) fn tell_delivered(
         &mut self,
         conversation_id: ConversationId,
@@ -83,7 +83,7 @@ impl Logic {
         Ok(())
     }
 
-    /// Tells the members of crowds what has come together, if it is time.
+    /// Tells the members of crowds what has accumulated, if it is time.
     pub(super) fn tell_marks(&mut self, now: Mono) -> Result<(), StoreError> {
         if self.marks.waiting.is_empty() || now < self.marks.due {
             return Ok(());

@@ -1,13 +1,13 @@
 //! Answers "what came after this cursor?": the one question behind every poll.
 //!
-//! [`Logic::ask`] is asked when a poll comes, asked again whenever its user is woken, and asked a
-//! last time when its time is over. It takes nothing away and so gives the same answer twice; what
-//! moves is the client's cursor.
+//! [`Logic::ask`] is called when a poll comes, again whenever its user is woken, and a last time
+//! when its time is over. It takes nothing away and so gives the same answer twice; what moves is
+//! the client's cursor.
 //!
 //! An answer is made of two parts. What is stored (messages, and their changes) comes from the
 //! store, by number, and so survives everything that the store survives. What is not (see `live`)
-//! comes from memory; a cursor that memory cannot serve, because it is from before a restart or too
-//! old, gets a first event `reset`.
+//! comes from memory; a cursor that memory cannot serve, because it is too old or from before a
+//! restart, gets the event `reset` first.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Logic {
             Some(text) => self.acknowledged(caller.user_id, text, Some(ticket))?,
             None => self.current_cursor().place(),
         };
-        // From here on live events are remembered, also those of this turn.
+        // From here on live events are remembered, including those of this turn.
         self.live.open(caller.user_id, self.newest_id);
         Ok(place)
     }
@@ -48,8 +48,8 @@ impl Logic {
         Ok(place)
     }
 
-    /// What came for the user after the place; `None` where nothing did. `ticket` is the asker's:
-    /// it is not told of what it has said itself.
+    /// What came for the user after the place; `None` if nothing did. `ticket` is the asker's: it
+    /// is not told of what it has said itself.
     pub fn ask(
         &mut self,
         now: Now,
@@ -94,9 +94,9 @@ impl Logic {
         Batch { events: Vec::new(), behind, tag: self.cursor_tag(user), more: false }
     }
 
-    /// What was stored for a user after a number, in order, each with its number: as much as fits into
-    /// an answer, and a little more; nothing was after `newest`. From memory where that reaches back far
-    /// enough.
+    /// What was stored for a user after a number, in order, each with its number: as much as fits
+    /// into an answer, and a little more; nothing was stored after `newest`. From memory if that
+    /// reaches back far enough.
     fn changes_after(
         &self,
         user: UserId,
@@ -115,8 +115,8 @@ impl Logic {
         Ok(changes.map(|change| (change.number, event(change))).collect())
     }
 
-    /// How many of these go into one answer: as many as its limits of number and bytes allow, and
-    /// one at least.
+    /// How many of these go into one answer: as many as its limits on number and bytes allow, and
+    /// at least one.
     fn fitting(&self, changes: &[(MessageId, Event)]) -> usize {
         let mut bytes = 0;
         let fits = |change: &&(MessageId, Event)| {
@@ -157,7 +157,7 @@ impl Logic {
         })
     }
 
-    /// The live events after the place, each with the place behind it.
+    /// The live events after the place, each with the place after it.
     fn live_part(
         &mut self,
         now: Now,
@@ -182,9 +182,9 @@ impl Logic {
         })
     }
 
-    /// The place that a cursor names now. Its client really has what is stored up to there: not beyond
-    /// what there is, nor beyond what the cursor's epoch has in common with this one. Where that is less
-    /// than it says, and from another epoch, it has missed what is stored nowhere.
+    /// The place that a cursor names now. Its client really has what is stored up to there: nothing
+    /// beyond what there is, nor beyond what the cursor's epoch has in common with this one. If
+    /// that is less than it says, and from another epoch, it has missed live events.
     fn place(&self, cursor: Cursor) -> Result<Place, StoreError> {
         let Cursor { epoch, mark, stored, live } = cursor;
         if !self.is_of_this_epoch(cursor) {
@@ -201,7 +201,7 @@ impl Logic {
         (cursor.epoch, cursor.mark) == (self.epoch.id, self.epoch.mark)
     }
 
-    /// The place behind everything.
+    /// The place after everything.
     fn current_cursor(&self) -> Cursor {
         Cursor {
             epoch: self.epoch.id,

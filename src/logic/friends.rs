@@ -1,4 +1,4 @@
-//! Decides who becomes and stays whose friend, and who may know it.
+//! Decides who becomes and stays whose friend, and who may know.
 //!
 //! Each of two users has a stance on the other (see [`Stance`]). What one of them sees follows from
 //! both; one's own comes first, so that a request to somebody who blocks looks like any other:
@@ -33,7 +33,7 @@ pub(super) fn seen_state((mine, theirs): Stances) -> Option<FriendState> {
 }
 
 impl Logic {
-    /// Whoever blocks is found like anybody, also by those who are blocked: they are not told.
+    /// Whoever blocks is found like anybody else, even by those who are blocked: they are not told.
     pub(super) fn find_users(
         &self,
         me: UserId,
@@ -76,7 +76,7 @@ impl Logic {
             (None, theirs) => {
                 self.store.set_stance(me, other, Stance::Asked, now.wall)?;
                 self.tell_friend(me, other)?;
-                // One who blocks sees no request.
+                // Somebody who blocks sees no request.
                 if theirs != Some(Stance::Blocked) {
                     self.tell_friend(other, me)?;
                 }
@@ -113,7 +113,7 @@ impl Logic {
             (Some(Stance::Blocked) | None, _) => return Err(Refusal::NotFound),
         }
         for (user, their, stances) in [(me, other, before), (other, me, (before.1, before.0))] {
-            // One who blocks saw no request, and hears of none that is withdrawn.
+            // Somebody who blocks saw no request, and hears of none that is withdrawn.
             if seen_state(stances).is_some_and(|state| state != FriendState::Blocked) {
                 self.tell(user, Event::FriendRemoved(their));
             }
@@ -121,13 +121,13 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// Whether a friendship allows the one to write to the other.
+    /// Whether two users are friends, and so may write to each other.
     pub(super) fn are_friends(&self, one: UserId, other: UserId) -> Result<bool, StoreError> {
         let stances = self.store.stances(one, other)?;
         Ok(stances == (Some(Stance::Friend), Some(Stance::Friend)))
     }
 
-    /// When a user was last seen, and whether they are there now.
+    /// When a user was last seen, and whether they are online now.
     pub(super) fn last_seen(&self, user: UserId) -> Result<LastSeen, StoreError> {
         if let Some(at) = self.presence.seen_at(user) {
             return Ok(LastSeen::online(at));

@@ -1,8 +1,8 @@
 //! Begins groups, and changes who is in them and what they are called.
 //!
-//! A group has one owner at a time: who began it, and after them the longest-standing member. One who
-//! leaves is told so, and of the group nothing more; the others are told what it is like then. A group
-//! that everybody has left stays, for nobody.
+//! A group has one owner at a time: whoever began it, and after them the longest-standing member. A
+//! member who leaves is told so, and nothing more about the group; the others are told what it is
+//! like then. A group that everybody has left stays, for nobody.
 
 use std::collections::BTreeSet;
 
@@ -70,7 +70,7 @@ impl Logic {
         if room.seats.len() >= self.config.group_members_max {
             return Err(Refusal::GroupFull);
         }
-        // What was said before is not theirs to read, so they are not behind with it.
+        // What was said before is not theirs to read, so it does not count as unread.
         let (newest, _) = self.store.history(id, MessageId(0), HistoryPage::Newest, 1)?;
         self.store.add_member(&NewMember {
             conversation_id: id,
@@ -83,7 +83,7 @@ impl Logic {
         self.group_reply(me, id, true)
     }
 
-    /// Owners remove whom they want; anyone may leave.
+    /// Owners remove whomever they want; anyone may leave.
     pub(super) fn remove_member(
         &mut self,
         me: UserId,
@@ -97,7 +97,7 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// Somebody leaves all their groups; their account is about to end.
+    /// Somebody leaves all their groups; their account is about to be deleted.
     pub(super) fn leave_groups(&mut self, user: UserId) -> Result<(), StoreError> {
         for place in self.store.memberships(user)? {
             if place.kind == Kind::Group
@@ -109,7 +109,8 @@ impl Logic {
         Ok(())
     }
 
-    /// A member is one no longer. Who has stayed the longest inherits what nobody owns any more.
+    /// Somebody is no longer a member. If nobody owns the group any more, whoever has been in it
+    /// longest inherits it.
     fn leave(&mut self, room: &Room, user: UserId) -> Result<(), StoreError> {
         self.store.remove_member(room.id, user)?;
         let mut others = room.seats.iter().filter(|seat| seat.user_id != user);
@@ -120,7 +121,7 @@ impl Logic {
         }
         self.tell(user, Event::ConversationRemoved(room.id));
         self.tell_of(room.id)?;
-        // It knows who was there when something was said, and not who has left since.
+        // The tail knows who was there when something was said, not who has left since.
         self.tail_is_stale = true;
         Ok(())
     }

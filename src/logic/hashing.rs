@@ -1,7 +1,8 @@
 //! Spreads the hashing of passwords over many turns, so that a login delays nobody's poll.
 //!
 //! Each turn does one slice for one of those who wait, in rotation: with many logins at once each
-//! takes longer, and the turns do not. There are so many places, of which one address gets a part.
+//! takes longer, but the turns do not. The number of places is bounded, and one address gets only a
+//! part of them.
 
 use std::collections::VecDeque;
 
@@ -32,7 +33,7 @@ pub(super) enum Task {
         /// Of the derivation.
         iterations: u32,
     },
-    /// The same for one that the operator makes: nobody is signed in by it.
+    /// The same for an account that the operator makes: nobody is signed in by it.
     AddAccount {
         /// The account.
         sign_up: Box<SignUp>,
@@ -41,7 +42,7 @@ pub(super) enum Task {
         /// Of the derivation.
         iterations: u32,
     },
-    /// To be stored with an account, by the operator.
+    /// To be stored with an account, by order of the operator.
     ReplacePassword {
         /// Whose it is; all their sessions end.
         user_id: UserId,
@@ -52,16 +53,16 @@ pub(super) enum Task {
     },
     /// To be compared.
     LogIn {
-        /// `None` for a name that nobody has: it costs the same.
+        /// `None` for a name that nobody has, which costs the same.
         account: Option<Box<Account>>,
         /// What is counted if it was wrong.
         guess: Guess,
-        /// To be hashed anew if it is right, where the account's hash is cheaper than the setting.
+        /// To be hashed anew if it is right and the account's hash is cheaper than the setting.
         renewing: Option<Password>,
         /// What the client says it is.
         user_agent: String,
     },
-    /// Only for the time that it takes: the password was wrong.
+    /// For nothing but the time that it takes: the password was wrong.
     Refuse,
     /// To be stored in place of a hash that is cheaper than the setting.
     Renew {
@@ -76,7 +77,7 @@ pub(super) enum Task {
     },
     /// To be compared, before [`Task::SetPassword`].
     ProvePassword(Box<Proof>),
-    /// To be stored with an account that there is.
+    /// To be stored with an existing account.
     SetPassword {
         /// Whose it is; all their other sessions end.
         caller: Caller,
@@ -88,8 +89,8 @@ pub(super) enum Task {
 }
 
 impl Task {
-    /// Whether somebody waits for what comes of it. Who has logged in is answered before their password
-    /// is hashed anew, and their connection may wait for something else by then.
+    /// Whether somebody waits for the result. Somebody who has logged in is answered before their
+    /// password is hashed anew, and their connection may be waiting for something else by then.
     pub(super) fn is_awaited(&self) -> bool {
         !matches!(self, Self::Renew { .. })
     }
@@ -126,7 +127,7 @@ impl Hashing {
         self.jobs.iter().filter(|job| job.network == network).count()
     }
 
-    /// The caller has looked that there is room.
+    /// The caller has checked that there is room.
     pub(super) fn begin(
         &mut self,
         ticket: Ticket,

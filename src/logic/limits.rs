@@ -1,16 +1,16 @@
 //! Slows down whoever does too much: guesses passwords, makes accounts, asks for friends, talks, types.
 //!
-//! Knows who may do what how often, and nothing of what it is good for; the moment is an
-//! argument. Rules:
-//! 1. *Token buckets.* Each key has a bucket of so many tokens, which fill again one by one at an
-//!    even pace; whoever finds none left waits for the next. A refusal takes nothing, so that the
+//! Knows how often who may do what, and nothing of what that does; the time is an argument. Rules:
+//! 1. *Token buckets.* Each key has a bucket of tokens, which is refilled one by one at an even
+//!    pace; whoever finds none left waits for the next. A refusal takes nothing, so that the
 //!    waiting time told is true, and trying in vain does not prolong it.
-//! 2. *A bucket is one moment*: when it is full again. From that and the present follows how much is
-//!    in it, exactly and without rounding (the generic cell rate algorithm).
-//! 3. *A full bucket is no bucket*: it leaves, and nothing is lost.
+//! 2. *A bucket is one moment*: when it will be full again. How much is in it follows from that and
+//!    the present time, exactly and without rounding (the generic cell rate algorithm).
+//! 3. *A full bucket is no bucket*: it is dropped, and nothing is lost.
 //! 4. *Memory is bounded.* Each kind has a fixed number of places; when all are taken, the bucket
-//!    that would be full first makes room. That favours a stranger, and never locks out anybody.
-//! 5. An IPv6 address counts with the /64 it is in, since who has one address has all of those.
+//!    that would be full first makes room. That favours strangers, and never locks anybody out.
+//! 5. An IPv6 address counts as the /64 it is in, since whoever has one of these addresses has all
+//!    of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -26,14 +26,14 @@ use crate::system::Mono;
 pub enum Limited {
     /// Per user.
     FriendRequest,
-    /// Per user, one sent again included.
+    /// Per user, including messages that are sent again.
     Message,
-    /// Per address. Only what comes so far that a password is hashed takes a token: who mistypes
+    /// Per address. Only an attempt that gets as far as hashing a password takes a token: mistyping
     /// is not punished.
     Registration,
     /// Per user.
     Typing,
-    /// Per address: those that are told at once.
+    /// Per address: refusals that are told at once.
     Refusal,
 }
 
@@ -49,11 +49,11 @@ pub(super) struct RateLimits {
     typing: Buckets<UserId>,
 }
 
-/// For which account and from where a password was tried: so nobody can lock another one out from
-/// elsewhere, and one address guesses at one account at that pace only.
+/// For which account and from where a password was tried: so nobody can lock somebody else out from
+/// elsewhere, and one address guesses at one account only at that pace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Guess {
-    /// As names are compared; empty for what is no name, which is nobody's.
+    /// As names are compared; empty for what is not a valid name, and so nobody's.
     name_key: Box<str>,
     network: Network,
 }
@@ -99,7 +99,7 @@ impl RateLimits {
             (Limited::Registration, _) => {
                 self.registrations.look(now, &Network::of(origin.address))
             }
-            // Nobody is let in without a caller; nothing is there to be counted.
+            // Without a caller nobody is let in anyway; there is nothing to count.
             (Limited::FriendRequest | Limited::Message | Limited::Typing, None) => Ok(()),
         }
     }
@@ -112,9 +112,9 @@ impl RateLimits {
         self.registrations.take(now, Network::of(address))
     }
 
-    /// Whether a password may be tried, and whether what came of it may be told. Asked before it is
-    /// hashed and again after: of many that are tried at once, no more are answered than one after
-    /// the other.
+    /// Whether a password may be tried, and whether the outcome may be told. Asked before it is
+    /// hashed and again after: of many that are tried at once, no more are answered than of as many
+    /// one after another.
     pub(super) fn guess(&self, now: Mono, guess: &Guess) -> Result<(), Refusal> {
         if self.enabled { self.failed_passwords.look(now, guess) } else { Ok(()) }
     }
@@ -162,7 +162,7 @@ impl Network {
     }
 }
 
-/// How fast a bucket fills, and how much it holds.
+/// How fast a bucket is refilled, and how much it holds.
 #[derive(Clone, Copy, Debug)]
 struct Rate {
     /// From one token to the next.
@@ -209,7 +209,7 @@ impl<K: Clone + Ord> Buckets<K> {
         Ok(())
     }
 
-    /// More leave than come, where they can, and always enough.
+    /// Drops full buckets, more than come where possible, and always enough to make room.
     fn make_room(&mut self, now: Mono) {
         for _ in 0..2 {
             let has_room = self.order.len() < self.places;
@@ -225,7 +225,8 @@ impl<K: Clone + Ord> Buckets<K> {
 /// The window in which `failed_passwords_max` counts.
 const FAILED_PASSWORDS_TIME: Duration = Duration::from_secs(300);
 
-/// Of refusals, that are told at once: more than anybody gets by mistake, and too few to be a burden.
+/// For refusals that are told at once: more than anybody gets by mistake, and too few to be a
+/// burden.
 const REFUSALS: Rate = Rate { pause: Duration::from_millis(10), burst: 1000 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,17 +1,18 @@
 //! Remembers, for those who are around, the events that are stored nowhere.
 //!
-//! Messages are found again in the store. Everything else that is pushed only says that something
-//! is different now, so it is enough to remember it for as long as its user comes back for it, and
-//! of several events about one subject only the newest. Each live event takes the next number of
-//! one counter, which a cursor carries beside the number of the newest stored message.
+//! Messages can be found again in the store. Everything else that is pushed only says that
+//! something is different now, so it is enough to remember it while its user keeps coming back for
+//! it, and to keep only the newest of several events about one subject. Each live event takes the
+//! next number of one counter, which a cursor carries beside the number of the newest stored
+//! message.
 //!
-//! That somebody is typing is news for some seconds only. Such an event leaves by itself: whoever
-//! comes later is not told, and has missed nothing.
+//! That somebody is typing is news for only a few seconds. Such an event disappears by itself:
+//! whoever comes later is not told, and has missed nothing.
 //!
-//! A user has an inbox from the first snapshot or poll on, until some minutes after going offline.
-//! An inbox knows from which number on it is complete (its floor). A cursor below the floor has
-//! missed something that nobody remembers, and is answered with `reset`: everything that is not a
-//! message must be loaded anew.
+//! A user has an inbox from their first snapshot or poll until some minutes after going offline. An
+//! inbox knows after which number it is complete (its floor). A cursor below the floor has missed
+//! something that nobody remembers, and is answered with `reset`: everything that is not a message
+//! must be loaded anew.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,8 +24,8 @@ use crate::entity::{ConversationId, Event, MessageId, Subject, UserId};
 use crate::map::Map;
 use crate::system::Mono;
 
-/// How long an inbox at least outlives its user's presence: a short loss of the network costs no
-/// reload. It is looked after once in this time, and dropped when its user was away twice.
+/// How long, at least, an inbox outlives its user's presence: a short loss of the network costs no
+/// reload. It is looked at once in this time, and dropped when its user was away twice in a row.
 const KEPT: Duration = Duration::from_secs(300);
 
 /// How long it is news that somebody is typing.
@@ -37,20 +38,21 @@ pub(super) struct Live {
     newest: u64,
     events_max: usize,
     inboxes_max: usize,
-    /// Of all inboxes together, as [`News::weight`] counts them.
+    /// The weight of all inboxes together, as [`News::weight`] counts it.
     weight: usize,
     weight_max: usize,
     inboxes: Map<UserId, Inbox>,
-    /// The place of the inbox that gives something up next, where all have too much together.
+    /// The place of the inbox that gives something up next, when all together hold too much.
     hand: u32,
-    /// When to look whether an inbox is still needed, of those whose users are not online: oldest first.
+    /// When to check whether an inbox is still needed, for users who are not online: oldest first.
     retiring: VecDeque<(Mono, UserId)>,
 }
 
 #[derive(Debug)]
 struct Inbox {
     floor: Floor,
-    /// Oldest first; at most one for each subject. A box, since most of those who wait have none.
+    /// Oldest first; at most one for each subject. A box, since most of those who wait have no
+    /// events.
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 where there are none")]
     events: Option<Box<VecDeque<Entry>>>,
     /// Nothing newer than this is stored for the user; there may be less.
@@ -59,15 +61,16 @@ struct Inbox {
     arrived: MessageId,
 }
 
-/// Everything that came after this number is in the inbox. The number has two bits to spare, for two flags
-/// of the inbox that would cost eight bytes by themselves; and there are as many of them as users.
+/// Everything that came after this number is in the inbox. The number has two bits to spare, for
+/// two flags of the inbox that would cost eight bytes by themselves; and there are as many inboxes
+/// as users.
 #[derive(Clone, Copy, Debug)]
 struct Floor(u64);
 
 impl Floor {
-    /// Somebody will look after it: it is in `retiring`.
+    /// It will be looked at: it is in `retiring`.
     const WATCHED: u64 = 1 << 63;
-    /// Its user was away when it was last looked after, and did not come back since.
+    /// Its user was away when it was last looked at, and has not come back since.
     const AWAY: u64 = 1 << 62;
     const FLAGS: u64 = Self::WATCHED | Self::AWAY;
 
@@ -93,7 +96,7 @@ pub(super) enum News {
     /// This.
     Event(Event),
     /// A conversation is new or has changed. What it is like is looked up when it is told: whatever
-    /// was deleted meanwhile must not be told any more.
+    /// was deleted meanwhile must no longer be told.
     Conversation(ConversationId),
 }
 
@@ -101,7 +104,7 @@ pub(super) enum News {
 struct Entry {
     number: u64,
     news: News,
-    /// Who has caused it and is not told.
+    /// Whoever has caused it is not told.
     except: Option<Ticket>,
     /// Nobody is told after this.
     until: Mono,
@@ -140,9 +143,9 @@ impl Live {
         self.newest
     }
 
-    /// From now on the user's events are remembered. `stored` is the newest number in the store. Who is
-    /// not online when they are, or later is no more, is to be watched. Where there are too many inboxes,
-    /// that goes whose user is away for longest.
+    /// From now on the user's events are remembered. `stored` is the newest number in the store. A
+    /// user who is not online now, or goes offline later, has to be watched. If there are too many
+    /// inboxes, the one goes whose user has been away longest.
     pub(super) fn open(&mut self, user: UserId, stored: MessageId) {
         if self.inboxes.len() >= self.inboxes_max && !self.inboxes.contains_key(&user) {
             let Some((_, away)) = self.retiring.pop_front() else { return };
@@ -151,7 +154,7 @@ impl Live {
         let (floor, arrived) = (Floor(self.newest), MessageId(0));
         let new = || Inbox { floor, events: None, stored, arrived };
         let inbox = self.inboxes.get_or_insert_with(user, new);
-        // Away before and away again is not away all the time.
+        // To be away, come back and be away again is not to be away all the time.
         inbox.floor.set(Floor::AWAY, false);
     }
 
@@ -190,10 +193,11 @@ impl Live {
         self.make_room();
     }
 
-    /// Where all inboxes together have too much, those lose their oldest who have more than half of a fair
-    /// share, one after the other. So nobody is made to reload because others have much to be told; what
-    /// was published last stays; and since what is beyond the half shares is half of all at least, a round
-    /// of the hand is paid for by as many events: it costs each of them a constant.
+    /// If all inboxes together hold too much, those that hold more than half of a fair share lose
+    /// their oldest events, one inbox after the other. So nobody has to reload because others have
+    /// much to be told; what was published last stays; and since at least half of everything lies
+    /// beyond the half shares, a round of the hand is paid for by as many events: each costs a
+    /// constant.
     fn make_room(&mut self) {
         let half_share = self.weight_max / (2 * self.inboxes.len().max(1));
         for _ in 0..=self.inboxes.places() {
@@ -217,8 +221,8 @@ impl Live {
         self.weight -= weights.map(|entry| entry.news.weight()).sum::<usize>();
     }
 
-    /// The store has something for the user, with this number. Returns up to where it had nothing newer
-    /// before.
+    /// The store has something for the user, with this number. Returns the newest number that it
+    /// may have had for them before.
     pub(super) fn stored(&mut self, user: UserId, number: MessageId) -> MessageId {
         match self.inboxes.get_mut(&user) {
             Some(inbox) => std::mem::replace(&mut inbox.stored, number),
@@ -241,8 +245,8 @@ impl Live {
         Since::News(told.map(|entry| (entry.number, entry.news.clone())).collect())
     }
 
-    /// The store holds nothing for the user beyond this number; one that there is not where nothing is
-    /// known of them.
+    /// The store holds nothing for the user beyond this number; a number that does not exist if
+    /// nothing is known of them.
     pub(super) fn newest_stored(&self, user: UserId) -> MessageId {
         self.inboxes.get(&user).map_or(MessageId(i64::MAX), |inbox| inbox.stored)
     }
@@ -252,7 +256,7 @@ impl Live {
         self.inboxes.get(&user).map_or(MessageId(0), |inbox| inbox.arrived)
     }
 
-    /// It is known now.
+    /// From now on that is known.
     pub(super) fn arrive(&mut self, user: UserId, stored: MessageId) {
         if let Some(inbox) = self.inboxes.get_mut(&user) {
             inbox.arrived = stored;
@@ -284,8 +288,8 @@ impl Live {
 }
 
 impl Inbox {
-    /// Drops the oldest until that is as much as `weight`, or no more than `kept` is left, or what comes
-    /// next is the newest of all. Returns how much it is.
+    /// Drops the oldest until they weigh `weight`, or no more than `kept` is left, or the next is
+    /// the newest of all. Returns how much was dropped.
     fn give_up(&mut self, weight: usize, kept: usize, newest: u64) -> usize {
         let Some(events) = &mut self.events else { return 0 };
         let has: usize = events.iter().map(|entry| entry.news.weight()).sum();
@@ -304,8 +308,9 @@ impl Inbox {
 }
 
 impl News {
-    /// Whether older news need not be told any more. Whoever has left a conversation is told nothing
-    /// of what was there before; and what users are to each other says whether they are there, too.
+    /// Whether older news need no longer be told. Whoever has left a conversation is told nothing
+    /// of what happened there before; and what users are to each other includes whether they are
+    /// online.
     fn replaces(&self, older: &Self) -> bool {
         let (subject, older) = (self.subject(), older.subject());
         if let Self::Event(Event::ConversationRemoved(id)) = self {
@@ -317,7 +322,7 @@ impl News {
         }
     }
 
-    /// How much memory it takes: one for an entry that is all there is of it.
+    /// How much memory it takes, in entries: 1 if nothing hangs on it.
     fn weight(&self) -> usize {
         match self {
             Self::Event(Event::Friend(_) | Event::Conversation(_)) => 8,
@@ -464,13 +469,13 @@ mod tests {
         for user in [1, 2, 1, 2] {
             live.publish(UserId(user), told(presence(live.newest.cast_signed(), true)), Mono(0));
         }
-        // One of those who have most has lost the first.
+        // One of those who have most has lost its first.
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), Since::Missed);
         assert_eq!(live.since(ANNA, 1, None, Mono(0)), Since::News(vec![(3, presence(2, true))]));
         let both = vec![(2, presence(1, true)), (4, presence(3, true))];
         assert_eq!(live.since(UserId(2), 0, None, Mono(0)), Since::News(both));
         assert_eq!(live.weight, 3);
-        // Anna is watched, and so the one who goes.
+        // Anna is watched, and so is the one who goes.
         live.open(UserId(3), MessageId(0));
         assert_eq!(live.since(ANNA, 4, None, Mono(0)), Since::Missed);
         assert_eq!((live.weight, live.inboxes.len()), (2, 2));
@@ -484,7 +489,7 @@ mod tests {
         live.weight_max = 512;
         let others = 2..258;
         others.clone().for_each(|user| live.open(UserId(user), MessageId(0)));
-        // All is full of what was told in a crowd in which Anna is not.
+        // Everything is full of what was told in a crowd that Anna is not in.
         for of in 0..16 {
             others.clone().for_each(|user| {
                 live.publish(UserId(user), told(presence(of, true)), Mono(0));
@@ -498,7 +503,7 @@ mod tests {
             assert_eq!(live.since(ANNA, before, None, Mono(0)), news);
             assert_eq!(live.since(ANNA, 0, None, Mono(0)), news, "and all that came before");
         }
-        // Of the others, too, each has the newest that was told them.
+        // Each of the others, too, has the newest that they were told.
         let newest = live.newest();
         others.for_each(|user| {
             live.publish(UserId(user), told(presence(99, true)), Mono(0));
@@ -537,7 +542,7 @@ mod tests {
         }
         let left = Since::News(vec![(2, read(2)), (4, removed)]);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), left);
-        // One who comes again is told of what is there then.
+        // Somebody who comes back is told of what is there then.
         live.publish(ANNA, told(News::Conversation(ConversationId(1))), Mono(0));
         let back = News::Conversation(ConversationId(1));
         assert_eq!(live.since(ANNA, 2, None, Mono(0)), Since::News(vec![(5, back)]));

@@ -1,7 +1,7 @@
 //! Lets a program that embeds the server be somebody in it.
 //!
-//! Such a user has an account like everybody, so that friends see them and messages have a sender,
-//! but logs in nowhere: whoever runs the server needs no password.
+//! Such a user has an account like everybody else, so that friends see them and messages have a
+//! sender, but never logs in: whoever runs the server needs no password.
 
 use super::{Logic, Refusal};
 use crate::data::NewAccount;
@@ -9,7 +9,7 @@ use crate::entity::{DisplayName, User, UserName};
 use crate::system::Now;
 
 impl Logic {
-    /// The user of this name; made, if there is none, with a password that nobody knows.
+    /// The user of this name; if there is none, one is made, with a password that nobody knows.
     pub(crate) fn local_user(&mut self, now: Now, name: &UserName) -> Result<User, Refusal> {
         let name_key = name.key();
         if let Some(account) = self.store.account_by_key(&name_key)? {
@@ -23,7 +23,7 @@ impl Logic {
             display_name: display_name.as_str(),
             display_key: &display_name.key(),
             salt: &salt,
-            // To guess at it takes as long as at any other, and finds nothing.
+            // Guessing at it takes as long as at any other, and finds nothing.
             iterations: self.config.password_iterations,
             password: &password,
         };

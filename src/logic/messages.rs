@@ -1,4 +1,4 @@
-//! Takes in messages: each once, in order, from those who may write. And lets their senders edit and
+//! Accepts messages: each once, in order, from those who may write. And lets their senders edit and
 //! delete them.
 
 use std::rc::Rc;
@@ -22,8 +22,8 @@ impl Logic {
         body: &MessageBody,
         nonce: Option<&Nonce>,
     ) -> Result<Reply, Refusal> {
-        // Whoever sends again, sends what was allowed then: this comes before the question whether
-        // it still is. It tells nobody more than what they have said themselves.
+        // A message that is sent again was allowed the first time: this comes before the question
+        // whether it still is. It tells nobody more than what they have said themselves.
         if let Some(nonce) = nonce
             && let Some(message) = self.store.message_by_nonce(me, nonce.as_str())?
         {
@@ -44,7 +44,7 @@ impl Logic {
         Ok(Reply::Message { message, created: true })
     }
 
-    /// Says something else instead. The same is no change.
+    /// Says something else instead. The same text is no change.
     pub(super) fn edit_message(
         &mut self,
         now: Now,
@@ -62,7 +62,7 @@ impl Logic {
         if message.body == body.as_str() {
             return Ok(Reply::Message { message: Arc::new(message), created: false });
         }
-        // Each version has a time of its own, so that a client can tell which is the later one.
+        // Each version has a time of its own, so that a client can tell which is later.
         let last = message.edited_at.unwrap_or(message.sent_at);
         let at = self.time_of_writing(now).max(last.plus_millis(1));
         let body = body.as_str().to_owned();
@@ -97,7 +97,7 @@ impl Logic {
         Ok(Reply::Message { message, created: false })
     }
 
-    /// What is written now is not older than what was written before; the clock may have been set
+    /// What is written now is not older than what was written before, even if the clock was set
     /// back.
     fn time_of_writing(&self, now: Now) -> Timestamp {
         now.wall.max(self.newest_sent_at)
@@ -129,8 +129,8 @@ impl Logic {
     }
 }
 
-/// Whether something is said again that was said before, under the same nonce. What it was before it
-/// was edited, nobody knows.
+/// Whether this repeats what was said before under the same nonce. What that was before it was
+/// edited, nobody knows.
 fn is_same(message: &Message, conversation_id: ConversationId, body: &MessageBody) -> bool {
     let changed = message.edited_at.is_some() || message.deleted_at.is_some();
     message.conversation_id == conversation_id && (changed || message.body == body.as_str())

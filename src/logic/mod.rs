@@ -1,11 +1,12 @@
-//! Decides what a user may do, and does it: accounts, friends, conversations, messages, and what of
-//! all that is pushed to whom.
+//! Decides what a user may do, and does it: accounts, friends, conversations, messages, and which
+//! of all that is pushed to whom.
 //!
 //! Gets a [`Call`] from somebody who is known ([`Caller`]) or not, and gives an [`Answer`]. Knows
 //! neither HTTP nor JSON nor sockets, and no SQL: it asks the store.
 //!
-//! What a call wants to tell others is collected while the turn goes on, and published only when
-//! [`Logic::commit`] has made the turn's writes durable: nobody hears of what might not be.
+//! What a call has to tell others is collected during the turn, and published only when
+//! [`Logic::commit`] has made the turn's writes durable: nobody hears of anything that might be
+//! taken back.
 
 mod access;
 mod accounts;
@@ -61,14 +62,15 @@ use orders::Copier;
 use searching::Searches;
 use tail::{Entry, Tail};
 
-/// After the last message the store's upkeep waits for so long: perhaps another one comes at once.
+/// How long the store's upkeep waits after the last message: perhaps another one follows at once.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// A slice moves 256 entries, and a message has two, each of which is moved some eight times in all. So
-/// however much is said, and however long it goes on, what is put off stays within its bounds.
+/// How many messages call for one slice of upkeep. A slice moves 256 entries, and a message has
+/// two, each of which is moved about eight times in all. So however much is said, and for however
+/// long, what is put off stays within its bounds.
 const MESSAGES_PER_SLICE: usize = 16;
 
-/// After an error it waits for so long.
+/// How long it waits after an error.
 const UPKEEP_RETRY: Duration = Duration::from_secs(10);
 
 /// All rules of the house, over the store and what is remembered in memory.
@@ -77,9 +79,9 @@ pub struct Logic {
     config: Rc<Config>,
     /// As the configuration says, until the operator says otherwise.
     registration: Registration,
-    /// For whom the database holds still.
+    /// The copiers for whom the database holds still.
     copiers: Vec<Copier>,
-    /// How often it began to.
+    /// How often it has begun to.
     copies: u64,
     store: Store,
     entropy: Entropy,
@@ -91,17 +93,17 @@ pub struct Logic {
     notes: Notes,
     marks: Marks,
     limits: RateLimits,
-    /// The newest number that is committed. What this turn has written is not in it: a cursor must
-    /// not lie behind a number that could be taken back and given to another message.
+    /// The newest number that is committed. It does not count what this turn has written: a cursor
+    /// must not include a number that could be taken back and given to another message.
     newest_id: MessageId,
-    /// When the newest message was sent, or was to be: the next one is not sent earlier.
+    /// When the newest message was sent, or would have been: the next one is not sent earlier.
     newest_sent_at: Timestamp,
-    /// Up to which session it was asked whether they have expired.
+    /// Up to which session expiry was checked.
     swept: SessionId,
     /// The newest messages, for those who are not far behind.
     tail: Tail,
     cache: Cache,
-    /// When the store's upkeep goes on, unless it presses; and when it does even then.
+    /// When the store's upkeep goes on, unless it is pressing; and when it does even then.
     quiet_at: Mono,
     upkeep_at: Mono,
     /// How many slices of it there may be in this turn.
@@ -112,11 +114,11 @@ pub struct Logic {
     written: Vec<Entry>,
     /// Somebody has left a conversation in this turn.
     tail_is_stale: bool,
-    /// The conversations of which members are told in this turn.
+    /// The conversations about which members are told in this turn.
     told_of: BTreeMap<ConversationId, Told>,
-    /// What else this turn will tell whom then.
+    /// What else this turn will tell whom once it is committed.
     outbox: Vec<(UserId, Notice)>,
-    /// And what it will tell whether or not it is committed.
+    /// What it will tell whether or not it is committed.
     unwritten: Vec<Unwritten>,
     /// The sessions that this turn ends, and whose they are.
     ended: Vec<Caller>,
@@ -130,12 +132,13 @@ struct Notice {
     except: Option<Ticket>,
 }
 
-/// Something to be told that is no matter of the store.
+/// Something to be told that does not concern the store.
 #[derive(Clone, Copy, Debug)]
 enum Unwritten {
     /// Somebody has come, or gone.
     Seen(UserId, LastSeen),
-    /// What was said in a conversation has reached a member up to a message; who has said so is not told.
+    /// A conversation's messages have reached a member, up to this one; the poll that said so is
+    /// not told.
     Arrived(ConversationId, UserId, MessageId, Option<Ticket>),
 }
 
@@ -144,13 +147,13 @@ enum Unwritten {
 pub struct Published {
     /// Whose polls must be asked again: each user once, in order.
     pub woken: Vec<UserId>,
-    /// Whose polls have lost which session.
+    /// Whose polls have lost their session, and which.
     pub ended: Vec<Caller>,
     /// How many messages were written.
     pub messages: usize,
 }
 
-/// How much of what is there for a time there is.
+/// How much there is of what is kept for a while.
 #[derive(Clone, Copy, Debug)]
 pub struct Resident {
     /// Users who are online.
@@ -209,13 +212,13 @@ impl Logic {
         })
     }
 
-    /// Lets in or refuses what is limited in its rate, before the rest of it is looked at.
+    /// Lets in or refuses what is limited in rate, before the rest of it is looked at.
     pub fn admit(&mut self, now: Now, origin: Origin, what: Limited) -> Result<(), Refusal> {
         self.limits.admit(now.mono, origin, what)
     }
 
-    /// Does what somebody wants. `ticket` is handed back with the answer where that takes longer
-    /// than this turn.
+    /// Does what somebody wants. `ticket` is handed back with the answer if that takes longer than
+    /// this turn.
     pub fn decide(
         &mut self,
         now: Now,
@@ -296,7 +299,8 @@ impl Logic {
         Ok(Answer::Now(reply))
     }
 
-    /// Whether this turn has written, so that what is decided from now on hangs on its commit.
+    /// Whether this turn has written, so that whatever is decided from now on depends on its
+    /// commit.
     pub fn is_writing(&self) -> bool {
         self.store.is_writing()
     }
@@ -313,7 +317,7 @@ impl Logic {
                 return Err(error);
             }
             if due {
-                // What is cached of sessions says when they were used before.
+                // The cached sessions still say when they were used before that.
                 self.cache.forget_sessions();
                 self.notes.clear(now.mono);
             }
@@ -348,14 +352,14 @@ impl Logic {
         Ok(Published { woken, ended: std::mem::take(&mut self.ended), messages })
     }
 
-    /// Puts into the turn's transaction what is only remembered, and clears away what nobody needs.
+    /// Puts what is only remembered into the turn's transaction, and clears away what nobody needs.
     fn write_notes(&mut self, now: Now) -> Result<(), StoreError> {
         self.notes.write(&mut self.store, self.newest_id)?;
         self.sweep_sessions(now)
     }
 
-    /// Tells what is no matter of the store to those who may know it. Who that is the store says as it
-    /// is at the end of the turn, with what was written or without it.
+    /// Tells what does not concern the store to those who may know it. Who those are is what the
+    /// store says at the end of the turn, with what was written or without it.
     fn tell_unwritten(&mut self, now: Mono) {
         let mut unwritten = std::mem::take(&mut self.unwritten);
         for what in unwritten.drain(..) {
@@ -376,8 +380,8 @@ impl Logic {
         self.unwritten = unwritten;
     }
 
-    /// Forgets the turn: nothing it wrote exists, and nobody will hear of it. Only what is no
-    /// matter of the store is told all the same.
+    /// Forgets the turn: nothing it wrote exists, and nobody will hear of it. Only what does not
+    /// concern the store is told all the same.
     pub fn roll_back(&mut self) {
         self.store.roll_back();
         self.outbox.clear();
@@ -387,8 +391,8 @@ impl Logic {
         self.cache.forget();
     }
 
-    /// Notes cost no write of their own; a few thousand of them do. Where they cannot be written, most
-    /// are forgotten, as by a crash.
+    /// Notes cost no write of their own, but a few thousand of them do. If they cannot be written,
+    /// most are forgotten, as in a crash.
     fn bound_notes(&mut self, now: Now) {
         if self.store.is_writing() || self.notes.len() <= self.config.notes_max {
             return;
@@ -417,8 +421,8 @@ impl Logic {
         self.notes.clear(now.mono);
     }
 
-    /// Does a slice of whatever takes longer than a turn may last. What nobody waits for has no ticket, and
-    /// is told where it fails.
+    /// Does a slice of whatever takes longer than a turn may last. What nobody waits for has no
+    /// ticket, and is reported only if it fails.
     pub fn work(
         &mut self,
         now: Now,
@@ -445,7 +449,7 @@ impl Logic {
         self.end_copying(|copier| !copier.is_on(ticket));
     }
 
-    /// What time alone changes.
+    /// Does what is due only because time passes.
     pub fn tick(&mut self, now: Now) {
         for _ in 0..self.config.polls_per_turn_max {
             let Some((user, seen_at)) = self.presence.next_gone(now.mono) else { break };
@@ -468,8 +472,8 @@ impl Logic {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Does a slice of what the store has put off, if nothing was written for a while, or if it presses:
-    /// then as many as this turn's messages make necessary.
+    /// Does a slice of what the store has put off, if nothing was written for a while; or, if that
+    /// is pressing, as many slices as this turn's messages make necessary.
     pub fn keep_up(&mut self, now: Now) {
         self.forget_old(now);
         let is_quiet = now.mono >= self.quiet_at;
@@ -484,7 +488,7 @@ impl Logic {
         }
     }
 
-    /// Whether the store takes what is written, as far as can be told now.
+    /// Whether the store can be written to, as far as can be told now.
     pub fn can_write(&mut self) -> bool {
         self.store.is_writing() || self.store.try_write().is_ok()
     }
@@ -501,7 +505,7 @@ impl Logic {
         }
     }
 
-    /// The store, for what is done to it as a whole.
+    /// The store, for work on it as a whole.
     pub fn store(&mut self) -> &mut Store {
         &mut self.store
     }

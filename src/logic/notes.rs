@@ -1,8 +1,9 @@
 //! Remembers what is worth keeping but not worth a write of its own: when users were last seen,
 //! sessions last used, and how far messages have reached their readers. It goes to the disk with a
 //! transaction that is made anyway, but not with each one, and at the latest when the server stops.
-//! A crash may take what was noted in the last minute: that is only a time or a tick, and a tick comes again
-//! with the next cursor. What a reader says that they have read is answered, so it is no note.
+//! A crash may lose what was noted in the last minute: that is only a time or a tick, and a tick
+//! comes again with the next cursor. A reader who says what they have read gets an answer, so that
+//! is not a note.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,14 +18,15 @@ pub(super) struct Notes {
     seen: BTreeMap<UserId, Timestamp>,
     used: BTreeMap<SessionId, Timestamp>,
     delivered: BTreeMap<(ConversationId, UserId), MessageId>,
-    /// Only what follows from sending, and so from what is stored: a crash loses nothing of it. A
-    /// mark that a reader sets is a write of its own.
+    /// Only marks that follow from sending, and so from what is stored: a crash loses none of them.
+    /// A mark that a reader sets is a write of its own.
     read: BTreeMap<(ConversationId, UserId), MessageId>,
-    /// Not to be written again before.
+    /// They are not written again before this.
     due: Mono,
 }
 
-/// How long notes wait for company: a mark that moves with each message is written once in this time.
+/// How long notes wait for company: a mark that moves with each message is written once in this
+/// time.
 const WRITTEN_EVERY: Duration = Duration::from_secs(60);
 
 impl Notes {
@@ -55,7 +57,7 @@ impl Notes {
         *noted = message_id.max(*noted);
     }
 
-    /// Up to which message everything has reached a member, where the disk knows only of `known`.
+    /// Up to which message everything has reached a member, if the disk knows only of `known`.
     pub(super) fn delivered(
         &self,
         at: ConversationId,
@@ -70,7 +72,7 @@ impl Notes {
         self.read.insert((at, user), message_id);
     }
 
-    /// Up to which message a member has read, where the disk knows only of `known`.
+    /// Up to which message a member has read, if the disk knows only of `known`.
     pub(super) fn read(&self, at: ConversationId, user: UserId, known: MessageId) -> MessageId {
         self.read.get(&(at, user)).map_or(known, |&noted| noted.max(known))
     }
@@ -104,15 +106,15 @@ impl Notes {
         Ok(())
     }
 
-    /// The disk does not take it, and there is too much of it. What follows from what is stored is
-    /// kept: it would be missing for good, and without a disk it does not grow.
+    /// The disk does not take the notes, and there are too many. Those that follow from what is
+    /// stored are kept: they would be missing for good, and without a disk they do not become more.
     pub(super) fn forget(&mut self, now: Mono) {
         let read = std::mem::take(&mut self.read);
         self.clear(now);
         self.read = read;
     }
 
-    /// The disk knows it now.
+    /// The disk knows them now.
     pub(super) fn clear(&mut self, now: Mono) {
         self.due = now.plus(WRITTEN_EVERY);
         self.seen.clear();

@@ -1,8 +1,8 @@
-//! Carries out what the operator orders: accounts are made, changed and removed for others, and the
-//! door to registration opens and closes.
+//! Carries out what the operator orders: makes, changes and removes accounts for others, and opens
+//! and closes registration.
 //!
-//! Who may order is decided elsewhere: an order comes by the control socket, which only the operator
-//! can open. So nothing here asks for a token, and nothing is limited in rate.
+//! Who may give orders is decided elsewhere: they come by the control socket, which only the
+//! operator can open. So nothing here asks for a token, and nothing is limited in rate.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::data::{Account, AccountRow, StoreError};
 use crate::entity::{LastSeen, Password, Timestamp, UserId, UserName};
 use crate::system::{Mono, Now};
 
-/// What the operator wants. All texts in it are good.
+/// What the operator wants. All texts in it are valid.
 #[derive(Debug)]
 pub enum Order {
     /// Who has an account?
@@ -30,21 +30,21 @@ pub enum Order {
     },
     /// Make an account.
     AddAccount(Box<SignUp>),
-    /// Let that user prove themselves with another password.
+    /// Let that user use another password from now on.
     SetPassword {
         /// Who.
         name: String,
         /// With what from now on.
         password: Password,
     },
-    /// Let that user be gone.
+    /// Delete that user's account.
     RemoveAccount {
         /// Who.
         name: String,
     },
     /// Let one more person make an account.
     Invite {
-        /// If they do within this time.
+        /// If they do so within this time.
         lifetime: Duration,
     },
     /// Who may make an account?
@@ -53,7 +53,7 @@ pub enum Order {
     SetRegistration(Registration),
     /// Leave the database's file alone for a while: it is being copied.
     HoldStill {
-        /// The copy that goes on; a new one, where it is missing.
+        /// The copy that goes on; a new one, if it is missing.
         copy: Option<u64>,
     },
 }
@@ -62,11 +62,12 @@ pub enum Order {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Copier {
     ticket: Ticket,
-    /// Given up, unless it goes on before.
+    /// It is given up then, unless it goes on before.
     until: Mono,
 }
 
-/// How long a copy may be silent. Its process may have been stopped, and the log must not grow for ever.
+/// How long a copy may be silent. Its process may have been stopped, and the log must not grow
+/// forever.
 const COPYING_SILENCE_MAX: Duration = Duration::from_secs(30);
 
 impl Copier {
@@ -74,7 +75,7 @@ impl Copier {
         self.ticket == ticket
     }
 
-    /// Until then it has to go on.
+    /// By then it has to go on.
     pub(super) fn until(&self) -> Mono {
         self.until
     }
@@ -85,12 +86,12 @@ impl Copier {
 pub struct ListedAccount {
     /// Whose it is, since when, and in how many sessions.
     pub row: AccountRow,
-    /// Whether they are there.
+    /// Whether they are online.
     pub last_seen: LastSeen,
 }
 
 impl Logic {
-    /// Does what the operator wants. `ticket` is handed back with the answer where that takes longer
+    /// Does what the operator wants. `ticket` is handed back with the answer if that takes longer
     /// than this turn.
     pub fn obey(&mut self, now: Now, order: Order, ticket: Ticket) -> Result<Answer, Refusal> {
         let reply = match order {
@@ -160,8 +161,8 @@ impl Logic {
         Ok(Answer::Later)
     }
 
-    /// The key for a password that the operator has set is there. Who was signed in by the old one, is
-    /// no more.
+    /// The key for a password that the operator has set is there. Whoever was signed in with the
+    /// old one no longer is.
     pub(super) fn replace_password(
         &mut self,
         user_id: UserId,
@@ -175,8 +176,8 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// For one more copy, or on behalf of one that goes on. The answer is the number of the time for which
-    /// the database has held still: another one, if it has moved since.
+    /// For one more copy, or on behalf of one that goes on. The answer is the number of the period
+    /// for which the database has held still: a different one, if it has moved since.
     fn hold_still(
         &mut self,
         now: Now,
@@ -184,7 +185,7 @@ impl Logic {
         ticket: Ticket,
     ) -> Result<Reply, StoreError> {
         if !self.store.is_still() {
-            // Its log has grown too long, if they have not all gone.
+            // If they have not all gone, the log has grown too long.
             self.copiers.clear();
             if copy.is_some() {
                 return Ok(Reply::Copying { number: 0 });
@@ -206,8 +207,8 @@ impl Logic {
         }
     }
 
-    /// The caller as whom the operator asks for something. There is no session behind it: nobody has
-    /// logged in.
+    /// The caller on whose behalf the operator asks for something. There is no session behind it:
+    /// nobody has logged in.
     pub fn speak_for(&self, name: &str) -> Result<Caller, Refusal> {
         let user_id = self.account_of(name)?.user.id;
         Ok(Caller { user_id, session_id: Caller::NO_SESSION })
@@ -238,7 +239,7 @@ impl Logic {
         if may { Ok(()) } else { Err(Refusal::RegistrationClosed) }
     }
 
-    /// Uses up the code by which an account was made. Where everybody may make one, it stays good.
+    /// Uses up the code with which an account was made. If everybody may make one, it stays good.
     pub(super) fn use_invite(&mut self, invite: Option<&str>) -> Result<(), StoreError> {
         match invite {
             Some(code) if self.registration == Registration::Invite => {

@@ -1,9 +1,9 @@
 //! Lets users change what is their own: how they are shown, their password, their sessions; and
 //! whether they have an account at all.
 //!
-//! A new password costs two derivations, one after the other: first the present one is proved, then
+//! A new password takes two derivations, one after the other: first the present one is proved, then
 //! the new one is made (see `hashing`). To delete the account the first is enough. What happened in
-//! between counts: a session that ended meanwhile changes nothing any more.
+//! between counts: a session that has ended meanwhile can change nothing.
 //!
 //! A deleted account leaves a tombstone, so that what its user has said keeps a sender: the row of
 //! the user, without names, password, friends or sessions.
@@ -19,23 +19,23 @@ use crate::data::{Account, StoreError};
 use crate::entity::{DisplayName, Event, Password, Session, SessionId, UserId, UserName};
 use crate::system::Now;
 
-/// Who wants something that needs their password besides their token.
+/// Somebody who wants something that needs their password besides their token.
 #[derive(Debug)]
 pub(super) struct Proof {
     caller: Caller,
     account: Account,
     guess: Guess,
-    /// No password at all: it has to be refused, and costs the same.
+    /// What was typed cannot be a password: it will be refused, and costs the same.
     hopeless: bool,
     purpose: Purpose,
 }
 
-/// What it is that they want.
+/// What they want.
 #[derive(Debug)]
 enum Purpose {
-    /// This as their password from now on.
+    /// This as their new password.
     ChangePassword(Password),
-    /// To be gone.
+    /// No account any more.
     DeleteAccount,
 }
 
@@ -103,8 +103,8 @@ impl Logic {
         Ok(Answer::Later)
     }
 
-    /// The present password's key is there. If it is right, does what it was asked for; `None`
-    /// where that takes another derivation.
+    /// The present password's key is there. If it is right, does what it was asked for; `None` if
+    /// that takes another derivation.
     pub(super) fn proved(
         &mut self,
         now: Now,
@@ -149,12 +149,12 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// Refuses what somebody wants whose session has ended since they asked.
+    /// Refuses a caller whose session has ended since they asked.
     fn check_session(&self, caller: Caller) -> Result<(), Refusal> {
         self.store.session(caller.session_id)?.map(drop).ok_or(Refusal::Unauthorized)
     }
 
-    /// Makes an account a tombstone, and tells all who may know.
+    /// Turns an account into a tombstone, and tells all who may know.
     pub(super) fn remove_account(&mut self, now: Now, me: UserId) -> Result<(), StoreError> {
         let fellows = self.fellow_members(me)?;
         self.leave_groups(me)?;
@@ -194,7 +194,7 @@ impl Logic {
         Ok(Reply::Done)
     }
 
-    /// Ends all sessions of a user but perhaps one.
+    /// Ends all sessions of a user, except perhaps one.
     pub(super) fn end_sessions(
         &mut self,
         user_id: UserId,

@@ -1,11 +1,11 @@
 //! Hashes passwords with PBKDF2-HMAC-SHA256 (RFC 8018), cut into slices.
 //!
-//! A hash costs a tenth of a second to a second by intention, and the loop is one thread: so a
-//! derivation is a value that is stepped a slice a turn, and polls are answered in between. Knows
-//! neither who logs in nor where salt and iteration count are kept. Rules:
+//! A hash is meant to take a tenth of a second to a second, and the loop is one thread: so a
+//! derivation is a value that is stepped one slice per turn, and polls are answered in between.
+//! Knows neither who logs in nor where salt and iteration count are kept. Rules:
 //! 1. However a derivation is sliced, the result is that of the standard.
 //! 2. A derivation holds no password: the two states that HMAC makes of it are enough to go on.
-//! 3. Hashes are compared in a time that does not tell how far they agree.
+//! 3. Hashes are compared in a time that does not show how far they agree.
 //!
 //! The output is one block of 32 bytes, and so each iteration is exactly two calls of SHA-256's
 //! compression function, from precomputed states: nothing is left to save.
@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 /// How many rounds a turn does of one derivation.
 ///
-/// 1024 rounds take 0.1 ms on a server processor with SHA extensions and some 2 ms on a slow ARM
-/// board without, which is the bound for a turn. Fewer would spend more on turns than on hashing.
+/// 1024 rounds take 0.1 ms on a server processor with SHA extensions and about 2 ms on a slow ARM
+/// board without, which is the bound for a turn. With fewer, turns would cost more than hashing.
 pub const ROUNDS_PER_SLICE: u32 = 1024;
 
 /// A password hash on its way.
@@ -29,7 +29,7 @@ pub struct Derivation {
     inner: State,
     /// The same for the outer hash.
     outer: State,
-    /// U of the last round: the HMAC of the U before.
+    /// U of the last round: the HMAC of the U before it.
     last: State,
     /// All Us so far, combined by exclusive or: in the end, the hash.
     sum: State,
@@ -82,10 +82,11 @@ impl fmt::Debug for Derivation {
     }
 }
 
-/// Whether two hashes are equal, found out without stopping at the first difference.
+/// Whether two hashes are equal, without stopping at the first difference.
 pub fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
     let differences = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
-    // The length is no secret. The box keeps the compiler from seeing that an early end would do.
+    // The length is not secret. `black_box` keeps the compiler from seeing that it could stop
+    // early.
     one.len() == other.len() && std::hint::black_box(differences) == 0
 }
 
@@ -94,7 +95,7 @@ type State = [u32; 8];
 /// What SHA-256 takes in at a time.
 type Block = [u8; 64];
 
-/// The password as HMAC takes it: filled up to a block with zeros, hashed before if it is longer.
+/// The password as HMAC takes it: filled up to a block with zeros, or first hashed if it is longer.
 fn hmac_key(password: &[u8]) -> Block {
     let mut key = [0; 64];
     match key.get_mut(..password.len()) {
@@ -156,7 +157,7 @@ mod tests {
     }
 
     /// The first two are from RFC 7914, section 11; the others carry RFC 6070's over to SHA-256, as
-    /// other implementations publish them. Where these have more than 32 bytes, the first 32 count.
+    /// other implementations publish them. Of those with more than 32 bytes, the first 32 count.
     #[test]
     fn published_vectors_come_out() {
         for (password, salt, iterations, hash) in [

@@ -14,9 +14,9 @@ pub enum Refusal {
     AlreadyFriends,
     /// That user is in the group already.
     AlreadyMember,
-    /// No such name, or not its password: which, is not told.
+    /// No such name, or not its password: which of the two is not told.
     BadCredentials,
-    /// The cursor is none of this user's.
+    /// The cursor is not one of this user's.
     BadCursor,
     /// The caller has blocked that user.
     Blocked,
@@ -27,9 +27,9 @@ pub enum Refusal {
     },
     /// One more would be too many for a group.
     GroupFull,
-    /// The message is no more.
+    /// The message has been deleted.
     MessageDeleted,
-    /// The name is somebody else's.
+    /// Somebody else has the name.
     NameTaken {
         /// As wanted.
         name: String,
@@ -61,9 +61,9 @@ pub enum Refusal {
     },
     /// New accounts are not made here.
     RegistrationClosed,
-    /// So many cannot be in one group.
+    /// More than can be in one group.
     TooManyMembers,
-    /// No token, or one that is good no more.
+    /// No token, or one that is no longer good.
     Unauthorized,
     /// That is not the caller's password.
     WrongPassword,

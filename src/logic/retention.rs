@@ -6,7 +6,7 @@ use super::Logic;
 use crate::data::Forget;
 use crate::system::{Mono, Now};
 
-/// How often it is looked whether something is old enough, or too much.
+/// How often to look whether something is old enough, or too much.
 const LOOKED_EVERY: Duration = Duration::from_secs(60);
 
 /// For how long it may be put off.
@@ -20,7 +20,7 @@ impl Logic {
             return;
         }
         match self.store.forget_some(what) {
-            // The rest with the next turn.
+            // The rest follows in the next turn.
             Ok(Some(up_to)) => self.tail.forget_up_to(up_to),
             Ok(None) => self.forget_at = now.mono.plus(LOOKED_EVERY),
             Err(error) => {
@@ -35,7 +35,7 @@ impl Logic {
         self.forgets().then(|| self.forgetting_at())
     }
 
-    /// Where it is never quiet, it has to be done all the same.
+    /// Even if it is never quiet, it has to be done.
     fn forgetting_at(&self) -> Mono {
         self.forget_at.max(self.quiet_at).min(self.forget_at.plus(PUT_OFF_MAX))
     }

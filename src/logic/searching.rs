@@ -1,4 +1,4 @@
-//! Searches what is said, a slice a turn, so that no search delays a poll.
+//! Searches messages, one slice per turn, so that no search delays a poll.
 //!
 //! A search ends when it has found enough, when there is nothing left to look at, or when its time is
 //! over: then it answers with what it has, and says where to go on. One user has one search at a time.
@@ -11,7 +11,7 @@ use crate::data::{Found, Search, Store, StoreError};
 use crate::entity::{MessageId, Needle, UserId};
 use crate::system::{Mono, Now};
 
-/// How long a search may take, if it is not alone: longer than most people wait for it.
+/// How long a search may take: longer than most people wait for it.
 const TIME_MAX: Duration = Duration::from_millis(500);
 
 /// When to come back if there are too many.
@@ -38,7 +38,7 @@ impl Searches {
         self.0.retain(|job| job.ticket != ticket);
     }
 
-    /// One slice for one of them, in rotation. What is at its end, or out of time.
+    /// Does one slice for one of them, in rotation. Returns it if it is finished, or out of time.
     pub(super) fn work(
         &mut self,
         store: &Store,

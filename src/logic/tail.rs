@@ -1,14 +1,15 @@
-//! Remembers the newest messages of all conversations, and their changes, so that a poll that is not far behind is
-//! answered without asking the store.
+//! Remembers the newest messages of all conversations, and changes of messages, so that a poll that
+//! is not far behind is answered without asking the store.
 //!
-//! An entry comes in only when it is committed, in the order of the sequence, so the tail is the end
-//! of what the store holds, and gives the same answer as the store would: what was said as it is now,
-//! and of several changes of one message the last. What is further back than the tail reaches is the
-//! store's to answer.
+//! An entry is added only once it is committed, in the order of the sequence. So the tail is the
+//! end of what the store holds, and gives the same answer as the store would: messages as they are
+//! now, and only the last of several changes of one message. What is further back than the tail
+//! reaches, the store has to answer.
 //!
-//! Each entry is *linked*, for each of its readers, with the one before it that they may see. So who asks
-//! goes back from their newest entry and looks at their own alone, however much is said elsewhere. A link
-//! may lead to what is not theirs, or has left; then everything is looked through.
+//! Each entry is *linked*, for each of its readers, with the one before it that they may see. So a
+//! reader's question goes back from their newest entry and looks only at their own, however much is
+//! said elsewhere. A link may lead to an entry that is not theirs, or that has left; then
+//! everything is looked through.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use crate::entity::{ConversationId, Message, MessageId, UserId};
 /// The end of the sequence.
 #[derive(Debug)]
 pub(super) struct Tail {
-    /// Everything that was stored after this number is here.
+    /// Everything stored after this number is here.
     floor: MessageId,
     /// Oldest first.
     entries: VecDeque<Entry>,
@@ -44,8 +45,8 @@ pub(super) struct Entry {
     pub(super) message: Arc<Message>,
     /// Everybody else's.
     pub(super) for_others: Arc<Message>,
-    /// The links, one for each seat of the room, or none at all: its user sees nothing between that number
-    /// and this one.
+    /// The links, one for each seat of the room, or none at all: the user of the seat sees nothing
+    /// between that number and this one.
     before: Vec<MessageId>,
 }
 
@@ -64,7 +65,7 @@ impl Entry {
         Self { number, is_update: true, room, message, for_others, before: Vec::new() }
     }
 
-    /// How much memory it takes, about, if nothing of it is anybody else's.
+    /// How much memory it takes, about, if it shares nothing with others.
     fn bytes(&self) -> usize {
         let copies = if Arc::ptr_eq(&self.message, &self.for_others) { 1 } else { 2 };
         let seats = self.room.seats.len() * (size_of::<Seat>() + size_of::<MessageId>());
@@ -82,7 +83,7 @@ impl Entry {
         self.before = before.collect();
     }
 
-    /// The link of a user; `None` where they may not see this entry.
+    /// The link of a user; `None` if they may not see this entry.
     fn before(&self, user: UserId) -> Option<MessageId> {
         let is_theirs = |seat: &Seat| seat.user_id == user && seat.after_id < self.message.id;
         let seat = self.room.seats.iter().position(is_theirs)?;
@@ -95,7 +96,7 @@ impl Entry {
     }
 }
 
-/// An entry without what is in it of its own length: so many bytes for it, its messages and its room.
+/// How many bytes an entry, its messages and its room take, without what varies in length.
 const ENTRY_BYTES: usize = 344;
 
 impl Tail {
@@ -125,12 +126,12 @@ impl Tail {
         }
     }
 
-    /// Some were taken out, or changed.
+    /// Weighs everything again: entries were taken out, or changed.
     fn weigh(&mut self) {
         self.bytes = self.entries.iter().map(Entry::bytes).sum();
     }
 
-    /// Whoever has not been told of the message yet is told what it is now.
+    /// Whoever has not been told of the message yet will be told what it is now.
     fn amend(&mut self, change: &Entry) {
         let id = change.message.id;
         if let Ok(index) = self.entries.binary_search_by_key(&id, |entry| entry.number) {
@@ -147,14 +148,14 @@ impl Tail {
         self.bytes = 0;
     }
 
-    /// Messages up to this one are forgotten, and with them what was changed about them.
+    /// Messages up to this one are forgotten, and with them their changes.
     pub(super) fn forget_up_to(&mut self, id: MessageId) {
         self.entries.retain(|entry| entry.message.id > id);
         self.weigh();
         self.floor = self.floor.max(id);
     }
 
-    /// What came for a user after a number, in order; `None` where that is too far back. Nothing came
+    /// What came for a user after a number, in order; `None` if that is too far back. Nothing came
     /// after `newest`.
     pub(super) fn after(
         &self,
@@ -172,7 +173,7 @@ impl Tail {
         }))
     }
 
-    /// The same by the links; `None` where one leads to what is not the user's.
+    /// The same by the links; `None` if one leads to an entry that is not the user's.
     fn linked(&self, user: UserId, number: MessageId, newest: MessageId) -> Option<Vec<&Entry>> {
         let (mut found, mut at) = (Vec::new(), newest);
         while at > number {
@@ -185,8 +186,8 @@ impl Tail {
         Some(found)
     }
 
-    /// In each conversation of a user the newest message of others after `after` and up to
-    /// `up_to`; `None` where that is too far back. Nothing came for the user after `newest`.
+    /// In each conversation of a user, the newest message of others after `after` and up to
+    /// `up_to`; `None` if that is too far back. Nothing came for the user after `newest`.
     pub(super) fn newest_from_others(
         &self,
         user: UserId,
@@ -337,8 +338,8 @@ mod tests {
         assert_eq!(numbers(&tail, ANNA, 1), Some(vec![]));
     }
 
-    /// Messages and changes in two rooms, where a member comes late, some are not known until later, and
-    /// entries leave: by the links one finds what one finds without them.
+    /// Messages and changes in two rooms, where a member comes late, some are not known until
+    /// later, and entries leave: the links lead to what is found without them.
     #[test]
     fn links_lead_to_what_is_found_without_them() {
         let mut entropy = Entropy::seeded(3);
@@ -360,7 +361,7 @@ mod tests {
             entry.link(|user| newest.insert(user, MessageId(number)).unwrap_or(nothing_known));
             tail.push(entry);
             if random(50) == 0 {
-                // As if they had come just now, and nothing was known of them before.
+                // As if they had only just come, and nothing was known of them before.
                 newest.insert(UserId(1 + random(3)), MessageId(number));
             }
             for user in [ANNA, BEN, CARA] {

@@ -1,9 +1,9 @@
-//! Reads a request of the operator into an order of the logic.
+//! Turns a request of the operator into an order for the logic.
 //!
-//! These paths exist only on connections that came in by the control socket. They are spoken between
-//! the program `lovejoy` and a server of the same version, and are no part of the public contract.
-//! Nor is that the operator may use all the others for any user, without a token: see
-//! [`Proof`](super::Proof).
+//! These paths exist only on connections that came in by the control socket. They are used between
+//! the program `lovejoy` and a server of the same version, and are not part of the public contract.
+//! Nor is the fact that the operator may use all other paths on behalf of any user, without a
+//! token: see [`Proof`](super::Proof).
 
 use std::time::Duration;
 
@@ -53,10 +53,10 @@ pub(super) const CONTROL_ROUTES: &[(&str, Methods)] = &[
     ),
 ];
 
-/// Accounts in one answer: some 200 bytes each.
+/// How many accounts one answer lists: about 200 bytes each.
 const ACCOUNTS_PAGE: usize = 500;
 
-/// A member of what the operator sends.
+/// The value of a member in what the operator sends.
 #[derive(Clone, Copy, Debug)]
 pub enum Said<'a> {
     /// A text, or nothing.
@@ -93,7 +93,7 @@ pub fn read_order(
             limit: page_limit(request, ACCOUNTS_PAGE, ACCOUNTS_PAGE)?,
         },
         OrderRoute::AddAccount => Order::AddAccount(Box::new(sign_up(&members()?, request)?)),
-        // It is no matter of the logic, see `chat`.
+        // It does not concern the logic, see `chat`.
         OrderRoute::BeginProbe => return Err(Problem::not_found()),
         OrderRoute::HoldStill => {
             let number = members()?.integer("copy")?.cast_unsigned();

@@ -12,19 +12,21 @@
 //! | `SendMsg` | `ReciveUserId`, `Content` | the message |
 //! | `Keepline` | | the message: `{"MessageId","SendUserId","ReciveUserId","Content","SendTime"}` |
 //!
-//! A `UserId` is a name, as one logs in with. What is done has `"ResponseStatus":1`; a Keepline to
-//! which nobody said anything has 0, and is asked again. What is wrong has 0 and
-//! `ResponseDetails`, in the problem that today's clients are told, under its HTTP status: jQuery does
-//! not call `success` then, so a loop whose login is over ends, where it would go in circles.
+//! A `UserId` is a name, as used to log in. Success is `"ResponseStatus":1`; a Keepline during
+//! which nobody said anything gets 0, and is asked again. An error is 0 and `ResponseDetails`,
+//! within the problem that today's clients are told, under its HTTP status: jQuery then does not
+//! call `success`, so a loop whose login is over ends, instead of going in circles.
 //!
-//! *Credentials.* In 2013 each request carried `UserId` and `PassWord`, and nobody looked at them. Here
-//! `Online` answers a token in the place of the password. The page keeps it as it kept that, and sends
-//! it with each request; the `UserId` beside it is not even read. There is no cookie, so a form on
-//! the page of another site has nothing to ride on; one that a browser admits to be from there is
-//! refused all the same. Where `PassWord` is missing, the token may stand in `UserId`. It is never
-//! looked for in a URL. Names of fields are compared without regard to case, as ASP.NET did.
+//! *Credentials.* In 2013 each request carried `UserId` and `PassWord`, and nobody looked at them.
+//! Here `Online` answers with a token in the place of the password. The page keeps it as it kept
+//! the password, and sends it with each request; the `UserId` beside it is not even read. There is
+//! no cookie, so a form on another site's page has nothing to ride on; one that the browser says is
+//! from there is refused all the same. If `PassWord` is missing, the token may stand in `UserId`.
+//! It is never looked for in a URL. Names of fields are compared without regard to case, as ASP.NET
+//! did.
 //!
-//! Which message is told next is decided in `chat`; knows nothing of connections and of time.
+//! Which message is told next is decided in `chat`; this file knows nothing of connections and of
+//! time.
 
 use super::json::{self, Object};
 use super::{Problem, Route};
@@ -139,7 +141,7 @@ impl Form {
         })))
     }
 
-    /// To whom something is said, of these, and what.
+    /// To which of these friends something is said, and what.
     pub fn message<'a>(&self, friends: &'a [Friend]) -> Result<(&'a Friend, MessageBody), Problem> {
         let body = MessageBody::parse(self.needed("Content")?)
             .map_err(|error| Problem::text("invalid_body", "Content", error))?;
@@ -215,7 +217,7 @@ pub fn message(message: &Message, [sender, receiver]: &[User; 2]) -> Response {
     })
 }
 
-/// Nobody has said anything: to be asked again.
+/// Nobody has said anything: the page asks again.
 pub fn silence() -> Response {
     answer(0, |data| data.extend_from_slice(b"null"))
 }

@@ -19,7 +19,7 @@ impl Members {
         if !says_json(request) || request.field("content-encoding").is_some() {
             return Err(Problem::media_type());
         }
-        // JSON is Unicode: what is no UTF-8 is no JSON, wherever in the body it stands.
+        // JSON is Unicode: what is not UTF-8 is not JSON, wherever in the body it stands.
         let text = str::from_utf8(bytes).map_err(|_| Problem::bad_json())?;
         match serde_json::from_str(text) {
             Ok(Value::Object(members)) => Ok(Self(members)),
@@ -66,7 +66,7 @@ impl Members {
     }
 }
 
-/// A body that does not say what it is, is taken as JSON.
+/// A body that does not say what it is counts as JSON.
 fn says_json(request: &Request<'_>) -> bool {
     let Some(value) = request.field("content-type") else { return true };
     let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default();

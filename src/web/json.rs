@@ -1,4 +1,5 @@
-//! Writes JSON, as bytes, without a tree: the objects of the web service, one function each.
+//! Writes JSON as bytes, without building a tree: the objects of the web service, one function
+//! each.
 
 use std::io::Write as _;
 
@@ -30,7 +31,7 @@ impl<'a> Object<'a> {
     pub(super) fn member(&mut self, name: &str) -> &mut Vec<u8> {
         let before: &[u8] = if std::mem::take(&mut self.empty) { b"\"" } else { b",\"" };
         self.out.extend_from_slice(before);
-        // Our own names need no escapes.
+        // Our own names need no escaping.
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
         self.out

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! GET /api/lab/live?cursor=C&wait=SECONDS
-//!     held and answered as /api/events is, by what the caller may see of the comet
+//!     held and answered like /api/events, with what the caller may see of the comet
 //! 200 {"cursor":"C2", "wait":25, "now_at":MS, "total":N,
 //!      "polls":[{"connection","user_id","kind","stored","live","wait_ms","left_ms","held_ms"}],
 //!      "moments":[{"number","at","connection","user_id","kind","exit"}],
@@ -14,7 +14,7 @@
 //! 200 {"fault":null} or {"fault","target","times","delay_ms","until_at"}
 //! ```
 //!
-//! These paths exist only where the lab is on, and are no part of the public contract.
+//! These paths exist only if the lab is on, and are not part of the public contract.
 
 use std::time::Duration;
 
@@ -74,7 +74,8 @@ pub struct LabView<'a> {
     pub viewer: Viewer,
     /// The poll that is answered.
     pub hold: &'a Hold,
-    /// What is held: each with the time that it has been, where that is known, and has left.
+    /// What is held: each with how long it has been held, if that is known, and how long it has
+    /// left.
     pub polls: Vec<(Hold, Option<Duration>, Option<Duration>)>,
     /// How many there are in all.
     pub total: usize,
@@ -88,7 +89,7 @@ pub struct LabView<'a> {
 
 /// After which number of the lab's, and for how long, somebody wants to watch.
 pub fn read_lab_poll(request: &Request<'_>, config: &Config) -> Result<(u64, Duration), Problem> {
-    // Who has no cursor knows nothing yet.
+    // A client without a cursor knows nothing yet.
     let after = number(request, "cursor")?.map_or(Place::MISSED, i64::cast_unsigned);
     Ok((after, wait(request, config)?))
 }

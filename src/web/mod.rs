@@ -6,7 +6,7 @@
 //! `openapi.json`, beside this file, describes all of it for programs, and is served; every answer in
 //! the tests is compared with it.
 //!
-//! What is wrong with a request is found in a fixed order, so that clients can rely on it:
+//! What is wrong with a request is checked in a fixed order, so that clients can rely on it:
 //!
 //! | step | refusals | where |
 //! |---|---|---|

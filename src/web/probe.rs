@@ -1,7 +1,7 @@
-//! Tells the operator's doctor what has become of a request of its on the way here.
+//! Tells the operator's doctor what has become of one of its requests on the way here.
 //!
-//! Only for a while, and only to whoever knows the number that the doctor has chosen; it tells nobody
-//! more than what they have sent themselves.
+//! Only for a while, and only whoever knows the number that the doctor has chosen; and nobody is
+//! told more than what they have sent themselves.
 
 use std::net::IpAddr;
 
@@ -19,8 +19,8 @@ pub fn read_probe(request: &Request<'_>, config: &Config) -> Result<i64, Problem
     Members::read(request, config.body_bytes_max)?.integer("probe")
 }
 
-/// What has arrived: from whom, on whose behalf as far as that is believed, and whether anybody stands
-/// between. `count` tells answers apart, since one may come from a cache.
+/// What has arrived: from whom, on whose behalf as far as that is believed, and whether anything
+/// stands in between. `count` tells answers apart, since one may come from a cache.
 pub fn tell_probe(
     request: &Request<'_>,
     (peer, is_trusted): (IpAddr, bool),

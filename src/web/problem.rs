@@ -25,7 +25,7 @@ pub struct Problem {
     in_2013: bool,
 }
 
-/// How long a client waits before it tries to write again, where nobody can know.
+/// How long a client waits before it tries to write again, when nobody can know how long it takes.
 const RETRY: Duration = Duration::from_secs(2);
 
 impl Problem {
@@ -41,7 +41,7 @@ impl Problem {
         }
     }
 
-    /// There is no such path, or nothing behind it.
+    /// There is no such path, or nothing at it.
     pub fn not_found() -> Self {
         Self::new(404, "not_found", "There is nothing here.")
     }
@@ -52,7 +52,7 @@ impl Problem {
         Self { allow: Some(allow), ..Self::new(405, "method_not_allowed", detail) }
     }
 
-    /// No token, or one that is good no more.
+    /// No token, or one that is no longer good.
     pub fn unauthorized() -> Self {
         Refusal::Unauthorized.into()
     }
@@ -77,7 +77,7 @@ impl Problem {
         Self::unavailable("The server has too many connections.", RETRY)
     }
 
-    /// As many sessions as may record do.
+    /// As many sessions are recording as may do so.
     pub fn too_many_record() -> Self {
         Self::unavailable("Too many sessions are being recorded.", RETRY)
     }
@@ -87,7 +87,7 @@ impl Problem {
         Self::new(408, "bad_request", "The request took too long to arrive.")
     }
 
-    /// The body is longer than may be.
+    /// The body is longer than allowed.
     pub fn body_too_large(bytes_max: usize) -> Self {
         Self::new(413, "too_large", format!("The body is longer than {bytes_max} bytes."))
     }
@@ -121,13 +121,13 @@ impl Problem {
         Self { field: Some(field), ..Self::new(422, code, detail) }
     }
 
-    /// Says it in the words of 2013 besides (see [`super::facade`]).
+    /// Says it in the words of 2013, too (see [`super::facade`]).
     #[must_use]
     pub fn in_2013(self) -> Self {
         Self { in_2013: true, ..self }
     }
 
-    /// To whom something was to be said is no friend.
+    /// The user to whom something was to be said is not a friend.
     pub fn not_friends() -> Self {
         Refusal::NotFriends.into()
     }
@@ -147,7 +147,8 @@ impl Problem {
         Self::new(415, "unsupported_media_type", detail)
     }
 
-    /// Whether it says that one may not, or not now, whatever it is that one has asked for.
+    /// Whether it says that the caller may not do this, or not now, whatever exactly they asked
+    /// for.
     pub fn is_refusal(&self) -> bool {
         matches!(self.status, 401 | 429 | 503)
     }

@@ -1,7 +1,7 @@
 //! Writes what a session has recorded of itself in the lab; see [`crate::lab::tape`].
 //!
-//! The bytes are written as text, each as the character of its number (an *isomorphic decoding*, in the
-//! words of the WHATWG), since they need not be UTF-8, and JSON must be.
+//! The bytes are written as text, each as the character with its number (an *isomorphic decoding*,
+//! in the words of the WHATWG), since they need not be UTF-8, but JSON must be.
 
 use std::io::Write as _;
 

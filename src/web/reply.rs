@@ -6,7 +6,7 @@ use crate::entity::MessageBody;
 use crate::http::{Payload, Response};
 use crate::logic::{Batch, DEMO_ACCOUNTS, DemoAccount, Reply, ServerInfo};
 
-/// Room for a message of usual length, with all that an answer to a poll has around it.
+/// Room for a message of usual length, with everything around it in the answer to a poll.
 const BODY_BYTES_USUAL: usize = 512;
 
 /// The response that carries a reply.
@@ -92,7 +92,7 @@ pub fn respond(reply: &Reply) -> Response {
     Response::new(status).json(body)
 }
 
-/// Whether the server takes part in life.
+/// The server is alive and well.
 pub fn health() -> Response {
     Response::new(200)
         .cache_control("no-store")

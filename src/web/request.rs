@@ -1,4 +1,4 @@
-//! Reads a request into a call of the logic.
+//! Turns a request into a call of the logic.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
 pub enum Proof<'a> {
     /// Whoever has it is meant.
     Token(&'a str),
-    /// The operator speaks for the user of this name: `Authorization: User NAME`. That means something
-    /// on the control socket alone, and is no part of the public contract.
+    /// The operator speaks for the user of this name: `Authorization: User NAME`. That means
+    /// something only on the control socket, and is not part of the public contract.
     Operator(&'a str),
 }
 
@@ -41,10 +41,10 @@ fn credentials<'a>(request: &Request<'a>, scheme: &str) -> Option<&'a str> {
     shown.eq_ignore_ascii_case(scheme).then(|| credentials.trim_matches(' '))
 }
 
-/// What the request wants of the logic.
+/// What the request wants from the logic.
 ///
 /// # Panics
-/// For the routes that are no matter of the logic.
+/// For the routes that do not concern the logic.
 pub fn read_call(matched: Match, request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
     if request.body == Body::TooLarge {
         Members::read(request, config.body_bytes_max)?;
@@ -203,7 +203,7 @@ fn history(
     Ok(Call::History { conversation_id, page, limit })
 }
 
-/// How many of something a request wants to have: one at least.
+/// How many of something a request wants: at least one.
 pub(super) fn page_limit(
     request: &Request<'_>,
     default: usize,
@@ -226,7 +226,7 @@ pub(super) fn page_limit(
 /// ```
 fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
     let manner = match request.prefers(&OFFERS).ok_or_else(Problem::not_acceptable)? {
-        // The head of a stream says nothing that its body would go on with.
+        // The head of a stream alone does not begin a stream.
         _ if request.method == Method::Head => Manner::Poll,
         0 => Manner::Poll,
         1 => Manner::EventStream,
@@ -241,7 +241,7 @@ fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
     Ok(Call::Events { cursor, wait, manner })
 }
 
-/// What events can be had as.
+/// The forms in which events can be had.
 const OFFERS: [&str; 3] = ["application/json", "text/event-stream", "application/x-ndjson"];
 
 /// Whether a request for events is a poll.
@@ -255,7 +255,7 @@ pub(super) fn wait(request: &Request<'_>, config: &Config) -> Result<Duration, P
         Some(seconds) => Duration::from_secs(seconds.max(0).cast_unsigned()),
         None => config.wait_default,
     };
-    // Nobody waits for the head of an answer.
+    // Nobody waits for just the head of an answer.
     let wait_max = if request.method == Method::Head { Duration::ZERO } else { config.wait_max };
     Ok(wait.min(wait_max))
 }

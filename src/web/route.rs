@@ -69,7 +69,7 @@ pub(super) type Methods = &'static [(Method, Route)];
 
 use Method::{Delete, Get, Patch, Post, Put};
 
-/// They are tried in this order: what is asked for most comes first.
+/// They are tried in this order: the most frequent come first.
 const ROUTES: &[(&str, Methods)] = &[
     ("/api/events", &[(Get, Route::Events)]),
     ("/api/conversations/{id}/messages", &[(Get, Route::History), (Post, Route::Send)]),
@@ -105,8 +105,8 @@ const PROBE_ROUTES: &[(&str, Methods)] = &[("/api/probe/{id}", &[(Get, Route::Pr
 /// What every page can be asked for.
 const PAGE: Methods = &[(Get, Route::Page)];
 
-/// Every method of every path of the web service, but HEAD and OPTIONS, which follow from these. Ids
-/// in a path stand in braces.
+/// Every method of every path of the web service, except HEAD and OPTIONS, which follow from these.
+/// Ids in a path stand in braces.
 pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
     let of_path = |&(path, methods): &(&'static str, Methods)| {
         methods.iter().map(move |&(method, _)| (method, path))
@@ -114,7 +114,7 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
     ROUTES.iter().flat_map(of_path)
 }
 
-/// Refuses what no page can be asked for.
+/// Refuses methods that no page has.
 pub fn check_page_method(method: Method) -> Result<(), Problem> {
     match method {
         Get | Method::Head | Method::Options => Ok(()),
@@ -143,17 +143,18 @@ pub fn options(request: &Request<'_>, reach: Reach) -> Response {
     Response::new(204).cache_control("no-store").with("Allow", &allow)
 }
 
-/// Finds the route of a request. Whatever is not named here is a page, perhaps one that does not
-/// exist.
+/// Finds the route of a request. Any path not named here is that of a page, perhaps of one that
+/// does not exist.
 pub fn route(request: &Request<'_>, reach: Reach) -> Result<Match, Problem> {
     let path = request.target.decoded_path();
     let ([id, second_id], methods) = match find(&path, reach) {
         Some(found) => found,
-        // Its pages are part of the program, but not of this server.
+        // The lab's pages are part of the program, but not of this server.
         None if !reach.lab && path.starts_with("/lab/") => return Err(Problem::not_found()),
         None if path.starts_with("/api/") || path == "/api" => return Err(Problem::not_found()),
         None if request.target.is_asterisk() => return Ok(nowhere(Route::Options)),
-        // Which pages there are is not known here, nor so whether a method is wrong or the path.
+        // Which pages there are is not known here, and so neither is whether the method is wrong or
+        // the path.
         None => return Ok(nowhere(Route::Page)),
     };
     // HEAD is GET without the body (RFC 9110, section 9.3.2).
@@ -171,12 +172,13 @@ fn nowhere(route: Route) -> Match {
 }
 
 impl Route {
-    /// What is limited in its rate, if it is.
+    /// What of it is limited in rate, if anything.
     pub fn limited(self) -> Option<Limited> {
         match self {
             Self::AskFriend => Some(Limited::FriendRequest),
             Self::Register => Some(Limited::Registration),
-            // What all members are told of counts as a message. To take one back is always allowed.
+            // Whatever all members are told of counts as a message. Taking one back is always
+            // allowed.
             Self::AddMember
             | Self::CreateGroup
             | Self::EditMessage
@@ -275,7 +277,7 @@ fn matches(pattern: &str, path: &str) -> Option<[i64; 2]> {
                 *ids.get_mut(found)? = plain_integer(take_segment(&mut path))?;
                 found += 1;
             }
-            // Almost all patterns end after some bytes, at little cost.
+            // Almost all patterns fail within a few bytes, at little cost.
             ([expected, after @ ..], [byte, rest @ ..]) if expected == byte => {
                 (pattern, path) = (after, rest);
             }

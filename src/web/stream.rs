@@ -1,8 +1,8 @@
 //! Writes what streams consist of: server-sent events (WHATWG HTML, section 9.2) or lines of JSON.
 //!
-//! Both are framed by their content, a blank line or the end of a line, so it does not matter how the
-//! pieces are cut up again on their way. Each event carries the cursor behind it, by which a client that
-//! was cut off goes on.
+//! Both are framed by their content, a blank line or the end of a line, so it does not matter how
+//! the pieces are cut up on their way. Each event carries the cursor after it, with which a client
+//! that was cut off goes on.
 
 use std::io::Write as _;
 
@@ -10,8 +10,8 @@ use super::json::{Object, event, event_members};
 use crate::http::Response;
 use crate::logic::{Batch, Manner};
 
-/// The head of a stream, and what it begins with: some bytes, so that an intermediary that waits for
-/// the first ones lets the head through.
+/// The head of a stream, and the bytes that it begins with, so that an intermediary that waits for
+/// the first bytes lets the head through.
 pub fn begin_stream(manner: Manner) -> (Response, Vec<u8>) {
     let media_type = match manner {
         Manner::EventStream => "text/event-stream",
@@ -20,7 +20,7 @@ pub fn begin_stream(manner: Manner) -> (Response, Vec<u8>) {
     let head = Response::new(200)
         .body(media_type, crate::http::Payload::Empty)
         .cache_control("no-store")
-        // nginx would collect the pieces.
+        // nginx would otherwise collect the pieces.
         .with("X-Accel-Buffering", "no");
     (head, keep_alive(manner))
 }
