@@ -1,5 +1,5 @@
-//! Writes numbers in digits. Each answer holds a dozen of them, and `fmt` takes some hundred instructions
-//! for one.
+//! Writes numbers in digits, and reads what it has written. Each answer holds a dozen of them, and `fmt`
+//! takes some hundred instructions for one.
 
 /// Appends a number in decimal digits.
 pub fn push_decimal(number: u64, out: &mut Vec<u8>) {
@@ -22,6 +22,33 @@ fn push(mut number: u64, base: u64, width: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
 }
 
+/// Takes a number in decimal digits off the front of a text, written as [`push_decimal`] does it.
+pub fn take_decimal(text: &mut &[u8]) -> Option<u64> {
+    take(text, 10, 1)
+}
+
+/// The same for [`push_hexadecimal`].
+pub fn take_hexadecimal(text: &mut &[u8], width: usize) -> Option<u64> {
+    take(text, 16, width)
+}
+
+fn take(text: &mut &[u8], base: u64, width: usize) -> Option<u64> {
+    let digit = |byte: &u8| match byte {
+        b'0'..=b'9' => Some(u64::from(byte - b'0')),
+        b'a'..=b'f' if base == 16 => Some(u64::from(byte - b'a' + 10)),
+        _ => None,
+    };
+    let (mut number, mut len) = (0_u64, 0);
+    while let Some(digit) = text.get(len).and_then(digit) {
+        number = number.checked_mul(base)?.checked_add(digit)?;
+        len += 1;
+    }
+    // Zeros before it stand only where there would be too few digits.
+    let is_plain = len == width || (len > width && text[0] != b'0');
+    *text = &text[len..];
+    is_plain.then_some(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +64,27 @@ mod tests {
             push_hexadecimal(number, 8, &mut out);
             let expected = format!("{number} {number:x} {number:08x}");
             assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else() {
+        for number in [0, 9, 10, 15, 16, 255, 0xc0_ffee, u64::MAX] {
+            let mut out = Vec::new();
+            push_decimal(number, &mut out);
+            out.push(b'-');
+            push_hexadecimal(number, 8, &mut out);
+            let mut rest = &out[..];
+            assert_eq!(take_decimal(&mut rest), Some(number));
+            assert_eq!(rest[0], b'-');
+            rest = &rest[1..];
+            assert_eq!((take_hexadecimal(&mut rest, 8), rest), (Some(number), &b""[..]));
+        }
+        for bad in ["", "-", "+1", "01", "00", "18446744073709551616", "a"] {
+            assert_eq!(take_decimal(&mut bad.as_bytes()), None, "{bad}");
+        }
+        for bad in ["1234567", "012345678", "C0FFEE00", "1ffffffffffffffff"] {
+            assert_eq!(take_hexadecimal(&mut bad.as_bytes(), 8), None, "{bad}");
         }
     }
 }

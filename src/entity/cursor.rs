@@ -11,7 +11,7 @@
 use std::fmt;
 
 use super::{MessageId, UserId};
-use crate::digits::{push_decimal, push_hexadecimal};
+use crate::digits::{push_decimal, push_hexadecimal, take_decimal, take_hexadecimal};
 
 /// A place in the events of one user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,23 +71,25 @@ const BYTES_MAX: usize = 64;
 impl Cursor {
     /// Reads what [`Cursor::text`] wrote.
     pub fn parse(text: &str, tag: CursorTag) -> Result<Self, CursorError> {
-        if text.len() > BYTES_MAX {
-            return Err(CursorError);
+        match Self::read(text.as_bytes()) {
+            Some((given, cursor)) if given == tag && text.len() <= BYTES_MAX => Ok(cursor),
+            _ => Err(CursorError),
         }
-        let mut parts = text.split('-');
-        let mut next = || parts.next().ok_or(CursorError);
-        let (given, epoch, stored, live) = (next()?, next()?, next()?, next()?);
-        let (epoch, mark) = epoch.split_once('.').ok_or(CursorError)?;
-        let cursor = Self {
-            epoch: number(epoch, 10)?,
-            mark: number(mark, 16)?,
-            stored: MessageId(number(stored, 10)?),
-            live: number(live, 10)?,
-        };
-        // It is ours only if it is written exactly as we write it: no sign, no leading zero,
-        // nothing after it.
-        let ours = number::<u32>(given, 16)? == tag.0 && cursor.text(tag) == text;
-        if ours { Ok(cursor) } else { Err(CursorError) }
+    }
+
+    /// It is ours only if it is written exactly as we write it: no sign, no leading zero, nothing
+    /// after it.
+    fn read(mut text: &[u8]) -> Option<(CursorTag, Self)> {
+        let rest = &mut text;
+        let tag = take_hexadecimal(rest, 8)?;
+        let epoch = take_decimal(behind(b'-', rest)?)?;
+        let mark = take_hexadecimal(behind(b'.', rest)?, 1)?;
+        let stored = take_decimal(behind(b'-', rest)?)?;
+        let live = take_decimal(behind(b'-', rest)?)?;
+        let (epoch, mark) = (u32::try_from(epoch).ok()?, u32::try_from(mark).ok()?);
+        let stored = MessageId(i64::try_from(stored).ok()?);
+        let cursor = Self { epoch, mark, stored, live };
+        rest.is_empty().then_some((CursorTag(u32::try_from(tag).ok()?), cursor))
     }
 
     /// The place, for callers who know that it is from this start of the server.
@@ -113,10 +115,10 @@ impl Cursor {
     }
 }
 
-/// A number in the range of `T` that is not negative.
-fn number<T: TryFrom<u64>>(text: &str, radix: u32) -> Result<T, CursorError> {
-    let value = u64::from_str_radix(text, radix).map_err(|_| CursorError)?;
-    T::try_from(value).map_err(|_| CursorError)
+/// What follows a byte at the front of a text.
+fn behind<'a, 'b>(byte: u8, text: &'b mut &'a [u8]) -> Option<&'b mut &'a [u8]> {
+    *text = text.strip_prefix(&[byte])?;
+    Some(text)
 }
 
 #[cfg(test)]
