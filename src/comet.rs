@@ -319,14 +319,14 @@ impl Comet {
 
     /// Puts all polls of a user in line, the oldest first. Returns how many there are.
     pub fn wake_user(&mut self, user: UserId) -> usize {
-        let mut slot = self.oldest_of(user);
-        for _ in 0..self.len_of_user(user) {
-            let entry = self.entry_mut(slot);
-            let (id, newer) = (HoldId { slot, serial: entry.serial }, entry.newer);
-            self.wake(id);
-            slot = newer;
+        let Some(&Ring { newest, len }) = self.users.get(&user) else { return 0 };
+        let mut slot = newest;
+        for _ in 0..len {
+            slot = self.entry_mut(slot).newer;
+            let serial = self.entry_mut(slot).serial;
+            self.wake(HoldId { slot, serial });
         }
-        self.len_of_user(user)
+        len as usize
     }
 
     /// Whether anything is in that line, even if only the places of polls that have left.

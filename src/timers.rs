@@ -112,11 +112,14 @@ impl Wheel {
     /// nothing, but it is always the same.
     pub fn expired(&mut self, now: Mono, keys: &mut Vec<u32>) {
         let now_tick = now.0 / self.tick_micros;
+        if now_tick <= self.passed {
+            return;
+        }
         while let Some(tick) = self.next_tick().filter(|&tick| tick <= now_tick) {
             self.take_near(tick, keys);
             self.take_far(tick, keys);
         }
-        self.passed = self.passed.max(now_tick);
+        self.passed = now_tick;
     }
 
     /// When `expired` will next have something to say.
@@ -146,23 +149,15 @@ impl Wheel {
     /// time.
     fn next_near_tick(&self) -> Option<u64> {
         let start = self.slot(self.passed + 1);
-        let words = self.occupied.len();
-        // The word we start in comes up twice: first for its slots from the start on, last for
-        // those before it.
-        for step in 0..=words {
-            let word = (start / 64 + step) % words;
-            let mask = match step {
-                0 => u64::MAX << (start % 64),
-                _ if step == words => !(u64::MAX << (start % 64)),
-                _ => u64::MAX,
-            };
-            let bits = self.occupied[word] & mask;
-            if bits != 0 {
-                let slot = word * 64 + bits.trailing_zeros() as usize;
-                return Some(self.tick(slot));
-            }
+        let (mut word, words) = (start / 64, self.occupied.len());
+        let mut bits = self.occupied[word] & (u64::MAX << (start % 64));
+        if bits == 0 {
+            // The word we started in comes up again at the end, for its slots before the start.
+            let mut behind = self.occupied[word + 1..].iter().chain(&self.occupied[..=word]);
+            word = (word + 1 + behind.position(|&bits| bits != 0)?) % words;
+            bits = self.occupied[word];
         }
-        None
+        Some(self.tick(word * 64 + bits.trailing_zeros() as usize))
     }
 
     /// Takes what is due in a tick. Nothing is due before it any more, so what hangs in its slot is

@@ -62,10 +62,7 @@ impl<'a> Target<'a> {
     /// Splits a text that was judged before.
     pub(super) fn split(text: &'a str) -> Self {
         let text = after_scheme(text).map_or(text, |rest| &rest[authority_end(rest)..]);
-        let (path, query) = match text.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (text, None),
-        };
+        let (path, query) = cut(text, b'?');
         // An absolute form may have no path at all, which is "/" (RFC 9110 section 4.2.3).
         Self { path: if path.is_empty() { "/" } else { path }, query }
     }
@@ -110,11 +107,28 @@ impl<'a> Target<'a> {
 
 /// The decoded `name=value` pairs of a query, or of a body of `application/x-www-form-urlencoded`.
 pub fn form_pairs(text: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + use<'_> {
-    let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(name, true), decode(value, true))
+    let mut rest = Some(text);
+    let pairs = std::iter::from_fn(move || {
+        let (pair, behind) = cut(rest?, b'&');
+        rest = behind;
+        Some(pair)
+    });
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = cut(pair, b'=');
+        (decode(name, true), decode(value.unwrap_or(""), true))
     })
+}
+
+/// What stands before an ASCII character, and behind it if it is there.
+fn cut(text: &str, character: u8) -> (&str, Option<&str>) {
+    match scan::find(character, text.as_bytes()) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
+fn has(text: &str, character: u8) -> bool {
+    scan::find(character, text.as_bytes()).is_some()
 }
 
 const fn is_target_byte(byte: u8) -> bool {
@@ -133,7 +147,7 @@ fn authority_end(text: &str) -> usize {
 
 fn judge_path(path: &str) -> Result<(), ParseError> {
     judge_escapes(path, |byte| !byte.is_ascii_control() && byte != b'/' && byte != b'\\')?;
-    if !path.as_bytes().windows(2).any(|pair| pair == b"/." || pair == b"/%") {
+    if !has(path, b'.') && !has(path, b'%') {
         return Ok(());
     }
     let dots = |segment| matches!(&*decode(segment, false), "." | "..");
@@ -143,15 +157,11 @@ fn judge_path(path: &str) -> Result<(), ParseError> {
 /// Refuses malformed escapes, those of bytes that are not allowed, and what is not UTF-8 once
 /// decoded.
 fn judge_escapes(text: &str, allowed: impl Fn(u8) -> bool) -> Result<(), ParseError> {
-    let mut decoded = Vec::new();
-    let mut parts = text.split('%');
-    let plain = parts.next().unwrap_or("");
-    for part in parts {
+    let (plain, Some(rest)) = cut(text, b'%') else { return Ok(()) };
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend_from_slice(plain.as_bytes());
+    for part in rest.split('%') {
         let byte = escaped(part).filter(|&byte| allowed(byte)).ok_or(ParseError::TargetEscape)?;
-        if decoded.is_empty() {
-            decoded.reserve_exact(text.len());
-            decoded.extend_from_slice(plain.as_bytes());
-        }
         decoded.push(byte);
         decoded.extend_from_slice(&part.as_bytes()[2..]);
     }
@@ -169,7 +179,7 @@ fn escaped(part: &str) -> Option<u8> {
 /// Decodes text whose escapes were judged; any that were not are left as they are rather than
 /// guessed at.
 fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte == b'%' || (plus_is_space && byte == b'+')) {
+    if !has(text, b'%') && !(plus_is_space && has(text, b'+')) {
         return Cow::Borrowed(text);
     }
     let mut decoded = Vec::with_capacity(text.len());

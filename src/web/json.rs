@@ -96,9 +96,11 @@ pub(super) fn integer(out: &mut Vec<u8>, value: i64) {
 fn text(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
     let mut rest = value.as_bytes();
-    while let Some(place) = rest.iter().position(|byte| matches!(byte, 0..b' ' | b'"' | b'\\')) {
-        out.extend_from_slice(&rest[..place]);
-        match rest[place] {
+    loop {
+        let (plain, others) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((escaped, behind)) = others.split_first() else { break };
+        match *escaped {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
@@ -107,10 +109,28 @@ fn text(out: &mut Vec<u8>, value: &str) {
             }
             byte => out.extend_from_slice(&[b'\\', byte]),
         }
-        rest = &rest[place + 1..];
+        rest = behind;
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// How many bytes come before the first that must be escaped. Eight of them are looked at together, as a
+/// word: messages are long.
+fn plain_length(bytes: &[u8]) -> usize {
+    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // A byte that is less borrows, which sets its highest bit.
+    let less = |word: u64, than: u8| word.wrapping_sub(LOW * u64::from(than)) & !word & HIGH;
+    let is_plain = |word: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**word);
+        let [quotes, backslashes] = [b'"', b'\\'].map(|byte| word ^ (LOW * u64::from(byte)));
+        less(word, b' ') | less(quotes, 1) | less(backslashes, 1) == 0
+    };
+    let (words, _) = bytes.as_chunks::<8>();
+    let plain = 8 * words.iter().take_while(is_plain).count();
+    let rest = &bytes[plain..];
+    let is_escaped = |byte: &u8| matches!(byte, 0..b' ' | b'"' | b'\\');
+    plain + rest.iter().position(is_escaped).unwrap_or(rest.len())
 }
 
 pub(super) fn user(out: &mut Vec<u8>, user: &User) {

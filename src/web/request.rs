@@ -37,8 +37,9 @@ pub fn proof<'a>(request: &Request<'a>, is_operator: bool) -> Result<Proof<'a>, 
 
 /// What a request shows by a scheme of RFC 9110, section 11.4.
 fn credentials<'a>(request: &Request<'a>, scheme: &str) -> Option<&'a str> {
-    let (shown, credentials) = request.field_text("authorization")?.split_once(' ')?;
-    shown.eq_ignore_ascii_case(scheme).then(|| credentials.trim_matches(' '))
+    let (shown, rest) = request.field_text("authorization")?.split_at_checked(scheme.len())?;
+    let credentials = rest.strip_prefix(' ').filter(|_| shown.eq_ignore_ascii_case(scheme))?;
+    Some(credentials.trim_start_matches(' '))
 }
 
 /// What the request wants from the logic.
