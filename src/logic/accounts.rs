@@ -5,7 +5,6 @@
 //! keeps only its SHA-256. Since the token is random, one round of hashing is enough, and finding
 //! it through an index tells nobody anything about it.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
@@ -288,7 +287,7 @@ impl Logic {
     }
 
     fn begin_session(&mut self, now: Now, user: User, user_agent: &str) -> Result<Reply, Refusal> {
-        let token = hex(&self.entropy.bytes::<32>());
+        let token = base64(&self.entropy.bytes::<32>());
         let hash: [u8; 32] = Sha256::digest(&token).into();
         let user_agent: String = user_agent.chars().take(USER_AGENT_CHARS_MAX).collect();
         self.store.add_session(user.id, &hash, &user_agent, now.wall)?;
@@ -347,10 +346,32 @@ impl SignUp {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Bytes in the alphabet of base64 for URLs, without padding (RFC 4648, section 5). A token is 43 characters
+/// then, which is one block for SHA-256: in hexadecimal digits it would be two, at each request.
+fn base64(bytes: &[u8]) -> String {
+    let digits = bytes.chunks(3).flat_map(|three| {
+        let byte = |place| usize::from(three.get(place).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        (0..=three.len()).map(move |place| char::from(DIGITS[bits >> (18 - 6 * place) & 63]))
+    });
+    digits.collect()
+}
+
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_written_in_the_alphabet_for_urls() {
+        // RFC 4648, section 10, and the last two digits.
+        for (bytes, text) in
+            [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg")]
+        {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xfb, 0xff]), "-_8");
+        assert_eq!(base64(&[0; 32]).len(), 43);
+    }
 }
