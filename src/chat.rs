@@ -74,22 +74,15 @@ pub struct Chat {
 #[derive(Debug, Default)]
 struct Turn {
     /// What will be answered, in order.
-    answers: Vec<Pending>,
+    answers: Answers,
+    /// The places of those answers that tell of something that is not committed yet.
+    uncommitted: Vec<usize>,
     /// The size of all of them.
     bytes: usize,
     /// The polls whose clients have closed their side.
     half_closed: Vec<HoldId>,
     /// Something may be half written, so nothing of this turn is committed.
     failed: bool,
-}
-
-/// An answer that waits for the commit.
-#[derive(Debug)]
-struct Pending {
-    connection: ConnectionId,
-    answer: Answer,
-    /// Whether it tells of something that is not committed yet.
-    depends_on_commit: bool,
 }
 
 /// What came of a turn, for those who take part in it without HTTP.
@@ -166,9 +159,8 @@ impl Chat {
             self.let_pass(now, answers);
         }
         self.turn.bytes = 0;
-        for pending in self.turn.answers.drain(..) {
-            answers.push((pending.connection, pending.answer));
-        }
+        self.turn.uncommitted.clear();
+        answers.append(&mut self.turn.answers);
         Turned { committed, woken: published.woken }
     }
 
@@ -187,10 +179,10 @@ impl Chat {
 
     /// Notes an answer for the end of the turn.
     fn answer(&mut self, connection: ConnectionId, response: Response) {
-        let depends_on_commit = self.logic.is_writing();
-        self.turn.bytes += response.made_bytes();
-        let answer = Answer::Whole(response);
-        self.turn.answers.push(Pending { connection, answer, depends_on_commit });
+        if self.logic.is_writing() {
+            self.turn.uncommitted.push(self.turn.answers.len());
+        }
+        self.send(connection, Answer::Whole(response));
     }
 
     /// Notes an answer that depends on nothing that could still fail.
@@ -200,7 +192,7 @@ impl Chat {
             Answer::Begin(_, bytes) | Answer::Piece(bytes) | Answer::End(bytes) => bytes.len(),
             Answer::Close => 0,
         };
-        self.turn.answers.push(Pending { connection, answer, depends_on_commit: false });
+        self.turn.answers.push((connection, answer));
     }
 
     /// What a turn does besides what it was asked: refusals whose time has come, and slices of work
@@ -252,11 +244,9 @@ impl Chat {
             }
         }
         self.cannot_write = true;
-        for pending in &mut self.turn.answers {
-            if pending.depends_on_commit {
-                self.metrics.unavailable.add(1);
-                pending.answer = Answer::Whole(Problem::not_committed().respond());
-            }
+        for place in self.turn.uncommitted.drain(..) {
+            self.metrics.unavailable.add(1);
+            self.turn.answers[place].1 = Answer::Whole(Problem::not_committed().respond());
         }
         None
     }

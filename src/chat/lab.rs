@@ -122,8 +122,8 @@ impl Chat {
     pub(super) fn let_pass(&mut self, now: Now, answers: &mut Answers) {
         let Some(lab) = &mut self.lab else { return };
         lab.faults.release(now.mono, self.draining, answers);
-        for pending in self.turn.answers.drain(..) {
-            lab.faults.pass(now.mono, pending.connection, pending.answer, answers);
+        for (connection, answer) in self.turn.answers.drain(..) {
+            lab.faults.pass(now.mono, connection, answer, answers);
         }
     }
 
