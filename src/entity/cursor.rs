@@ -97,19 +97,24 @@ impl Cursor {
         Place { stored: self.stored, live: self.live }
     }
 
-    /// The text for a client: at most 64 characters, all safe in a URL.
-    pub fn text(self, tag: CursorTag) -> String {
+    /// Appends the text for a client: at most 64 characters, all safe in a URL and in JSON.
+    pub fn push(self, tag: CursorTag, out: &mut Vec<u8>) {
         let Self { epoch, mark, stored, live } = self;
-        let mut out = Vec::with_capacity(BYTES_MAX);
-        push_hexadecimal(tag.0.into(), 8, &mut out);
+        push_hexadecimal(tag.0.into(), 8, out);
         out.push(b'-');
-        push_decimal(epoch.into(), &mut out);
+        push_decimal(epoch.into(), out);
         out.push(b'.');
-        push_hexadecimal(mark.into(), 1, &mut out);
+        push_hexadecimal(mark.into(), 1, out);
         out.push(b'-');
-        push_decimal(stored.0.cast_unsigned(), &mut out);
+        push_decimal(stored.0.cast_unsigned(), out);
         out.push(b'-');
-        push_decimal(live, &mut out);
+        push_decimal(live, out);
+    }
+
+    /// The same by itself.
+    pub fn text(self, tag: CursorTag) -> String {
+        let mut out = Vec::with_capacity(BYTES_MAX);
+        self.push(tag, &mut out);
         // invariant: digits are ASCII.
         String::from_utf8(out).expect("ASCII")
     }
@@ -117,8 +122,9 @@ impl Cursor {
 
 /// What follows a byte at the front of a text.
 fn behind<'a, 'b>(byte: u8, text: &'b mut &'a [u8]) -> Option<&'b mut &'a [u8]> {
-    *text = text.strip_prefix(&[byte])?;
-    Some(text)
+    let (first, rest) = text.split_first()?;
+    *text = rest;
+    (*first == byte).then_some(text)
 }
 
 #[cfg(test)]

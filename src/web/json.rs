@@ -5,8 +5,8 @@ use std::io::Write as _;
 
 use crate::digits::push_decimal;
 use crate::entity::{
-    Conversation, Event, Friend, FriendState, Kind, LastSeen, Member, Message, Role, Session,
-    Timestamp, User,
+    Conversation, Cursor, CursorTag, Event, Friend, FriendState, Kind, LastSeen, Member, Message,
+    Role, Session, Timestamp, User,
 };
 use crate::logic::ListedAccount;
 
@@ -39,6 +39,13 @@ impl<'a> Object<'a> {
 
     pub(super) fn text(&mut self, name: &str, value: &str) {
         text(self.member(name), value);
+    }
+
+    pub(super) fn cursor(&mut self, cursor: Cursor, tag: CursorTag) {
+        let out = self.member("cursor");
+        out.push(b'"');
+        cursor.push(tag, out);
+        out.push(b'"');
     }
 
     pub(super) fn optional_text(&mut self, name: &str, value: Option<&str>) {

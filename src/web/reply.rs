@@ -101,7 +101,7 @@ pub fn health() -> Response {
 
 fn events(object: &mut Object<'_>, batch: &Batch) {
     object.array("events", &batch.events, |out, (event, _)| json::event(out, event));
-    object.text("cursor", &batch.behind.text(batch.tag));
+    object.cursor(batch.behind, batch.tag);
     object.boolean("more", batch.more);
 }
 

@@ -4,8 +4,6 @@
 //! the pieces are cut up on their way. Each event carries the cursor after it, with which a client
 //! that was cut off goes on.
 
-use std::io::Write as _;
-
 use super::json::{Object, event, event_members};
 use crate::http::Response;
 use crate::logic::{Batch, Manner};
@@ -29,11 +27,13 @@ pub fn begin_stream(manner: Manner) -> (Response, Vec<u8>) {
 pub fn stream_events(manner: Manner, batch: &Batch) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 * batch.events.len());
     for (news, place) in &batch.events {
-        let cursor = place.text(batch.tag);
         match manner {
             Manner::EventStream => {
-                write!(out, "id: {cursor}\nevent: {}\ndata: ", news.name())
-                    .expect("a Vec takes everything");
+                out.extend_from_slice(b"id: ");
+                place.push(batch.tag, &mut out);
+                out.extend_from_slice(b"\nevent: ");
+                out.extend_from_slice(news.name().as_bytes());
+                out.extend_from_slice(b"\ndata: ");
                 // JSON has no line breaks of its own.
                 event(&mut out, news);
                 out.extend_from_slice(b"\n\n");
@@ -41,7 +41,7 @@ pub fn stream_events(manner: Manner, batch: &Batch) -> Vec<u8> {
             Manner::Lines | Manner::Poll | Manner::Keepline | Manner::Watch => {
                 let mut object = Object::begin(&mut out);
                 event_members(&mut object, news);
-                object.text("cursor", &cursor);
+                object.cursor(*place, batch.tag);
                 object.end();
                 out.push(b'\n');
             }
