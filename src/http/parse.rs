@@ -208,8 +208,7 @@ pub(super) fn field_line(text: &[u8]) -> Result<(&[u8], &[u8]), ParseError> {
     if matches!(text, [b' ' | b'\t', ..]) {
         return Err(ParseError::FieldFolded);
     }
-    let (name, rest) = text.split_at(scan::token_length(text));
-    let Some(value) = rest.strip_prefix(b":").filter(|_| !name.is_empty()) else {
+    let (name @ [_, ..], [b':', value @ ..]) = text.split_at(scan::token_length(text)) else {
         return Err(ParseError::FieldName);
     };
     if !scan::is_field_value(value) {

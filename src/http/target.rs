@@ -179,7 +179,8 @@ fn escaped(part: &str) -> Option<u8> {
 /// Decodes text whose escapes were judged; any that were not are left as they are rather than
 /// guessed at.
 fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
-    if !has(text, b'%') && !(plus_is_space && has(text, b'+')) {
+    let is_escaped = has(text, b'%') || (plus_is_space && has(text, b'+'));
+    if !is_escaped {
         return Cow::Borrowed(text);
     }
     let mut decoded = Vec::with_capacity(text.len());
