@@ -279,10 +279,10 @@ impl People {
             self.stray(tab, network, what.clone());
         }
         let last = self.last_link(tab, network);
-        match self.ask(tab, network, last, what) {
+        match self.ask(tab, network, last, what.clone()) {
             Some(link) => {
                 let give_up_at = now + PATIENCE;
-                self.tabs[tab].command = Some(Sent { link, give_up_at });
+                self.tabs[tab].commanded(Sent { link, give_up_at }, &what);
             }
             None => self.tabs[tab].pause_until = now + 500_000,
         }

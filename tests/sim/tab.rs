@@ -38,6 +38,8 @@ pub struct Tab {
     /// An answer that begins with `reset`, or the first one, waits for the state to be reloaded; of
     /// a stream, all that comes meanwhile.
     pub pending: Vec<Batch>,
+    /// How many of these had come when the state was asked for. A `reset` behind them is news to it.
+    pending_when_asked: usize,
     pub wants_history: BTreeSet<i64>,
     /// Conversations that were left while something was on its way: what comes of them is old.
     left: BTreeSet<i64>,
@@ -104,6 +106,14 @@ impl Tab {
         all.chain(self.abandoned.iter().copied())
     }
 
+    /// Its command is on its way.
+    pub fn commanded(&mut self, sent: Sent, what: &What) {
+        self.command = Some(sent);
+        if *what == What::State {
+            self.pending_when_asked = self.pending.len();
+        }
+    }
+
     /// Cares for its poll no more, and may ask another one before the server knows.
     pub fn abandon(&mut self, hang_up_at: u64) {
         let poll = self.poll.take();
@@ -159,9 +169,8 @@ impl Tab {
         let Some(poll) = poll else { return };
         poll.give_up_at = now + SILENCE;
         let Frame::Event { event, cursor: Some(cursor) } = frame else { return };
-        let waits = !self.pending.is_empty() || event["type"] == "reset";
         let batch = Batch { events: vec![event], cursor: Some(cursor), retry_ms: None };
-        if waits {
+        if !self.pending.is_empty() || batch.is_reset() {
             self.pending.push(batch);
         } else {
             self.go_on(&batch, now);
@@ -222,7 +231,11 @@ impl Tab {
             return self.give_up(now);
         }
         self.view = View::of(&response.body);
-        let pending = std::mem::take(&mut self.pending);
+        let mut later = self.pending.iter().skip(self.pending_when_asked);
+        let told = later.position(Batch::is_reset).map(|place| self.pending_when_asked + place);
+        let told = told.unwrap_or(self.pending.len());
+        let rest = self.pending.split_off(told);
+        let pending = std::mem::replace(&mut self.pending, rest);
         // While it was away it may have left a group and come again.
         let view = &self.view;
         self.transcript.retain(|id, _| view.conversations.get(id).is_some_and(|c| !c.is_group));
@@ -259,7 +272,6 @@ impl Tab {
             self.pause_until = now + AGAIN_AFTER;
             return;
         }
-        let is_reset = response.events().first().is_some_and(|event| event["type"] == "reset");
         if is_first {
             self.last_told = 0;
             self.transcript.clear();
@@ -269,7 +281,7 @@ impl Tab {
             cursor: cursor(&response.body),
             retry_ms: response.body["retry_ms"].as_u64(),
         };
-        if is_first || is_reset {
+        if is_first || batch.is_reset() {
             self.pending.push(batch);
         } else {
             self.go_on(&batch, now);
@@ -315,6 +327,13 @@ impl Tab {
             self.pause_until = now + 100_000;
         }
         self.old_cursor = before;
+    }
+}
+
+impl Batch {
+    /// Something was missed before it.
+    fn is_reset(&self) -> bool {
+        self.events.first().is_some_and(|event| event["type"] == "reset")
     }
 }
 
