@@ -99,20 +99,25 @@ impl Presence {
 
     /// Takes out one of those whose grace time is over, with the time they were last seen.
     pub fn next_gone(&mut self, now: Mono) -> Option<(UserId, Timestamp)> {
+        self.pass_over_the_settled();
+        let &(until, user) = self.leaving.front()?;
+        if until > now && self.here.len() <= self.here_max {
+            return None;
+        }
+        let here = self.here.remove(&user)?;
+        self.pass_over_the_settled();
+        Some((user, here.seen_at))
+    }
+
+    /// What no longer counts must not stay in front: the server would wake up for nothing.
+    fn pass_over_the_settled(&mut self) {
         while let Some(&(until, user)) = self.leaving.front() {
-            let here = self.here.get(&user);
-            let counts = here.is_some_and(|here| here.is_last_end(until));
-            if counts && until > now && self.here.len() <= self.here_max {
-                return None;
+            if self.here.get(&user).is_some_and(|here| here.is_last_end(until)) {
+                return;
             }
-            // What no longer counts must not stay in front: the server would wake up for nothing.
             self.leaving.pop_front();
             give_back(&mut self.leaving);
-            if counts && let Some(here) = self.here.remove(&user) {
-                return Some((user, here.seen_at));
-            }
         }
-        None
     }
 
     /// When to look for those who are gone.
@@ -186,6 +191,18 @@ mod tests {
         assert_eq!(presence.next_deadline(), Some(at(0).mono));
         assert_eq!(presence.next_gone(at(2).mono), Some((UserId(2), Timestamp(1_000))));
         assert_eq!(presence.next_gone(at(2).mono), None, "three are not too many");
+    }
+
+    #[test]
+    fn behind_one_who_is_gone_an_end_that_no_longer_counts_wakes_nobody() {
+        let mut presence = presence();
+        for (user, end) in [(ANNA, at(1)), (UserId(2), at(2))] {
+            presence.hold(user, at(0));
+            presence.release(user, end);
+        }
+        presence.hold(UserId(2), at(3));
+        assert_eq!(presence.next_gone(at(11).mono), Some((ANNA, Timestamp(1_000))));
+        assert_eq!(presence.next_deadline(), None, "there is nobody who could leave");
     }
 
     #[test]
