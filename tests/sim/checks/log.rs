@@ -42,6 +42,8 @@ pub struct Log {
     /// The bodies that the messages which change in this turn had before, or are to get.
     changing: BTreeMap<i64, Vec<String>>,
     changed_now: BTreeMap<i64, Vec<String>>,
+    /// Of those that have never changed before this turn, what was said.
+    changed_first: BTreeMap<i64, String>,
 }
 
 impl Entry {
@@ -79,6 +81,7 @@ impl Log {
         let before = self.newest;
         self.newest = store.newest_id().0;
         self.changed_now.clear();
+        self.changed_first.clear();
         for (id, mut bodies) in std::mem::take(&mut self.changing) {
             bodies.push(self.entry(id).body.clone());
             self.changed_now.insert(id, bodies);
@@ -133,6 +136,9 @@ impl Log {
             let taken = self.sequence.insert(number, Told { id, is_update: true });
             assert_eq!(taken, None, "a number is taken once");
         }
+        if !old.has_changed() {
+            self.changed_first.insert(id, old.body.clone());
+        }
         self.entries[index] = now;
     }
 
@@ -158,6 +164,12 @@ impl Log {
     pub fn may_be(&self, entry: &Entry, body: &str) -> bool {
         let bodies = self.changed_now.get(&entry.id);
         entry.body == body || bodies.is_some_and(|bodies| bodies.iter().any(|one| one == body))
+    }
+
+    /// What was said, if nobody had changed it before this turn.
+    pub fn first_body<'a>(&'a self, entry: &'a Entry) -> Option<&'a str> {
+        let is_first = !entry.has_changed();
+        if is_first { Some(&entry.body) } else { self.changed_first.get(&entry.id).map(|b| &**b) }
     }
 
     pub fn entry(&self, id: i64) -> &Entry {
