@@ -189,6 +189,26 @@ fn one_stream_too_many_releases_the_oldest_also_when_there_is_something_to_tell(
     assert_eq!(world.chat().held(), 1);
 }
 
+/// A stream that was in line to be asked for, and whose socket had no room when its turn came, was one
+/// more than its user may have as long as that.
+#[test]
+fn one_stream_too_many_releases_the_oldest_also_when_its_socket_is_full() {
+    let mut world = World::with(|config| {
+        config.polls_per_user_max = 1;
+        config.polls_per_turn_max = 1;
+    });
+    let (ben, cara) = (world.register("ben"), world.register("cara"));
+    let first = lines_from_now(&mut world, &ben);
+    stream(&mut world, &cara, "application/x-ndjson", "", "");
+    let second = stream(&mut world, &ben, "application/x-ndjson", "", "");
+    world.turn();
+    assert_eq!(world.chat().held(), 3, "the second is in line");
+    world.input(Input::Blocked { connection: second });
+    let said: Vec<_> = world.settle().into_iter().filter(|answer| answer.line == first).collect();
+    assert!(said.iter().any(|said| text(said).contains("released")), "{said:?}");
+    assert_eq!(world.chat().held(), 2, "one of each");
+}
+
 #[test]
 fn a_stream_that_has_to_end_says_why() {
     let mut world = World::with(|config| config.polls_per_user_max = 1);

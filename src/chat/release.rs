@@ -114,7 +114,7 @@ impl Chat {
         let Some(hold) = self.comet.get(id) else { return };
         // What a slow reader has not received yet is better kept in the store than in its socket.
         if hold.blocked {
-            return;
+            return self.make_room(now, hold.caller.user_id);
         }
         if hold.manner == Manner::Watch {
             return self.ask_lab(now, id, &hold);
