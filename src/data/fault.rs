@@ -12,11 +12,14 @@ pub enum Fault {
     /// Every statement that writes, as when the file system has become read-only. What was written
     /// before it stays until it is rolled back.
     Write,
+    /// Every statement, also those that only read, as when the disk gives nothing back.
+    Read,
 }
 
 impl Store {
     /// Makes something fail from now on, or nothing.
     pub fn set_fault(&mut self, fault: Option<Fault>) {
+        self.unreadable = fault == Some(Fault::Read);
         let commit = (fault == Some(Fault::Commit)).then_some(|| true);
         let commits = self.connection.commit_hook(commit);
         let query_only = fault == Some(Fault::Write);
@@ -31,6 +34,15 @@ impl Store {
 mod tests {
     use super::*;
     use crate::entity::UserId;
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_not_nothing() {
+        let mut store = Store::in_memory().expect("a database in memory");
+        store.set_fault(Some(Fault::Read));
+        assert!(store.user(UserId(1)).is_err() && store.try_write().is_err());
+        store.set_fault(None);
+        assert!(store.user(UserId(1)).expect("it can be read again").is_none());
+    }
 
     #[test]
     fn what_is_to_fail_fails_and_nothing_after_it() {

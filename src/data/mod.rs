@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{CachedStatement, Connection, Params, Row};
+use rusqlite::{CachedStatement, Connection, Params, Row, ffi};
 
 pub use backup::{back_up, restore};
 pub use check::check;
@@ -87,6 +87,8 @@ pub struct Store {
     still: Option<u32>,
     /// How many pages of the log are not in the database yet; SQLite reports it at each commit.
     log_pages: Arc<AtomicU32>,
+    /// See [`Fault::Read`].
+    unreadable: bool,
 }
 
 impl Store {
@@ -229,6 +231,10 @@ impl Store {
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
         #[cfg(test)]
         plans::note(sql);
+        if self.unreadable {
+            let code = ffi::SQLITE_IOERR_READ;
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into());
+        }
         Ok(self.connection.prepare_cached(sql)?)
     }
 }

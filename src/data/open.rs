@@ -197,6 +197,7 @@ impl Store {
             upkeep: Upkeep::default(),
             still: None,
             log_pages,
+            unreadable: false,
         })
     }
 }

@@ -90,12 +90,12 @@ impl Logic {
         }
         self.marks.due = now.plus(TOGETHER);
         for _ in 0..TOLD_PER_TURN {
-            let Some(((conversation, user), (message, ticket))) = self.marks.waiting.pop_first()
-            else {
-                break;
-            };
+            let first = self.marks.waiting.first_key_value();
+            let Some((&(conversation, user), &(message, ticket))) = first else { break };
+            let room = self.room(conversation)?;
+            self.marks.waiting.pop_first();
             // The user may have left meanwhile.
-            if let Some(room) = self.room(conversation)?
+            if let Some(room) = room
                 && room.seat(user).is_some()
             {
                 self.tell_members(&room, user, message, ticket);

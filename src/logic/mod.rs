@@ -362,21 +362,24 @@ impl Logic {
     /// store says at the end of the turn, with what was written or without it.
     fn tell_unwritten(&mut self, now: Mono) {
         let mut unwritten = std::mem::take(&mut self.unwritten);
-        for what in unwritten.drain(..) {
-            let told = match what {
+        let count = unwritten.len();
+        let untold = unwritten.iter().position(|what| {
+            let told = match *what {
                 Unwritten::Seen(user, last_seen) => self.tell_presence(user, last_seen),
                 Unwritten::Arrived(conversation, user, message, ticket) => {
                     self.tell_delivered(conversation, user, message, ticket)
                 }
             };
-            if let Err(error) = told {
-                log::error!("what is stored nowhere was not told: {error}");
-            }
-        }
+            told.inspect_err(|error| log::error!("what is stored nowhere waits: {error}")).is_err()
+        });
+        // What could not be told waits for a turn in which the store can be read, and all that came after
+        // it does, too; but not more than is remembered of other things.
+        let too_many = count.saturating_sub(self.config.notes_max);
+        unwritten.drain(..untold.unwrap_or(count).max(too_many));
         if let Err(error) = self.tell_marks(now) {
             log::error!("what has reached a crowd was not told: {error}");
         }
-        // Empty, and kept for its memory.
+        // Mostly empty, and kept for its memory.
         self.unwritten = unwritten;
     }
 

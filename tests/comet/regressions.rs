@@ -108,6 +108,22 @@ fn who_comes_in_a_turn_that_fails_is_seen_by_those_who_are_friends_then() {
     assert!(answers.iter().all(|answer| answer.line != of_cara), "{answers:?}");
 }
 
+/// Whom to tell that somebody came is asked of the store. If it could not be read just then, nobody was
+/// told, and who had come was away for everybody else until they left and came again.
+#[test]
+fn who_comes_while_the_store_cannot_be_read_is_told_of_when_it_can() {
+    let mut world = World::new();
+    let (anna, ben, _) = world.friends();
+    let of_ben = held_poll(&mut world, &ben, 60);
+    let cursor = world.cursor(&anna);
+    world.chat().store().set_fault(Some(Fault::Read));
+    world.poll(&anna, &cursor, 60);
+    assert!(world.turn().iter().all(|answer| answer.line != of_ben));
+    world.chat().store().set_fault(None);
+    let came = strings([&format!("presence {} online", anna.id)]);
+    assert!(told(&world.settle()).contains(&(of_ben, 200, came)));
+}
+
 /// A client that sends a lot ahead is not read any further; but a poll among what it sent must be, or
 /// nobody would see it hang up.
 #[test]
