@@ -46,7 +46,12 @@ pub fn check(world: &mut World, people: &mut People) {
 
     while let Some(tab) = people.tabs.iter().rposition(|tab| tab.asleep_until == 0) {
         people.leave(tab, &mut world.network);
-        pass(world, people, 12 * SECOND);
+        // That they are gone may become true while the store cannot be read.
+        pass(world, people, 8 * SECOND);
+        world.hide_store(true);
+        pass(world, people, 4 * SECOND);
+        world.hide_store(false);
+        pass(world, people, 2 * SECOND);
         compare(world, people, "after somebody left");
     }
     world.compare_store();

@@ -95,6 +95,8 @@ pub struct Circumstances {
     pub start: u64,
     /// The store may have been full.
     pub full: bool,
+    /// It may have given errors also to what only reads.
+    pub unreadable: bool,
     /// The server was told to stop, in this turn or an earlier one.
     pub draining: bool,
     pub events_page_max: usize,

@@ -81,6 +81,8 @@ pub struct Unanswered {
     pub given: Option<Given>,
     /// The server has all of it.
     pub has_come: bool,
+    /// It was in the queue before the commit of this turn.
+    pub was_queued: bool,
 }
 
 /// The moment a request was the server's to answer.
@@ -193,6 +195,7 @@ impl Network {
             end,
             given: None,
             has_come: false,
+            was_queued: false,
         });
         link.waits_for.push_back(request);
     }

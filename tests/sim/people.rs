@@ -148,7 +148,7 @@ impl People {
                 Some(_) => None,
             };
             if let Some(what) = what {
-                self.command(tab, network, what, now);
+                self.command(tab, network, &what, now);
             }
         }
         let me = &self.tabs[tab];
@@ -205,6 +205,9 @@ impl People {
             let time = self.random.pick(&[1_000, 500_000, 20_000_000]);
             self.tabs[tab].abandon(now + time);
         }
+        if self.random.chance(self.plan.stream / 100) && self.tabs[tab].token.is_some() {
+            self.watch(tab, network, now);
+        }
         let me = &self.tabs[tab];
         let sent = if self.random.chance(500) { me.poll } else { me.command };
         if let Some(Sent { link, .. }) = sent {
@@ -253,12 +256,22 @@ impl People {
         }
     }
 
+    /// A stream of all that happens from now on, which somebody watches for a while.
+    fn watch(&mut self, tab: usize, network: &mut Network, now: u64) {
+        let manner = self.random.pick(&[Manner::EventStream, Manner::Lines]);
+        let what = What::Poll(Poll { manner, ..Poll::probe(None, 25) });
+        if let Some(link) = self.ask(tab, network, None, what) {
+            let give_up_at = now + self.random.pick(&[1_000, 1_000_000, 40_000_000]);
+            self.tabs[tab].abandoned.push(Sent { link, give_up_at });
+        }
+    }
+
     /// A poll that asks what was asked before, or what is being asked: that one most likely waits.
     fn probe(&mut self, tab: usize, wait: u64) -> What {
         let waits = self.random.chance(500);
         let me = &self.tabs[tab];
         match if waits { &me.cursor } else { &me.old_cursor } {
-            Some(cursor) => What::Poll(Poll::probe(Rc::clone(cursor), wait)),
+            Some(cursor) => What::Poll(Poll::probe(Some(Rc::clone(cursor)), wait)),
             None => What::Me,
         }
     }
@@ -271,7 +284,7 @@ impl People {
     // Requests.
 
     /// Sends a request whose answer the tab waits for.
-    fn command(&mut self, tab: usize, network: &mut Network, what: What, now: u64) {
+    fn command(&mut self, tab: usize, network: &mut Network, what: &What, now: u64) {
         let twice = !self.calm
             && matches!(what, What::Send { nonce: Some(_), .. })
             && self.random.chance(self.plan.repeat);
@@ -282,7 +295,7 @@ impl People {
         match self.ask(tab, network, last, what.clone()) {
             Some(link) => {
                 let give_up_at = now + PATIENCE;
-                self.tabs[tab].commanded(Sent { link, give_up_at }, &what);
+                self.tabs[tab].commanded(Sent { link, give_up_at }, what);
             }
             None => self.tabs[tab].pause_until = now + 500_000,
         }

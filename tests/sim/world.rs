@@ -56,6 +56,8 @@ pub struct World {
     full_until: Option<u64>,
     /// It was full, or failed, at some time of this turn.
     was_full: bool,
+    /// It could not even be read.
+    was_unreadable: bool,
     /// What fails, and until when.
     fault: Option<(Fault, u64)>,
     /// When to stop draining.
@@ -113,6 +115,7 @@ impl World {
             free: Vec::new(),
             full_until: None,
             was_full: false,
+            was_unreadable: false,
             fault: None,
             drained_by: None,
             at_once: 0,
@@ -134,6 +137,7 @@ impl World {
         self.turn += 1;
         self.trace.count("turns");
         self.was_full = self.full_until.is_some() || self.fault.is_some();
+        self.was_unreadable = self.is_unreadable();
         self.look_around();
         self.checks.newest_before = self.checks.newest();
         let mut links = self.network.alive.clone();
@@ -163,7 +167,7 @@ impl World {
         let upkeep = self.server.handler().store().upkeep_is_due(false);
         let due = self.server_deadline().filter(|&due| due <= self.now && !upkeep);
         self.input(Input::EndOfTurn);
-        self.checks.look_into(self.server.handler().store(), self.turn, self.now);
+        self.look_into_store();
         self.carry_out();
         self.give_next();
         self.look();
@@ -241,6 +245,13 @@ impl World {
         }
     }
 
+    /// For a while the store cannot be read, in worlds in which disks fail at all.
+    pub fn hide_store(&mut self, is_hidden: bool) {
+        if self.plan.fault > 0 {
+            self.set_fault(is_hidden.then_some((Fault::Read, u64::MAX)));
+        }
+    }
+
     // Faults.
 
     fn faults(&mut self) {
@@ -250,13 +261,15 @@ impl World {
             self.trace.line(|| format!("**   the clock is set by {ms} ms"));
             self.wall += ms;
         }
-        if self.drained_by.is_none() && self.random.chance(self.plan.drain) {
+        // What was written in a turn that comes to nothing is what may be lost; most turns write nothing.
+        let often = if self.server.handler().store().is_writing() { 8 } else { 1 };
+        if self.drained_by.is_none() && self.random.chance(self.plan.drain * often) {
             self.trace.count("drains");
             self.trace.line(|| "**   the server is told to stop".into());
             self.network.refuses = true;
             self.drained_by = Some(self.now + DRAIN_TIME);
             self.input(Input::Drain);
-        } else if self.random.chance(self.plan.crash) {
+        } else if self.random.chance(self.plan.crash * often) {
             self.trace.count("crashes");
             self.trace.line(|| "**   the server is killed".into());
             self.restart();
@@ -273,7 +286,7 @@ impl World {
         if self.fault.is_some_and(|(_, until)| until <= self.now) {
             self.set_fault(None);
         } else if self.fault.is_none() && self.random.chance(self.plan.fault) {
-            let fault = self.random.pick(&[Fault::Commit, Fault::Write]);
+            let fault = self.random.pick(&[Fault::Commit, Fault::Write, Fault::Read]);
             let time = self.random.pick(&[10_000, 1_000_000, 20_000_000]);
             self.set_fault(Some((fault, self.now + time)));
         }
@@ -298,6 +311,24 @@ impl World {
         self.fault = fault;
         self.server.handler().store().set_fault(fault.map(|(fault, _)| fault));
         self.was_full |= fault.is_some();
+        self.was_unreadable |= self.is_unreadable();
+    }
+
+    fn is_unreadable(&self) -> bool {
+        matches!(self.fault, Some((Fault::Read, _)))
+    }
+
+    /// What the server cannot read the checks can.
+    fn look_into_store(&mut self) {
+        let is_unreadable = self.is_unreadable();
+        let store = self.server.handler().store();
+        if is_unreadable {
+            store.set_fault(None);
+        }
+        self.checks.look_into(store, self.turn, self.now);
+        if is_unreadable {
+            store.set_fault(Some(Fault::Read));
+        }
     }
 
     /// Another process on the same database; all connections are broken.

@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use super::log::Told;
-use super::{Checks, Circumstances, GRACE, KEPT, TYPING};
+use super::{Checks, Circumstances, GRACE, KEPT, Place, TYPING};
 use crate::network::Given;
 use crate::wire::{Poll, Request, Response};
+
+/// No process has this number.
+const NO_START: u64 = 0;
 
 impl Checks {
     /// A poll is held at the end of a turn.
@@ -59,6 +62,8 @@ impl Checks {
         let cursor = body["cursor"].as_str().expect("a cursor");
         let until = match got.last() {
             Some(&last) if more && !is_vague => self.log.number(last),
+            // A poll that has to leave goes without what cannot be read.
+            _ if c.unreadable => stored_in(cursor),
             _ if c.exact => self.newest(),
             Some(_) if more => stored_in(cursor),
             // Pipelined requests are answered in one turn, with a commit after each. Which of them
@@ -72,9 +77,16 @@ impl Checks {
         }
         assert!(got.len() <= c.events_page_max, "a page has its size");
         assert!(!more || got.len() == c.events_page_max, "a page is full where there is more");
-        self.hand_out(body, user, until, c);
-        let is_reset = events.first().is_some_and(|event| event["type"] == "reset");
-        self.check_reset(poll, is_reset, c);
+        let asked = poll.cursor.as_ref().map(|cursor| self.places[&**cursor]);
+        if let Some(asked) = asked.filter(|_| c.unreadable && events.is_empty()) {
+            // What could not be read is told the next time, a reset among it.
+            let start = if asked.start == c.start { c.start } else { NO_START };
+            self.place(cursor, Place { number: until, start, ..asked });
+        } else {
+            self.hand_out(body, user, until, c);
+            let is_reset = events.first().is_some_and(|event| event["type"] == "reset");
+            self.check_reset(poll, is_reset, c);
+        }
 
         let released = body["released"] == true;
         assert!(!released || c.may_be_released(request), "{request} is released too early");
@@ -186,7 +198,10 @@ impl Checks {
     /// The state is to be reloaded where something was missed, and only there: after a restart, a
     /// long absence, or too many events.
     pub(super) fn check_reset(&self, poll: &Poll, is_reset: bool, c: Circumstances) {
-        let Some(place) = poll.cursor.as_ref().map(|cursor| self.places[&**cursor]) else { return };
+        let Some(place) = poll.cursor.as_ref().map(|cursor| self.places[&**cursor]) else {
+            let reason = !is_reset || c.inbox_is_bounded;
+            return assert!(reason, "who begins now has missed nothing: {poll:?}");
+        };
         let is_old = place.start != c.start;
         assert!(is_reset || !is_old, "a cursor from before a restart is reset: {poll:?}");
         let was_away = place.at + KEPT <= c.now;

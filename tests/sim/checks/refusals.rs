@@ -13,7 +13,7 @@ impl Checks {
         // A poll only reads; but that its session has ended, too, may not have been committed.
         let may_write = request.poll().is_none() || self.accounts.is_unsettled(self.user(request));
         let busy = request.is_slow() && c.hashing_is_bounded;
-        let reason = c.draining || (c.full && may_write) || busy;
+        let reason = c.draining || c.unreadable || (c.full && may_write) || busy;
         assert!(reason, "{request} is answered with {response} for no reason");
     }
 

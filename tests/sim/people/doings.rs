@@ -34,10 +34,10 @@ impl People {
             90..93 => Some(What::Me),
             93 | 94 => self.tabs[tab].unsure.pop(),
             95 => Some(What::ShowAs { display_name: format!("name {}", self.random.below(1000)) }),
-            _ => self.tabs[tab].old_cursor.clone().map(|cursor| What::Poll(Poll::probe(cursor, 0))),
+            _ => self.tabs[tab].old_cursor.clone().map(|old| What::Poll(Poll::probe(Some(old), 0))),
         };
         if let Some(what) = what {
-            self.command(tab, network, what, now);
+            self.command(tab, network, &what, now);
         }
         if !open.is_empty() && self.random.chance(self.plan.typing) {
             let conversation = self.random.pick(&open);

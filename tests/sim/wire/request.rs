@@ -88,8 +88,8 @@ impl Manner {
 
 impl Poll {
     /// One whose answer nobody goes on from.
-    pub fn probe(cursor: Rc<str>, wait: u64) -> Self {
-        let (cursor, wait, manner) = (Some(cursor), Some(wait), Manner::Poll);
+    pub fn probe(cursor: Option<Rc<str>>, wait: u64) -> Self {
+        let (wait, manner) = (Some(wait), Manner::Poll);
         Self { cursor, wait, manner, began_behind: None, is_probe: true }
     }
 

@@ -128,6 +128,7 @@ impl World {
                     next.has_come = true;
                 }
                 self.exact &= place == 0 && !is_queued;
+                next.was_queued = place == 0 && is_queued;
                 if place == 0 && is_being_answered(state) && next.given.is_none() {
                     next.given = Some(given);
                 }
@@ -141,9 +142,10 @@ impl World {
         }
     }
 
-    /// What stood behind a request that was answered in this turn is the server's to answer, too.
+    /// What stood behind a request that was answered in this turn is the server's to answer, too; and
+    /// what was queued, which it has read before the commit.
     pub(super) fn give_next(&mut self) {
-        let given = Given { at: self.now, turn: self.turn, newest: self.checks.newest() };
+        let (newest_before, newest) = (self.checks.newest_before, self.checks.newest());
         for &id in &self.network.alive.clone() {
             let link = self.network.link(id);
             if is_being_answered(link.number.and_then(|number| self.server.state(number)))
@@ -152,7 +154,8 @@ impl World {
                 && first.end <= link.told
                 && first.has_come
             {
-                first.given.get_or_insert(given);
+                let newest = if first.was_queued { newest_before } else { newest };
+                first.given.get_or_insert(Given { at: self.now, turn: self.turn, newest });
             }
         }
     }
@@ -305,7 +308,8 @@ impl World {
             if is_slow && link.stream.is_some() {
                 self.trace.count("streams cut");
             }
-            let why = half_closed || too_much || is_too_late || is_slow;
+            let is_unread = self.was_unreadable && link.stream.is_some();
+            let why = half_closed || too_much || is_too_late || is_slow || is_unread;
             assert!(why, "#{id} is closed while {} waits", first.request);
         }
         self.let_go(id, connection);

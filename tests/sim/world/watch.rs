@@ -22,6 +22,7 @@ impl World {
             exact: self.exact,
             start: self.starts,
             full: self.was_full,
+            unreadable: self.was_unreadable,
             draining: self.drained_by.is_some(),
             events_page_max: self.config.events_page_max,
             hashing_is_bounded: self.config.hashing_max < 10,
