@@ -1,12 +1,11 @@
-//! Embeds the files under `www/`, the description of the web service and the tour: bytes, compressed bytes,
-//! tags and types, as one sorted table of Rust.
+//! Embeds the files under `www/`, the description of the web service and the tour: bytes,
+//! compressed bytes, tags and types, as one sorted table in Rust.
 //!
-//! Also tells the linker what the released program does without.
+//! Also tells the linker what to leave out of the released program.
 //!
 //! Takes the comments out of scripts and styles and the white space out of the description, and
-//! changes nothing else. The outcome depends on the files alone, and on
-//! `SOURCE_DATE_EPOCH` where it is set: then no file is newer than that, so that a build can be
-//! reproduced.
+//! changes nothing else. The outcome depends only on the files, and on `SOURCE_DATE_EPOCH` if it is
+//! set: then no file is newer than that, so that a build can be reproduced.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -58,9 +57,9 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves out of the released program what only its size would show; see the comments at the head of
-/// `build/no-unwind.ld`. Positions that the loader adjusts are packed too, which is another sixty kilobytes;
-/// musl adjusts none that are.
+/// Leaves out of the released program what would only make it larger; see the comments at the head
+/// of `build/no-unwind.ld`. Relocations are packed, too, which saves another sixty kilobytes;
+/// musl's loader cannot read packed ones.
 fn link() {
     if variable("PROFILE") == "release" && variable("CARGO_CFG_TARGET_OS") == "linux" {
         let script = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("build/no-unwind.ld");
@@ -84,7 +83,7 @@ fn squeezed(json: &str) -> String {
     json.chars().filter(is_kept).collect()
 }
 
-/// What has not changed keeps its time.
+/// A file that has not changed keeps its time.
 fn write_if_new(file: &Path, text: &str) -> io::Result<()> {
     match fs::read_to_string(file) {
         Ok(old) if old == text => Ok(()),
@@ -96,7 +95,7 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
 }
 
-/// Collects all files but the hidden ones, each with the path that it is served at.
+/// Collects all files except hidden ones, each with the path at which it is served.
 fn walk(folder: &Path, prefix: &str, pages: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let file = entry?.path();
@@ -115,7 +114,7 @@ fn walk(folder: &Path, prefix: &str, pages: &mut Vec<(String, PathBuf)>) -> io::
     Ok(())
 }
 
-/// Describes a file, whose bytes are written to `embedded`: packed, where that makes them fewer.
+/// Describes a file, whose bytes are written to `embedded`: packed, if that makes them fewer.
 fn row(path: &str, file: &Path, embedded: &Path) -> io::Result<String> {
     let mut bytes = fs::read(file)?;
     if matches!(file.extension().and_then(|it| it.to_str()), Some("js" | "css")) {

@@ -1,9 +1,9 @@
-//! Runs the chat inside of another program.
+//! Runs the chat inside another program.
 //!
-//! A [`Builder`] makes a server of a configuration and a store. It runs on a thread of its own
+//! A [`Builder`] makes a server from a configuration and a store. It runs on a thread of its own
 //! ([`Builder::spawn`]), on the present one ([`ChatServer::run`]), or step by step in the program's
-//! own loop ([`ChatServer::step`]). The program speaks with it through a [`Handle`]: it can be any
-//! user ([`LocalUser`]), and stop it. Requests below a path of its own it answers itself
+//! own loop ([`ChatServer::step`]). The program talks to it through a [`Handle`]: it can be any
+//! user ([`LocalUser`]), and can stop the server. Requests below paths of its own it answers itself
 //! ([`Builder::route`]).
 //!
 //! The layers below know nothing of all this: [`handler`] stands between the
@@ -89,8 +89,8 @@ impl Builder {
 
     /// Lets requests for this path, and everything below it, be answered by the program.
     ///
-    /// They are answered on the server's thread, and everybody else waits so long: what takes more
-    /// than a millisecond belongs to another thread, with its outcome at hand when it is asked for.
+    /// They are answered on the server's thread, while everybody else waits: what takes more than a
+    /// millisecond belongs on another thread, so that its outcome is at hand when it is asked for.
     ///
     /// ```
     /// use lovejoy::{Builder, Config, Payload, Response};
@@ -116,14 +116,14 @@ impl Builder {
         self
     }
 
-    /// Makes the server, and listens. It belongs to this thread from now on, and answers when it is
+    /// Makes the server, and listens. From now on it belongs to this thread, and answers when it is
     /// run or stepped.
     pub fn bind(self) -> Result<ChatServer, BuildError> {
         let Self { mut config, store, routes, stop_at_signals } = self;
         if let Some(prefix) = routes.unusable() {
             return Err(BuildError::Route(prefix.to_owned()));
         }
-        // The limit itself is the program's to raise.
+        // Raising the limit itself is up to the program.
         config.fit_into(system::descriptors_max()?);
         config.fit_memory().map_err(io::Error::other)?;
         let config = Rc::new(config);
@@ -177,7 +177,7 @@ impl Builder {
     }
 }
 
-/// The store in the data folder, and the lock that keeps others away from it.
+/// Opens the store in the data folder, with the lock that keeps others away from it.
 fn open_store(
     config: &Config,
     entropy: &mut Entropy,
@@ -192,8 +192,8 @@ fn open_store(
 ///
 /// Either it has the thread to itself ([`run`](Self::run)), or it takes part in a loop: it is a
 /// [`Source`] for `mio`, and for any other loop a descriptor ([`AsRawFd`]) that is readable when
-/// there is something to do. Then, and when the time is over that the last step has named, the
-/// program calls [`step`](Self::step).
+/// there is something to do. Then, and when the time that the last step named is over, the program
+/// calls [`step`](Self::step).
 #[derive(Debug)]
 pub struct ChatServer {
     event_loop: EventLoop<Embedded>,
@@ -202,17 +202,17 @@ pub struct ChatServer {
     _lock: Option<DataLock>,
 }
 
-/// How a server goes on.
+/// What a server needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The next step is due when the server becomes readable, or after this time.
     Wait(Option<Duration>),
-    /// It has stopped, and everybody who waited is answered.
+    /// It has stopped, and everybody who waited has been answered.
     Stopped,
 }
 
 impl ChatServer {
-    /// To speak with it, from any thread.
+    /// To talk to it, from any thread.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -274,7 +274,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// To speak with it, from any thread.
+    /// To talk to it, from any thread.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -317,15 +317,15 @@ impl Drop for Running {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Its address cannot be had.
+    /// Its address is not available.
     Listen(BindError),
-    /// Its data folder cannot be had.
+    /// Its data folder is not available.
     Data(DataLockError),
     /// Its database cannot be opened.
     Open(OpenError),
     /// Its database cannot be read or written.
     Store(StoreError),
-    /// A route is none, is there twice, or is the server's own.
+    /// A route is not a path, is there twice, or is the server's own.
     Route(String),
     /// The system refuses something else.
     System(io::Error),

@@ -23,32 +23,33 @@
 //! | [`web`] | paths, JSON, status codes | the store, the rules |
 //! | [`comet`] | **who waits**: polls are held and released here | HTTP, SQL |
 //! | [`logic`], [`presence`] | what a user may do, and who is told | HTTP, SQL |
-//! | [`data`] | SQLite: one transaction a turn | the rules |
+//! | [`data`] | SQLite: one transaction per turn | the rules |
 //! | [`entity`] | ids, texts, messages, events, cursors | everything else |
 //! | [`http`] | bytes to requests, responses to bytes, static pages | the chat, sockets |
-//! | [`operator`] | the operator's commands, for a server that runs or none | how they are done |
+//! | [`operator`] | the operator's commands, whether a server runs or not | how they are done |
 //! | [`system`], [`service`], [`timers`], [`pool`], [`config`], [`logger`] | clock, entropy, signals; service managers; deadlines; bytes kept for peers; settings; log | |
 //! | [`lab`] | what the lab shows of the inside, and the faults one can ask for there | HTTP, SQL |
 //! | [`metrics`] | counts what is done, for `/metrics` | how it is written |
-//! | [`chunks`], [`map`] | many small things, at the cost of those that are there | what they are |
-//! | [`digits`] | numbers, written | |
+//! | [`chunks`], [`map`] | many small things; only those that exist cost memory | what they are |
+//! | [`digits`] | numbers, written out | what they count |
 //!
-//! Among the first eight rows imports point downwards, but for one: the chat implements the
-//! [`server::Handler`] that the server asks. The rows below serve all of them. Time, randomness and bytes are arguments: [`server::Server`] opens no
-//! socket and reads no clock, so a test is its network and its time.
+//! Among the first eight rows imports point downwards, with one exception: the chat implements the
+//! [`server::Handler`] that the server asks. The rows below serve all of them. Time, randomness and
+//! bytes are arguments: [`server::Server`] opens no socket and reads no clock, so a test can play
+//! its network and its clock.
 //!
 //! # Reading order
 //!
 //! Ten minutes for the comet: `www/poll.js` (the client that asks), [`comet`] (the server that waits),
-//! [`chat`] (the turn around it), [`server`] and [`connection`] (the sockets' states), [`event_loop`]
-//! (with its folder all that touches them). Then `logic/events.rs` for what a poll is answered with, and
-//! [`entity::Cursor`] for why nothing is lost between two of them. `docs/tour` goes that way step by step,
-//! with the pitfalls and with exercises.
+//! [`chat`] (the turn around it), [`server`] and [`connection`] (the sockets' states),
+//! [`event_loop`] (which, with its folder, is all that touches sockets). Then `logic/events.rs` for
+//! what a poll is answered with, and [`entity::Cursor`] for why nothing is lost between two polls.
+//! `docs/tour` takes that way step by step, with the pitfalls and with exercises.
 //!
 //! # In your own program
 //!
-//! The chat runs inside of another program: on a thread of its own, or step by step in the program's
-//! own loop. The program can be any user in it, and answer requests itself.
+//! The chat runs inside another program: on a thread of its own, or step by step in the program's
+//! own loop. The program can be any user in it, and can answer requests itself.
 //!
 //! ```
 //! use lovejoy::{Builder, Config, Event, Store};
@@ -90,7 +91,7 @@
 //! In `examples/`: `embed.rs` is a sensor that chats its readings, `own_loop.rs` runs the chat beside
 //! another socket on one thread, `echo.rs` puts another handler on the loop.
 //!
-//! A program that wants SQLite as small as the binary has it copies `.cargo/config.toml`.
+//! A program that wants SQLite as small as in the binary copies `.cargo/config.toml`.
 //!
 //! # What is promised
 //!
@@ -100,8 +101,8 @@
 //! earlier one. New fields of [`Config`] and new kinds of [`Event`] and of errors break nothing; a
 //! `Config` is made with `..Config::default()`. `mio` 1 is part of the interface.
 //!
-//! The modules are the layers of the tour. They are there to be read, tested and built upon at one's
-//! own risk, and change with any version.
+//! The modules are the layers of the tour. They are there to be read, tested and, at your own risk,
+//! built upon; they may change with any version.
 
 pub mod chat;
 pub mod chunks;

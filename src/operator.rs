@@ -1,12 +1,13 @@
-//! Carries out the operator's commands: accounts, invitations, who may register, backups; and says and
-//! hears something as a user, for scripts.
+//! Carries out the operator's commands: accounts, invitations, who may register, backups; and, for
+//! scripts, talks and listens as a user.
 //!
-//! A command is a client like any other, but for the door it comes in by: it speaks HTTP with the
-//! server that holds the data folder, over the control socket there. Where no server runs, the command
-//! is the server itself for a moment (see `operator/link.rs`). So each thing is done in one place only, the same
-//! whether a server runs or not, and takes effect at once where one does.
+//! A command is a client like any other, except for the door it comes in by: it speaks HTTP with
+//! the server that holds the data folder, over the control socket there. If no server is running,
+//! the command becomes the server itself for a moment (see `operator/link.rs`). So each thing is
+//! done in only one place, the same whether a server is running or not, and takes effect at once if
+//! one is.
 //!
-//! What is printed on stdout is for programs as well: fields separated by tabs, a line each.
+//! What is printed on stdout is for programs as well: lines of fields separated by tabs.
 
 mod doctor;
 mod files;
@@ -62,7 +63,7 @@ pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>>
             format!("{}\tuntil {}\n", text(&invited["code"]), time(&invited["expires_at"]))
         }
         Operation::Backup { file } => files::back_up(config, file)?,
-        // It prints while it goes on: see above.
+        // It prints as it goes along: see above.
         Operation::Doctor { .. } => String::new(),
         Operation::Restore { file } => files::restore(config, file)?,
         Operation::Check { file } => files::check(config, file.as_deref())?,
@@ -87,7 +88,7 @@ fn add_user(
     name: &str,
     display_name: Option<&str>,
 ) -> Result<String, Box<dyn Error>> {
-    // First, since a server does not wait long for somebody who is typing.
+    // This comes first, since a server does not wait long for somebody who is typing.
     let password = terminal::new_password(name)?;
     let mut link = Link::open(config, Need::Nothing)?;
     let body = [
@@ -107,7 +108,7 @@ fn set_password(config: &Config, name: &str) -> Result<String, Box<dyn Error>> {
     Ok(format!("{name} has another password, and is signed in nowhere\n"))
 }
 
-/// The one asks, and the other agrees, as both could do themselves.
+/// One asks and the other agrees, as both could do themselves.
 fn befriend(config: &Config, name: &str, other: &str) -> Result<String, Box<dyn Error>> {
     let mut link = Link::open(config, Need::Database)?;
     let (status, me) = link.ask(name, "GET", "/api/me", &[])?;

@@ -1,12 +1,15 @@
-//! Says the most memory that a server can ever use, and makes limits smaller until it is little enough.
+//! Computes the most memory that a server can ever use, and makes limits smaller until it is little
+//! enough.
 //!
-//! Everything that grows has a limit, and each limit counts things of a bounded size. So the sum is a bound,
-//! which no peer can pass: of what the process has for itself, that is, without the pages of the program,
-//! which the system shares and takes back, and without the kernel's part (some KiB for each socket, that
-//! of `net.ipv4.tcp_mem` at most). `tests/ceiling.rs` fills what can be filled and looks whether it holds.
+//! Everything that grows has a limit, and each limit counts things of a bounded size. So the sum is
+//! a bound that no peer can exceed, on what the process has for itself: that is, without the pages
+//! of the program, which the system shares and takes back, and without the kernel's part (some KiB
+//! for each socket, at most `net.ipv4.tcp_mem`). `tests/ceiling.rs` fills what can be filled and
+//! checks that the bound holds.
 //!
-//! The sizes below are those of a machine of 64 bits with what an allocator adds, rounded up. What is not
-//! bounded here: one answer with a user's friends or groups is as long as there are many of them.
+//! The sizes below are those of a 64-bit machine with what an allocator adds, rounded up. One thing
+//! is not bounded here: an answer with a user's friends or groups is as long as their number makes
+//! it.
 
 use std::fmt;
 
@@ -15,7 +18,7 @@ use super::Config;
 /// The most memory that a server can use, by what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ceiling {
-    /// What, and how many bytes.
+    /// For what, and how many bytes.
     pub parts: Vec<(&'static str, usize)>,
 }
 
@@ -49,14 +52,15 @@ const REFUSAL: usize = 384;
 
 const NOTE: usize = 96;
 
-/// Two entries of the index on average, in half-full nodes, four batches of which may wait.
+/// A message's two entries in the index on average, in half-full nodes; four batches of them may
+/// wait.
 const INDEXED: usize = 4 * 2 * 48;
 
 /// A password with the account that it is for.
 const HASHING: usize = 4 * 1024;
 
-/// What the lab keeps: eight tapes of 256 KiB, answers of 512 KiB that are late, all twice as much where
-/// buffers have doubled, and what it remembers of polls and messages.
+/// What the lab keeps: eight tapes of 256 KiB, 512 KiB of delayed answers, twice as much of all
+/// that where buffers have doubled, and what it remembers of polls and messages.
 const LAB: usize = 6 * MIB;
 
 /// While somebody records: what is known of a connection.
@@ -65,14 +69,15 @@ const RECORDED: usize = 48;
 /// For pages of 2013: what each of ten thousand knows.
 const FACADE: usize = 10_000 * 512;
 
-/// And to whom something was written last on a connection.
+/// And to whom the last answer on a connection went.
 const FACADE_CONNECTION: usize = 96;
 
-/// TLS on a connection: 3.5 KiB when all is silent, and more while hands are shaken. What it has of records
-/// is among what is on its way.
+/// TLS on a connection: 3.5 KiB when all is silent, and more during the handshake. The records that
+/// it keeps count among the bytes in flight.
 const TLS: usize = 8 * 1024;
 
-/// An answer is made, and copied to where all answers of a turn are, each in a buffer that has doubled.
+/// An answer is made, and copied to where all answers of a turn are, each time into a buffer that
+/// has doubled.
 const COPIES: usize = 4;
 
 const MIB: usize = 1024 * 1024;
@@ -81,7 +86,7 @@ impl Ceiling {
     /// For these limits.
     pub fn of(config: &Config) -> Self {
         let of = |count: usize, bytes: usize| count.saturating_mul(bytes);
-        // By number, and where there is a bound on their bytes, by these.
+        // By number, or by bytes where those are bounded.
         let texts = of(config.events_page_bytes_max.saturating_add(MESSAGE), 6);
         let many =
             of(config.history_page_max.max(config.events_page_max), MESSAGE_JSON - 6 * 8 * 1024);
@@ -111,7 +116,8 @@ impl Ceiling {
             parts.push(("TLS", connections(TLS)));
         }
         if config.has_lab() {
-            // While somebody records, what has begun is there twice, in buffers that have doubled.
+            // While somebody records, requests that have begun are kept twice, in buffers that have
+            // doubled.
             let begun = of(config.buffers_bytes_max, 2);
             parts
                 .push(("the lab", LAB.saturating_add(connections(RECORDED)).saturating_add(begun)));
@@ -134,7 +140,7 @@ impl fmt::Display for Ceiling {
     }
 }
 
-/// In MiB, to the next tenth.
+/// In MiB, rounded up to a tenth.
 fn megabytes(bytes: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let tenths = bytes.div_ceil(MIB / 10);
     write!(f, "{}.{} MiB", tenths / 10, tenths % 10)
@@ -152,8 +158,8 @@ impl Ceiling {
     }
 }
 
-/// The most that one user can have written to the disk in a day, in bytes: a message after the other, each
-/// on its own. Whoever says nothing costs nothing.
+/// The most that one user can cause to be written to the disk in a day, in bytes: one message after
+/// another, each on its own. Whoever says nothing costs nothing.
 pub(super) fn written_a_day(config: &Config) -> u64 {
     u64::from(config.messages_per_second_max) * 24 * 60 * 60 * WRITTEN
 }
@@ -161,7 +167,7 @@ pub(super) fn written_a_day(config: &Config) -> u64 {
 /// For a message that is committed alone, all upkeep included (see `benches/storage.rs`).
 const WRITTEN: u64 = 7_900;
 
-/// A limit that memory follows from, and how small it may be made.
+/// A limit on which memory depends, and how small it may be made.
 type Knob = (fn(&mut Config) -> &mut usize, usize);
 
 const KNOBS: &[Knob] = &[
@@ -185,7 +191,7 @@ const KNOBS: &[Knob] = &[
 /// With so little memory no server can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TooLittle {
-    /// With this it could.
+    /// With this one could.
     pub least: Ceiling,
 }
 
@@ -201,8 +207,8 @@ impl std::error::Error for TooLittle {}
 const STEPS: usize = 1 << 16;
 
 impl Config {
-    /// Makes limits smaller, all by one factor, until the most memory that can be used is not more than
-    /// `memory_max`. Where that cannot be had, nothing changes.
+    /// Makes limits smaller, all by one factor, until no more memory than `memory_max` can be used.
+    /// If that is impossible, nothing changes.
     pub fn fit_memory(&mut self) -> Result<(), TooLittle> {
         let Some(max) = Some(self.memory_max.0).filter(|&max| max > 0) else { return Ok(()) };
         let fits = |step: usize| Ceiling::of(&self.scaled(step)).bytes() <= max;
@@ -218,13 +224,13 @@ impl Config {
         Ok(())
     }
 
-    /// With its limits made smaller: by so many parts of all [`STEPS`].
+    /// With its limits scaled to `step` of [`STEPS`] parts.
     fn scaled(&self, step: usize) -> Self {
         let mut config = self.clone();
         for (limit, least) in KNOBS {
             let limit = limit(&mut config);
             let part = *limit as u128 * step as u128 / STEPS as u128;
-            // A part of a number fits where that does.
+            // A part of a number fits wherever the number does.
             let part = usize::try_from(part).unwrap_or(*limit);
             *limit = part.max((*least).min(*limit));
         }

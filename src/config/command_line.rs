@@ -1,16 +1,16 @@
-//! Reads the command line, the environment and the file of settings into a [`Config`], and keeps where
-//! each value came from.
+//! Reads the command line, the environment and the settings file into a [`Config`], and remembers
+//! where each value came from.
 //!
 //! Knows neither what settings there are (the table does) nor how a process gets its arguments, nor
-//! how a file is read: all of it comes as arguments. Rules:
-//! 1. Later wins: default, file, variable, option; of several options the last. Lists take several
-//!    from one place.
-//! 2. What is not known is an error with a suggestion, in each of the three places. Of the environment
-//!    that is what begins with `LOVEJOY_`, but for the names that container orchestrators make for a
-//!    service called lovejoy.
-//! 3. A variable that is empty counts as not there, as compose files leave them.
-//! 4. A file is read where one is named, by `--config` or `LOVEJOY_CONFIG`, and nowhere else: what a
-//!    server does never depends on a file that nobody thought of.
+//! how a file is read: all of this is passed in. Rules:
+//! 1. Later wins: default, file, variable, option; of several options, the last. Lists take several
+//!    values from one place.
+//! 2. An unknown name is an error with a suggestion, in each of the three places. In the
+//!    environment that means names that begin with `LOVEJOY_`, except those that container
+//!    orchestrators make for a service called lovejoy.
+//! 3. An empty variable counts as missing: compose files leave such.
+//! 4. A file is read only if one is named, by `--config` or `LOVEJOY_CONFIG`: what a server does
+//!    never depends on a file that nobody thought of.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -45,7 +45,7 @@ pub struct Settings {
     pub config: Config,
     /// In the order of the table.
     pub(super) origins: Vec<Origin>,
-    /// The file, where there is one.
+    /// The file, if there is one.
     file: Option<PathBuf>,
 }
 
@@ -58,7 +58,7 @@ pub(super) enum Origin {
     Option,
 }
 
-/// Reads the arguments after the program's name, and the environment's variables. Where they name a
+/// Reads the arguments after the program's name, and the environment's variables. If they name a
 /// file, it is read by `read_file`.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
@@ -88,7 +88,7 @@ pub fn parse(
                     own.push((name, value));
                     continue;
                 };
-                // What is turned on by its name may still be turned off.
+                // What is turned on by its mere name may still be turned off.
                 let value = if setting.is_flag {
                     parser.optional_value().unwrap_or_else(|| "on".into())
                 } else {
@@ -131,10 +131,10 @@ fn version() -> String {
     concat!("lovejoy ", env!("CARGO_PKG_VERSION"), "\n").to_owned()
 }
 
-/// A setting, as what it was named, and what to.
+/// A setting, the name by which it was given, and its value.
 type Named = (&'static Setting, String, OsString);
 
-/// The variables that are ours, and that of them which names a file.
+/// The variables that are ours, and the one of them that names a file.
 fn read_environment(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<(Vec<Named>, Option<OsString>), UsageError> {
@@ -160,7 +160,8 @@ fn read_environment(
     Ok((variables, file))
 }
 
-/// Whether Kubernetes, say, has made it, to tell every container where a service called lovejoy is.
+/// Whether an orchestrator such as Kubernetes has made it, to tell every container where a service
+/// called lovejoy is.
 fn is_of_an_orchestrator(name: &str) -> bool {
     ["PORT", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|made| {
         let rest = name[VARIABLE_PREFIX.len()..].strip_prefix(made);
@@ -169,7 +170,7 @@ fn is_of_an_orchestrator(name: &str) -> bool {
 }
 
 impl Settings {
-    /// The defaults, over which that file is to be read.
+    /// The defaults, before that file is read over them.
     pub(super) fn new(file: Option<PathBuf>) -> Self {
         let origins = Setting::all().map(|_| Origin::Default).collect();
         Self { config: Config::default(), origins, file }
@@ -185,8 +186,8 @@ impl Settings {
         }
     }
 
-    /// Sets what was named as `name`, an option, a variable or a line; or adds to it, where it came
-    /// from the same place.
+    /// Sets what was given as `name`, an option, a variable or a line; or adds to it, if the value
+    /// before came from the same place.
     fn take(
         &mut self,
         setting: &'static Setting,

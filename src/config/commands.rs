@@ -1,4 +1,4 @@
-//! Lists the commands of the operator once: their words, what they take, what they are for.
+//! Lists the operator's commands once: their words, what they take, what they are for.
 //!
 //! Knows neither the options, which are the same for all of them, nor how a command is carried out.
 
@@ -17,7 +17,7 @@ pub enum Operation {
     AddUser {
         /// To log in with.
         name: String,
-        /// To be shown; the name, where it is missing.
+        /// To be shown; the name, if it is missing.
         display_name: Option<String>,
     },
     /// Give a user another password.
@@ -32,9 +32,9 @@ pub enum Operation {
         /// Whose.
         name: String,
     },
-    /// Print a code by which one person may make an account.
+    /// Print a code with which one person may make an account.
     Invite {
-        /// How long it is good.
+        /// How long it is valid.
         lifetime: Duration,
     },
     /// Make one whole file of the database.
@@ -42,14 +42,14 @@ pub enum Operation {
         /// Where.
         file: PathBuf,
     },
-    /// Put such a file in place of the database.
+    /// Put such a file in the place of the database.
     Restore {
         /// Where it is.
         file: PathBuf,
     },
-    /// Look whether a database is whole, and can be true.
+    /// Check whether a database is whole, and can be true.
     Check {
-        /// That of the data folder, where it is missing.
+        /// The one in the data folder, if it is missing.
         file: Option<PathBuf>,
     },
     /// Make two users friends of each other.
@@ -65,30 +65,30 @@ pub enum Operation {
         user: String,
         /// To whom: a user, a group by its title, or a conversation by its number.
         whom: String,
-        /// What; read from stdin where it is missing.
+        /// What; read from stdin if it is missing.
         text: Option<String>,
-        /// The sender's own name for it; a random one, where it is missing.
+        /// The sender's own name for it; a random one, if it is missing.
         nonce: Option<String>,
     },
     /// Print what a user is told, as it comes.
     Tail {
         /// Who listens.
         user: String,
-        /// In which conversation, as in `Send`; in all of them, where it is missing.
+        /// In which conversation, as in `Send`; in all of them, if it is missing.
         whom: Option<String>,
-        /// From where on; from now on, where it is missing.
+        /// From where on; from now on, if it is missing.
         since: Option<Since>,
-        /// Everything, as lines of JSON; else messages, for people.
+        /// Everything, as lines of JSON; otherwise messages, for people.
         json: bool,
     },
     /// Look for what keeps a server from doing well.
     Doctor {
-        /// By which clients reach it, where that is to be looked at, too.
+        /// By which clients reach it, if that is to be looked at, too.
         url: Option<String>,
     },
     /// Say or change who may make an account, for as long as the server runs.
     Registration {
-        /// As it is, where it is missing.
+        /// If it is missing, nothing changes.
         mode: Option<Registration>,
     },
 }
@@ -96,21 +96,21 @@ pub enum Operation {
 /// Where [`Operation::Tail`] begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// With what was said so long ago.
+    /// With what was said that long ago.
     Ago(Duration),
-    /// Behind a place that an earlier one has told.
+    /// After a place that an earlier one has printed.
     Cursor(String),
 }
 
 /// One command.
 pub(super) struct Verb {
-    /// How it is called.
+    /// What it is called.
     pub(super) words: &'static str,
     /// What follows the words, for people.
     pub(super) takes: &'static str,
-    /// What it is for, in a line.
+    /// What it is for, in one line.
     pub(super) help: &'static str,
-    /// All that there is to say about it, in lines of a screen.
+    /// Everything there is to say about it, in lines that fit a screen.
     pub(super) about: &'static str,
     /// Reads what follows the words.
     read: fn(&mut Arguments) -> Result<Operation, UsageError>,
@@ -277,7 +277,7 @@ A server must be running.",
     },
 ];
 
-/// The options that some commands have for themselves, and whether a value follows.
+/// The options that only some commands have, and whether a value follows.
 pub(super) const OWN_OPTIONS: [(&str, bool); 4] =
     [("--as", true), ("--json", false), ("--nonce", true), ("--since", true)];
 
@@ -331,8 +331,8 @@ impl Arguments {
         }
     }
 
-    /// The value of an option, if it was given. One that is given twice is left, as one that the
-    /// command does not have.
+    /// The value of an option, if it was given. One that is given twice is left over, like one that
+    /// the command does not have.
     fn own(&mut self, name: &str) -> Option<OsString> {
         let index = self.own.iter().position(|(given, _)| *given == name)?;
         Some(self.own.remove(index).1)
@@ -342,7 +342,7 @@ impl Arguments {
         self.own(name).map(|value| value.into_string().map_err(|_| self.wrong())).transpose()
     }
 
-    /// The user as whom something is done.
+    /// The user on whose behalf something is done.
     fn user(&mut self) -> Result<String, UsageError> {
         let name = self.own_text("--as")?;
         name.filter(|name| UserName::parse(name).is_ok()).ok_or_else(|| self.wrong())
@@ -370,8 +370,8 @@ impl Arguments {
         Err(UsageError::BadValue { name: "--since".to_owned(), value: given, allowed })
     }
 
-    /// Takes over a value that may be there, in a range where it is a number or a time; and whether it
-    /// was.
+    /// Takes over a value that may be there, within a range if it is a number or a time. Returns
+    /// whether it was there.
     fn value(&mut self, value: &mut dyn Value, from: u64, to: u64) -> Result<bool, UsageError> {
         let Some(word) = self.rest.next() else { return Ok(false) };
         let range = from..=to;

@@ -1,7 +1,7 @@
-//! Reads the lines of a file of settings. Knows neither what settings there are nor what they take.
+//! Reads the lines of a settings file. Knows neither what settings there are nor what they take.
 //!
-//! What is written is a part of TOML, and what is written in that part any reader of TOML takes the same
-//! way; beside it, a word or a number with a unit needs no quotes.
+//! The format is a part of TOML, which any reader of TOML understands in the same way; in addition,
+//! a word or a number with a unit needs no quotes.
 //!
 //! ```text
 //! # A comment, which may follow a line, too.
@@ -14,7 +14,7 @@
 /// A line that sets something.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// From 1 on.
+    /// Counted from 1.
     pub(super) number: usize,
     /// What is set.
     pub(super) name: String,
@@ -22,14 +22,14 @@ pub(super) struct Line {
     pub(super) value: Given,
 }
 
-/// What stands behind the equals sign.
+/// What stands after the equals sign.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Given {
     One(String),
     List(Vec<String>),
 }
 
-/// Reads the next line that sets something, or what is wrong with one, by its number.
+/// Reads the lines that set something; or says what is wrong with one, and its number.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Result<Line, (usize, String)>> + '_ {
     let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let written = numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -54,7 +54,7 @@ fn read(line: &str) -> Result<(String, Given), String> {
     }
 }
 
-/// What is still to be read of a line; never begins with a blank.
+/// The rest of a line, still to be read; never begins with a blank.
 struct Cursor<'a> {
     rest: &'a str,
 }
@@ -98,7 +98,7 @@ impl Cursor<'_> {
         .to_owned())
     }
 
-    /// A text in quotes; between double ones, `\"` and `\\` stand for what follows the backslash.
+    /// A text in quotes; within double ones, `\"` and `\\` stand for what follows the backslash.
     fn quoted(&mut self, quote: char) -> Result<String, String> {
         let mut text = String::new();
         let mut characters = self.rest.char_indices().skip(1);

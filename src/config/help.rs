@@ -1,4 +1,4 @@
-//! Writes help: a screen of what most people need, all of it, or what there is about one command.
+//! Writes help: a screen with what most people need, all of it, or everything about one command.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ pub(super) fn all() -> String {
     text + FOOT_OF_ALL
 }
 
-/// What there is about the command that these words begin, or about all.
+/// Everything about the command that these words begin, or about all commands.
 pub(super) fn about(words: &[OsString]) -> Result<String, UsageError> {
     let given: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let given = given.join(" ");
@@ -73,7 +73,8 @@ fn line(setting: &Setting, config: &mut Config) -> String {
     columns(&usage, &format!("{}{default}", setting.help))
 }
 
-/// A line of help. What is too long for its column has its help behind it, or on the next line.
+/// A line of help. If a usage is too long for its column, its help follows after it, or on the next
+/// line.
 fn columns(usage: &str, help: &str) -> String {
     if usage.len() + 2 <= COLUMN {
         format!("{usage:<COLUMN$}{help}\n")
@@ -84,10 +85,10 @@ fn columns(usage: &str, help: &str) -> String {
     }
 }
 
-/// Where what is said of an option begins.
+/// The column in which the help for an option begins.
 const COLUMN: usize = 35;
 
-/// Of a screen.
+/// The width of a screen.
 const WIDTH: usize = 80;
 
 const HEAD: &str = "\

@@ -14,7 +14,7 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-/// What a path begins with, to be told from an address.
+/// What a path begins with, to distinguish it from an address.
 const UNIX: &str = "unix:";
 
 impl FromStr for Listen {

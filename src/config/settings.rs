@@ -1,9 +1,9 @@
 //! Lists every setting once: its field, what it takes, what it is for.
 //!
-//! Knows neither where a value comes from nor how an error is told. Rules:
+//! Knows neither where a value comes from nor how an error is reported. Rules:
 //! 1. Options, environment variables, lines of a file, help and the table in `docs/settings.md` follow
 //!    from this one, so none of them knows a setting that another does not.
-//! 2. A setting is named as its field is, and its default is that of `Config::default()`.
+//! 2. A setting has the name of its field, and its default is that of `Config::default()`.
 
 use std::ops::RangeInclusive;
 
@@ -20,7 +20,7 @@ pub(super) struct Setting {
     pub(super) range: RangeInclusive<u64>,
     /// Whether naming the option is enough to turn it on.
     pub(super) is_flag: bool,
-    /// What it is for, in a line.
+    /// What it is for, in one line.
     pub(super) help: &'static str,
 }
 
@@ -47,7 +47,7 @@ impl Setting {
 
     /// Where in the table it is.
     pub(super) fn place(&self) -> usize {
-        // invariant: whoever has a setting has it from the table.
+        // invariant: every setting comes from the table.
         Self::all().position(|other| other.name == self.name).expect("a setting of the table")
     }
 
@@ -180,7 +180,7 @@ const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 const MIB: u64 = 1024 * 1024;
 
-// The page tells what everybody has.
+// The page shows what everybody has.
 #[cfg(all(test, not(feature = "tls")))]
 mod page;
 

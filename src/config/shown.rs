@@ -8,11 +8,11 @@ use super::command_line::Settings;
 use super::file::written;
 use super::settings::GROUPS;
 
-/// Where the comment behind a line begins, if the line is no longer.
+/// The column where the comment after a line begins, if the line is shorter.
 const COLUMN: usize = 44;
 
 impl Settings {
-    /// What is in force, a line for each setting.
+    /// What is in force, one line for each setting.
     pub fn shown(&self) -> String {
         let mut text = "# Later wins: default, file, variable, option.\n".to_owned();
         let (mut given, mut config) = (self.config.clone(), self.config.clone());

@@ -1,4 +1,4 @@
-//! Tells in one line what is wrong with what was given, and what may have been meant.
+//! Says in one line what is wrong with what was given, and what may have been meant.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::settings::Setting;
 pub enum UsageError {
     /// There is no such option, variable, setting or command.
     Unknown {
-        /// What it would be, if there were.
+        /// What it would be, if it existed.
         what: &'static str,
         /// As it was given.
         name: String,
@@ -44,11 +44,11 @@ pub enum UsageError {
     },
     /// A line of the file is not written as lines are.
     Malformed(String),
-    /// One of these, in a line of the file.
+    /// One of the above, in a line of the file.
     Line {
         /// The file, as it was given.
         file: String,
-        /// The line, from 1 on.
+        /// The line, counted from 1.
         line: usize,
         /// What is wrong there.
         error: Box<UsageError>,
@@ -65,7 +65,8 @@ impl UsageError {
         Self::Unknown { what: "option", name, suggestion }
     }
 
-    /// These words are no command. No command has more than two words; what follows is not its name.
+    /// These words are not a command. No command has more than two words; what follows is not part
+    /// of its name.
     pub(super) fn unknown_command(words: &[OsString]) -> Self {
         let words: Vec<_> = words.iter().take(2).map(|word| word.to_string_lossy()).collect();
         let name = words.join(" ");
@@ -91,7 +92,7 @@ impl From<lexopt::Error> for UsageError {
             lexopt::Error::UnexpectedValue { option, .. } => {
                 Self::MissingValue { name: option, allowed: "no value".to_owned() }
             }
-            // The others come of parts of the parser that are not used here.
+            // The others come from parts of the parser that are not used here.
             other => Self::Unknown { what: "argument", name: other.to_string(), suggestion: None },
         }
     }

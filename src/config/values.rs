@@ -1,8 +1,8 @@
 //! Writes and reads the values of settings: how each type is given, shown and refused.
 //!
 //! Knows no setting by name. Rules:
-//! 1. What `shown` gives, `set` takes and changes nothing.
-//! 2. A value that is refused changes nothing, and `allowed` says what would have been right.
+//! 1. `set` takes what `shown` gives, and changes nothing by it.
+//! 2. A refused value changes nothing, and `allowed` says what would have been right.
 
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -17,7 +17,7 @@ use super::{Bytes, Durability, Listen, LogFormat, Registration};
 use crate::entity::{Title, UserName};
 use crate::http::Network;
 
-/// A type of field that can be set by words. The range is the setting's, see there.
+/// A type of field that can be set by words. The range is that of the setting.
 pub(super) trait Value {
     /// What stands for a value in help.
     fn placeholder(&self) -> String;
@@ -28,17 +28,17 @@ pub(super) trait Value {
     /// Takes the value over; false, and nothing done, if it is not allowed.
     fn set(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool;
 
-    /// Takes one more value, where the option is given again: lists grow, others change their mind.
+    /// Takes one more value, if the option is given again: lists grow, others are replaced.
     fn add(&mut self, text: &OsStr, range: &RangeInclusive<u64>) -> bool {
         self.set(text, range)
     }
 
-    /// Whether there may be several, between commas where they are one text.
+    /// Whether there may be several values, separated by commas if they are in one text.
     fn is_list(&self) -> bool {
         false
     }
 
-    /// The value as `set` takes it; nothing where none is given.
+    /// The value as `set` takes it; `None` if none is set.
     fn shown(&self) -> Option<String>;
 }
 
@@ -202,7 +202,7 @@ impl Value for String {
     }
 }
 
-/// Implements `Value` for a type of few values, each of which has a word.
+/// Implements `Value` for a type with few values, each of which has a word.
 macro_rules! words {
     ($type:ty: $($word:literal => $value:expr),+) => {
         impl Value for $type {

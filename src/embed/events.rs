@@ -1,8 +1,8 @@
-//! What happens to a user of this process: polls by letter, one after the other.
+//! Tells a user of this process what happens: polls by letter, one after the other.
 //!
-//! A poll brings events, each with the place behind it. The next is posted by who asks for more when
-//! all of them are handed out. Its cursor says that they arrived, and so the others see them as
-//! delivered.
+//! A poll brings events, each with the place after it. When all of them have been handed out,
+//! whoever asks for more posts the next poll. Its cursor says that they arrived, and so the others
+//! see them as delivered.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,19 +17,19 @@ use crate::system::Clock;
 /// The events of one user, in order: each once, and none left out.
 ///
 /// As an iterator it waits for the next, and ends when the server does. A program that runs the
-/// server in its own loop looks what is there ([`try_next`](Self::try_next)) after each step.
+/// server in its own loop checks what is there ([`try_next`](Self::try_next)) after each step.
 #[derive(Debug)]
 pub struct Events {
     user: LocalUser,
-    /// What came with the last poll and is not handed out yet.
+    /// What came with the last poll and has not been handed out yet.
     ready: VecDeque<Placed>,
-    /// The place behind what is handed out; `None` before the first answer.
+    /// The place after what has been handed out; `None` before the first answer.
     cursor: Option<String>,
     /// What is waited for; `None` while there is something to hand out.
     poll: Option<Pending<Batch>>,
 }
 
-/// An event, and the place behind it.
+/// An event, and the place after it.
 type Placed = (Event, String);
 
 /// What a poll brings.
@@ -39,18 +39,18 @@ struct Batch {
     behind: String,
 }
 
-/// How long a poll waits. Where its [`Events`] were dropped, its user stays online for so long.
+/// How long a poll waits. After its [`Events`] are dropped, its user may stay online for that long.
 const WAIT: Duration = Duration::from_secs(25);
 
 impl Events {
     pub(super) fn begin(user: LocalUser, cursor: Option<String>) -> Self {
-        // What happens "from now on" begins here, not when somebody first looks.
+        // "From now on" begins here, not when somebody first looks.
         let poll = Some(ask(&user, cursor.clone()));
         Self { user, ready: VecDeque::new(), cursor, poll }
     }
 
-    /// The place behind the last event that was handed out, to go on from after a restart of the
-    /// program. `None` before anything is known.
+    /// The place after the last event that was handed out, from which to go on after a restart of
+    /// the program. `None` before anything is known.
     pub fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
     }

@@ -1,9 +1,9 @@
-//! Stands before the chat in a program that embeds it: answers routes of one's own, and the users
-//! that live in this process. Everything else is the chat's.
+//! Stands in front of the chat in a program that embeds it: answers the program's own routes, and
+//! the users that live in this process. Everything else is the chat's.
 //!
-//! A letter goes the way of a request, without HTTP: it is read and decided before the turn's
-//! commit and answered behind it. A poll of such a user is held in a comet as any other, and by the
-//! same rules: held first and asked for then, asked again when its user is woken.
+//! A letter takes the way of a request, without HTTP: it is read and decided before the turn's
+//! commit, and answered after it. A poll of such a user is held in a comet like any other, and by
+//! the same rules: held first and asked about afterwards, asked about again when its user is woken.
 //!
 //! ```text
 //!    letter --> decide --> [ told ] ---- commit ----> answer
@@ -12,8 +12,8 @@
 //!               [ held ] -- asked: something, expired, draining --> answer
 //! ```
 //!
-//! A letter whose answer nobody waits for any more is answered like any other. One that is not
-//! answered when the server ends is dropped, and whoever waits is told by that.
+//! A letter is answered even if nobody waits for the answer any more. One that is not answered when
+//! the server ends is dropped, which tells whoever waits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,9 +47,9 @@ pub(super) struct Embedded {
     letters: Option<Receiver<Letter>>,
     /// There may be more of them than this turn has read.
     more_letters: bool,
-    /// What requests for routes of one's own are answered in this turn.
+    /// The answers of this turn to requests for the program's own routes.
     routed: Vec<(ConnectionId, Response)>,
-    /// What letters are answered in this turn.
+    /// The answers of this turn to letters.
     told: Vec<Told>,
     /// Polls that came by letter, each under a number of its own instead of a connection's.
     polls: Comet,
@@ -77,10 +77,10 @@ impl fmt::Debug for Waiting {
     }
 }
 
-/// So many letters are read in a turn: a few milliseconds at most, even where each is a search.
+/// How many letters are read in a turn: a few milliseconds at most, even if each is a search.
 const LETTERS_PER_TURN: usize = 32;
 
-/// No connection has such a number.
+/// No connection has a number as high as this.
 const LOCAL: u32 = 1 << 31;
 
 impl Embedded {
@@ -149,7 +149,7 @@ impl Embedded {
         self.told.push(Told { tell: Waiting(answer), result, depends_on_commit });
     }
 
-    /// Parks a poll. Whether there is something for it already is asked at the end of the turn.
+    /// Parks a poll. Whether there is already something for it is asked at the end of the turn.
     fn hold(&mut self, now: Now, number: ConnectionId, wait: &Wait, answer: Tell) {
         let hold = Hold {
             connection: number,
@@ -166,14 +166,14 @@ impl Embedded {
         self.polls.wake(id);
     }
 
-    /// The request of one's own route; `None` where it is none.
+    /// Answers a request for one of the program's own routes; `None` if it is not for one.
     fn decide_routed(
         &mut self,
         now: Now,
         client: Client,
         request: &Request<'_>,
     ) -> Option<Response> {
-        // What answers elsewhere for whoever watches the server has nothing of the program's.
+        // Where only the figures can be read there is nothing of the program's.
         if client.is_monitor {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Carries what other threads ask to the thread of the server, and the answers back.
 //!
-//! A [`Letter`] is read at the end of the server's turn and answered behind its commit. The mailbox
-//! is bounded: who writes faster than the server reads is told so.
+//! A [`Letter`] is read at the end of the server's turn and answered after its commit. The mailbox
+//! is bounded: whoever writes faster than the server reads is told so.
 
 use std::error::Error;
 use std::fmt;
@@ -24,7 +24,7 @@ pub(super) const LETTERS_MAX: usize = 1024;
 /// Something that is asked.
 pub(super) struct Letter {
     pub(super) asks: Asks,
-    /// Called on the server's thread; dropped where the server ends before.
+    /// Called on the server's thread; dropped if the server ends before that.
     pub(super) answer: Answer,
 }
 
@@ -34,7 +34,7 @@ pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CallError>) + Send>;
 /// What is asked.
 #[derive(Debug)]
 pub(super) enum Asks {
-    /// Who is of this name? Answered with [`Reply::Me`].
+    /// Who has this name? Answered with [`Reply::Me`].
     User(UserName),
     /// Would you do this for that user?
     Call(UserId, Call),
@@ -79,7 +79,7 @@ impl Mailbox {
         Pending { result, thread: self.thread }
     }
 
-    /// What is known to be wrong before it is asked.
+    /// An answer to what is known to be wrong before it is asked.
     pub(super) fn refuse<T>(&self, error: CallError) -> Pending<T> {
         let (sender, result) = mpsc::channel();
         // invariant: its other end is here.
@@ -87,12 +87,12 @@ impl Mailbox {
         Pending { result, thread: self.thread }
     }
 
-    /// Asks the server to stop, with manners: once, since whoever drops it may have asked before.
+    /// Asks the server to stop, politely: only once, since whoever drops it may have asked before.
     pub(super) fn stop(&self) {
         if self.has_stopped.swap(true, Ordering::Relaxed) {
             return;
         }
-        // Where it cannot be written, nobody reads: the server has ended.
+        // If it cannot be written, nobody reads it: the server has ended.
         let _ = (&*self.stop).write(&[0]);
     }
 
@@ -112,7 +112,7 @@ impl fmt::Debug for Letter {
 /// An answer that is on its way.
 ///
 /// Another thread may [`wait`](Self::wait) for it. A program that runs the server in its own loop
-/// looks whether it is there ([`take`](Self::take)) after each step.
+/// checks whether it is there ([`take`](Self::take)) after each step.
 #[derive(Debug)]
 #[must_use = "whether it was done, it says"]
 pub struct Pending<T> {
@@ -122,8 +122,8 @@ pub struct Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// Waits until it is there. On the server's own thread that would be for ever: there it is
-    /// [`CallError::OwnThread`] unless it is there already.
+    /// Waits until it is there. On the server's own thread that would take forever: there the
+    /// result is [`CallError::OwnThread`] unless the answer is there already.
     pub fn wait(mut self) -> Result<T, CallError> {
         if let Some(result) = self.take() {
             return result;
@@ -141,7 +141,7 @@ impl<T> Pending<T> {
         }
     }
 
-    /// Waits for some time.
+    /// Waits for a limited time.
     pub(super) fn wait_for(&mut self, time: Duration) -> Option<Result<T, CallError>> {
         let taken = self.take();
         if taken.is_some() {
@@ -168,15 +168,15 @@ impl<T> Pending<T> {
 pub enum CallError {
     /// The rules do not allow it, or the store failed.
     Refused(Refusal),
-    /// A text in it is none that can be said.
+    /// A text in it is not valid.
     Text(TextError),
     /// It was not committed, as when the disk is full: it has not happened.
     NotCommitted,
-    /// More is asked than the server gets to read.
+    /// More is asked than the server can read.
     Busy,
     /// The server has ended, or is about to.
     Stopped,
-    /// To wait here would be for ever: this thread is the one that would answer.
+    /// Waiting here would take forever: this thread is the one that would answer.
     OwnThread,
 }
 

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use crate::entity::UserId;
 use crate::http::{Body, Request, Response};
 
-/// A request for a route of one's own.
+/// A request for one of the program's own routes.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// As it came. Its body is within `body_bytes_max`.
     pub request: &'a Request<'a>,
-    /// From where, by what trusted proxies say.
+    /// From where, as trusted proxies say.
     pub address: IpAddr,
     /// Who asks, if the request carries a good token.
     pub user: Option<UserId>,
@@ -35,16 +35,16 @@ pub(super) type Answerer = Box<dyn FnMut(&Asked<'_>) -> Response + Send>;
 #[derive(Default)]
 pub(super) struct Routes(Vec<(String, Answerer)>);
 
-/// Where the server itself is asked.
+/// The paths that the server itself answers.
 const TAKEN: [&str; 3] = ["/api", "/healthz", "/metrics"];
 
 impl Routes {
-    /// Everything at this path and below is answered so.
+    /// Everything at this path and below is answered by this.
     pub(super) fn add(&mut self, prefix: &str, answerer: Answerer) {
         self.0.push((prefix.to_owned(), answerer));
     }
 
-    /// The first prefix that cannot be, or is there twice.
+    /// The first prefix that is not allowed, or is there twice.
     pub(super) fn unusable(&self) -> Option<&str> {
         let is_bad = |prefix: &str| {
             !prefix.starts_with('/')
@@ -59,7 +59,7 @@ impl Routes {
         })
     }
 
-    /// Who answers requests for this path: of several, the one whose prefix says most.
+    /// What answers requests for this path: of several, the one with the longest prefix.
     pub(super) fn find(&mut self, path: &str) -> Option<&mut Answerer> {
         let fitting = self.0.iter_mut().filter(|(prefix, _)| is_below(prefix, path));
         fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, answerer)| answerer)

@@ -1,4 +1,4 @@
-//! The handle of a running server, and of a user who lives in its process.
+//! Defines the handle of a running server, and of a user who lives in its process.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ impl Handle {
         Self(mailbox)
     }
 
-    /// The user of this name, to act as: a program that holds the database may be anybody in it. An
-    /// account is made where there is none, with a password that nobody knows.
+    /// The user of this name, to act as: a program that holds the database may be anybody in it. If
+    /// there is no such account, one is made, with a password that nobody knows.
     pub fn user(&self, name: &str) -> Pending<LocalUser> {
         let mailbox = self.0.clone();
         match UserName::parse(name) {
@@ -33,8 +33,8 @@ impl Handle {
         }
     }
 
-    /// Stops the server as SIGTERM would: whoever waits is answered, and told when to come back. To ask
-    /// again changes nothing.
+    /// Stops the server as SIGTERM would: whoever waits is answered, and told when to come back.
+    /// Asking again changes nothing.
     pub fn stop(&self) {
         self.0.stop();
     }
@@ -43,7 +43,8 @@ impl Handle {
 /// A user who lives in the process of the server: a sensor, a bot, a bridge to somewhere else.
 ///
 /// Whatever is asked is done in the next turn of the server, together with what came over the
-/// network, by the same rules but the limits of rates. Each answer comes when it is on the disk.
+/// network, by the same rules except the rate limits. Each answer comes once what it tells of is on
+/// the disk.
 #[derive(Clone, Debug)]
 pub struct LocalUser {
     user: User,
@@ -68,7 +69,7 @@ pub struct State {
 pub struct History {
     /// Oldest first.
     pub messages: Vec<Message>,
-    /// Whether there are further ones in the direction that was asked for.
+    /// Whether there are more in the direction that was asked for.
     pub more: bool,
 }
 
@@ -83,13 +84,13 @@ impl LocalUser {
         &self.user.name
     }
 
-    /// Says something. The answer comes when it is on the disk.
+    /// Says something. The answer comes once it is on the disk.
     pub fn send(&self, to: ConversationId, body: &str) -> Pending<Arc<Message>> {
         self.send_marked(to, body, None)
     }
 
-    /// The same with a mark of one's own, at most 64 characters: who does not know whether a message
-    /// was sent sends it again with the same mark, and it is there once.
+    /// The same with a mark of the caller's own, at most 64 characters: whoever does not know
+    /// whether a message was sent sends it again with the same mark, and it is there only once.
     pub fn send_once(&self, to: ConversationId, body: &str, nonce: &str) -> Pending<Arc<Message>> {
         match Nonce::parse(nonce) {
             Ok(nonce) => self.send_marked(to, body, Some(nonce)),
@@ -110,7 +111,7 @@ impl LocalUser {
         self.call(Call::Send { conversation_id, body, nonce }, message)
     }
 
-    /// Says something else instead of what it has said.
+    /// Says something else instead of a message that it sent.
     pub fn edit(&self, message_id: MessageId, body: &str) -> Pending<Arc<Message>> {
         match MessageBody::parse(body) {
             Ok(body) => self.call(Call::EditMessage { message_id, body }, message),
@@ -118,7 +119,7 @@ impl LocalUser {
         }
     }
 
-    /// Takes back what it has said.
+    /// Takes back a message that it sent.
     pub fn delete(&self, message_id: MessageId) -> Pending<Arc<Message>> {
         self.call(Call::DeleteMessage { message_id }, message)
     }
@@ -135,7 +136,7 @@ impl LocalUser {
         })
     }
 
-    /// Asks somebody to be a friend, or agrees where they have asked. Only friends may write to each
+    /// Asks somebody to be a friend, or agrees if they have asked. Only friends may write to each
     /// other; their conversation is in the answer.
     pub fn befriend(&self, name: &str) -> Pending<Friend> {
         self.call(Call::AskFriend { name: name.to_owned() }, |reply| match reply {
@@ -191,7 +192,7 @@ impl LocalUser {
         self.call(Call::Type { conversation_id: to }, done)
     }
 
-    /// What happens from now on. While somebody waits for it the user is online.
+    /// What happens from now on. While somebody waits for it, the user is online.
     pub fn events(&self) -> Events {
         Events::begin(self.clone(), None)
     }

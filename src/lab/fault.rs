@@ -1,4 +1,4 @@
-//! What can be made to go wrong with the answers of a session. `chat/faults.rs` does it.
+//! Defines what can be made to go wrong with the answers of a session. `chat/faults.rs` does it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::system::Mono;
 /// How long a fault stays set.
 pub const LASTS: Duration = Duration::from_secs(60);
 
-/// How often it strikes at most.
+/// How many times it strikes at most.
 pub const TIMES_MAX: u32 = 20;
 
 /// How late it can make an answer.
@@ -39,7 +39,7 @@ impl Fault {
     ];
 }
 
-/// Whose answers are meant.
+/// Which answers are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Those to polls.
@@ -63,9 +63,9 @@ pub struct Setting {
     pub fault: Fault,
     /// To what.
     pub target: Target,
-    /// How often still.
+    /// How many more times.
     pub times: u32,
-    /// How late, where that is what it does.
+    /// How late, if lateness is what it does.
     pub delay: Duration,
     /// Until when it is set.
     pub until: Mono,

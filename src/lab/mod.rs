@@ -1,4 +1,5 @@
-//! What the lab shows of the server's inside, for those who study it; see `docs/lab.md`.
+//! Holds what the lab shows of the server's inside, for those who study it; see `docs/lab.md`.
+//! Knows neither HTTP nor SQL.
 
 pub mod fault;
 pub mod observer;

@@ -1,19 +1,20 @@
-//! Watches the comet, for those who study it: what is held, by which exit it leaves, and what becomes
-//! of a message on its way.
+//! Watches the comet, for those who study it: what is held, by which exit it leaves, and what
+//! happens to a message on its way.
 //!
-//! Is told by [`crate::chat`] what happens, and only where the lab is on; knows neither HTTP nor SQL,
-//! and keeps no text of anybody. All that it keeps is bounded: the newest [`MOMENTS_MAX`] comings and
+//! [`crate::chat`] tells it what happens, and only if the lab is on; it knows neither HTTP nor SQL,
+//! and keeps nobody's text. All that it keeps is bounded: the newest [`MOMENTS_MAX`] comings and
 //! goings, and the newest [`TIMELINES_MAX`] messages.
 //!
-//! What it has seen is asked for by a poll like any other, held by the same comet. So the lab is
-//! among what the lab sees, and each answer to such a poll, and the next question, are things that
-//! have happened. Lest it spin on the sight of itself:
+//! What it has seen is asked for by a poll like any other, held by the same comet. So the lab sees
+//! itself, too: each answer to such a poll, and the next question, are things that have happened.
+//! Lest it spin on the sight of itself:
 //!
 //! 1. *Its own polls are seen, but wake nobody.* They are told along with whatever else has happened.
-//! 2. *What happens is told in portions*: [`PACE`] after the first thing that was not told yet,
-//!    everything up to then is *published*, and only what is published is news. So a watcher is
-//!    answered five times a second at most, however much goes on and however fast it asks.
-//! 3. *A user sees their own*, an administrator everything. What one may not see is no news either.
+//! 2. *What happens is told in portions*: [`PACE`] after the first thing that has not been told
+//!    yet, everything up to then is *published*, and only what is published is news. So a watcher
+//!    is answered five times a second at most, however much goes on and however fast it asks.
+//! 3. *Users see what is theirs*, an administrator sees everything. What somebody may not see is
+//!    not news for them either.
 //!
 //! ```text
 //!    held, left, sent, ...        PACE later                  wake: ask again
@@ -33,10 +34,10 @@ use crate::system::Mono;
 /// How many comings and goings are remembered.
 pub const MOMENTS_MAX: usize = 256;
 
-/// How many messages are.
+/// How many messages are remembered.
 pub const TIMELINES_MAX: usize = 32;
 
-/// How long after something happened it is told, with all that happened meanwhile.
+/// How long after it happened something is told, with all that has happened meanwhile.
 pub const PACE: Duration = Duration::from_millis(200);
 
 /// Whose eyes something is for.
@@ -73,9 +74,9 @@ pub struct Moment {
 pub struct Observer {
     /// The newest number.
     newest: u64,
-    /// Up to which number it is told.
+    /// Up to which number everything has been told.
     published: u64,
-    /// When it is told further.
+    /// When the next is told.
     publish_at: Option<Mono>,
     moments: VecDeque<Moment>,
     timelines: Timelines,
@@ -93,7 +94,7 @@ impl Observer {
         }
     }
 
-    /// It is held no more.
+    /// It is no longer held.
     pub fn left(&mut self, at: Mono, id: HoldId, hold: &Hold, left: Left) {
         self.note(at, hold, Some(left));
         self.watchers.retain(|(watcher, _)| *watcher != id);
@@ -123,7 +124,7 @@ impl Observer {
         }
     }
 
-    /// What the turns before have answered was with the sockets then.
+    /// By then the answers of earlier turns had reached the sockets.
     pub fn written(&mut self, at: Mono) {
         self.timelines.written(at);
     }
@@ -141,7 +142,7 @@ impl Observer {
         Some(*viewer)
     }
 
-    /// Publishes what is due: those who watch are to be asked for then.
+    /// Publishes what is due. Returns the polls of the watchers, to be asked about again.
     pub fn publish(&mut self, now: Mono) -> Vec<HoldId> {
         if self.publish_at.is_none_or(|at| at > now) {
             return Vec::new();
@@ -156,13 +157,13 @@ impl Observer {
         self.publish_at
     }
 
-    /// Up to which number everything is told.
+    /// Up to which number everything is published.
     pub fn published(&self) -> u64 {
         self.published
     }
 
-    /// Whether something for these eyes was published after this number. Who has no number of ours
-    /// knows nothing yet, and all is news.
+    /// Whether something for these eyes was published after this number. Somebody without a number
+    /// of ours knows nothing yet, so everything is news.
     pub fn has_news(&self, viewer: Viewer, after: u64) -> bool {
         let is_new = |number: u64| number > after && number <= self.published;
         let mut moments = self.moments_after(viewer, after);

@@ -1,8 +1,9 @@
-//! Keeps the exact bytes of a session's exchanges while that session asks for it, and counts them: what
-//! the lab shows as the wire, and the race by.
+//! Keeps the exact bytes of a session's exchanges while that session asks for it, and counts them:
+//! for the lab's pages about the wire and the race.
 //!
-//! Whose a request is, is known only when its head is read. So while anybody records, the bytes of every
-//! request are gathered, and thrown away at once where it turns out to be somebody else's:
+//! Whose request it is becomes known only when its head has been read. So while anybody records,
+//! the bytes of every request are gathered, and thrown away at once if it turns out to be somebody
+//! else's:
 //!
 //! ```text
 //!  first byte             complete: whose is it?                answered, or the connection is gone
@@ -12,14 +13,16 @@
 //! ```
 //!
 //! Rules:
-//! 1. *While nobody records*, which is always so where the lab is off, all of this costs one comparison.
+//! 1. *While nobody records*, which is always the case if the lab is off, all of this costs one
+//!    comparison.
 //! 2. *A session sees itself, and nobody else*: not even another session of its user.
 //! 3. *No secret is kept*: it is overwritten before anything is kept, see `tape.rs`.
-//! 4. *Everything is bounded*: tapes, and what is on them; and a tape that nobody looks at ends.
-//! 5. What the lab itself asks is not recorded: to look at the tape would make it longer.
+//! 4. *Everything is bounded*: the tapes, and what is on them; and a tape that nobody looks at
+//!    ends.
+//! 5. What the lab itself asks is not recorded: looking at the tape would make it longer.
 //!
-//! Knows who records and what goes on; what is kept of it, the tape knows. Neither knows JSON, nor has a
-//! clock of its own.
+//! Knows who records and what is going on; the tape knows what is kept of it. Neither knows JSON,
+//! or has a clock of its own.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -38,7 +41,7 @@ const TAPES_MAX: usize = 8;
 /// How long a tape that nobody looks at goes on.
 const IDLE_MAX: Duration = Duration::from_secs(120);
 
-/// All tapes, and what of them goes on at the moment.
+/// All tapes, and what is going on at the moment.
 #[derive(Debug, Default)]
 pub struct Recorder {
     /// Whether there is a tape.
@@ -55,7 +58,7 @@ struct State {
     open: Sparse<Open>,
 }
 
-/// What goes on on a connection; see the head of this file.
+/// What is going on on a connection; see the head of this file.
 #[derive(Debug)]
 enum Open {
     Reading(Box<Exchange>),
@@ -63,8 +66,8 @@ enum Open {
 }
 
 impl Recorder {
-    /// Nobody records yet. Times are as exact as the clock that durations are measured with, where there
-    /// is one, and else those of the turn.
+    /// Nobody records yet. Times are taken from the clock that durations are measured with, if
+    /// there is one, and otherwise from the turn.
     pub fn new(metrics: Rc<Metrics>) -> Self {
         Self { metrics, ..Self::default() }
     }
@@ -74,7 +77,7 @@ impl Recorder {
         self.is_armed.get()
     }
 
-    /// Begins a tape, in place of what the session has recorded. `false` where too many record.
+    /// Begins a tape, in place of what the session has recorded. `false` if too many are recording.
     pub fn arm(&self, now: Now, caller: Caller) -> bool {
         let state = &mut *self.state.borrow_mut();
         state.forget(caller);
@@ -131,8 +134,8 @@ impl Recorder {
         state.open.put(connection.0, Open::Answering { caller, exchange, lane });
     }
 
-    /// The request that was read is with whoever answers it. Where nobody has claimed it, it is none that
-    /// is recorded.
+    /// The request that was read has been handed to whoever answers it. If nobody has claimed it,
+    /// it is not recorded.
     pub fn decided(&self, connection: ConnectionId) {
         if self.is_armed() {
             let open = &mut self.state.borrow_mut().open;
@@ -171,7 +174,7 @@ impl Recorder {
         }
     }
 
-    /// The poll on this connection is asked for, since there may be news.
+    /// The poll on this connection is asked about, since there may be news.
     pub fn woken(&self, connection: ConnectionId) {
         if self.is_armed() {
             let count = |tape: &mut Tape, _, lane| tape.lane_mut(lane).wake_ups += 1;
@@ -179,7 +182,7 @@ impl Recorder {
         }
     }
 
-    /// Nothing more belongs to what goes on on a connection.
+    /// What was going on on a connection is over.
     pub fn ended(&self, now: Now, connection: ConnectionId, how: Ended) {
         if !self.is_armed() {
             return;
@@ -191,7 +194,8 @@ impl Recorder {
         self.state.borrow_mut().open.take(connection.0);
     }
 
-    /// The exchange that goes on on a connection, if it is recorded, by its id and its lane.
+    /// Acts on the exchange that is going on on a connection, if it is recorded, with its id and
+    /// its lane.
     fn with_answering(&self, connection: ConnectionId, act: impl FnOnce(&mut Tape, u64, usize)) {
         let state = &mut *self.state.borrow_mut();
         if let Some(&Open::Answering { caller, exchange, lane }) = state.open.get(connection.0)
@@ -220,7 +224,7 @@ impl State {
         self.tapes.iter_mut().find(|tape| tape.caller == caller)
     }
 
-    /// The tape of a session, and what goes on for it.
+    /// Forgets the tape of a session, and what is going on for it.
     fn forget(&mut self, caller: Caller) {
         self.tapes.retain(|tape| tape.caller != caller);
         let is_theirs =
@@ -353,7 +357,8 @@ mod tests {
         assert!(!recorder.is_armed());
     }
 
-    /// Everything that can happen, in any order, beside a plain count of what has to be on the tapes.
+    /// Everything that can happen, in any order, compared with a plain count of what has to be on
+    /// the tapes.
     #[test]
     fn whatever_happens_it_stays_bounded_and_counts_every_request() {
         let mut entropy = Entropy::seeded(1);

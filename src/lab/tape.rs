@@ -1,9 +1,9 @@
-//! What one session has recorded of itself: the bytes of its exchanges, each with its time, and counts of
-//! all of them.
+//! Holds what one session has recorded of itself: the bytes of its exchanges, each with its time,
+//! and counts of all of them.
 //!
-//! Everything is bounded. What does not fit is not kept, and counted all the same: so what is counted is
-//! true to the byte, however little of it is still there. Knows where a head ends, and nothing else of
-//! HTTP.
+//! Everything is bounded. What does not fit is not kept, but counted all the same: so the counts
+//! are exact to the byte, however little is still there. Knows where a head ends, and nothing else
+//! about HTTP.
 
 use std::collections::VecDeque;
 
@@ -26,7 +26,7 @@ const PIECES_MAX: usize = 1024;
 /// How many lanes are counted apart.
 const LANES_MAX: usize = 8;
 
-/// How many bytes the name of a lane has.
+/// How many bytes the name of a lane may have.
 const LANE_NAME_MAX: usize = 16;
 
 /// What one session has recorded.
@@ -47,13 +47,13 @@ pub struct Tape {
 /// A request and its answer.
 #[derive(Debug)]
 pub struct Exchange {
-    /// They grow.
+    /// Ids grow.
     pub id: u64,
-    /// The number of the tape's change that was its last.
+    /// The number of the last change of the tape that was a change of this.
     pub changed: u64,
     /// On which connection.
     pub connection: ConnectionId,
-    /// What the client calls the lane it belongs to; empty where it says nothing.
+    /// What the client calls the lane it belongs to; empty if it says nothing.
     pub lane: String,
     /// When its first bytes were read.
     pub begun: Now,
@@ -77,11 +77,11 @@ pub enum Ended {
 /// The bytes of one direction.
 #[derive(Debug, Default)]
 pub struct Track {
-    /// They themselves, from the first on.
+    /// The bytes themselves, from the first on.
     pub bytes: Vec<u8>,
     /// In which pieces they came or went: when, and how many.
     pub pieces: Vec<(Mono, usize)>,
-    /// How many there were, be they kept or not.
+    /// How many there were, whether kept or not.
     pub len: usize,
 }
 
@@ -104,7 +104,7 @@ pub struct Lane {
 /// What is written of an answer at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent<'a> {
-    /// The bytes, and those behind them.
+    /// The bytes, and those that follow them.
     pub bytes: [&'a [u8]; 2],
     /// Whether they begin with a head.
     pub has_head: bool,
@@ -114,13 +114,13 @@ pub struct Sent<'a> {
 
 impl Tape {
     pub(super) fn new(caller: Caller, now: Now) -> Self {
-        // The first lane is of what names none.
+        // The first lane is for requests that name none.
         let lanes = vec![Lane::default()];
         let exchanges = VecDeque::new();
         Self { caller, looked_at: now.mono, changes: 0, exchanges, begun: 0, lanes }
     }
 
-    /// What has changed since the tape had changed so often.
+    /// What has changed since the tape had this number of changes.
     pub fn changed_after(&self, changes: u64) -> impl Iterator<Item = &Exchange> {
         self.exchanges.iter().filter(move |exchange| exchange.changed > changes)
     }
@@ -130,17 +130,17 @@ impl Tape {
         self.changes
     }
 
-    /// How many exchanges have begun, be they kept or not.
+    /// How many exchanges have begun, whether kept or not.
     pub fn begun(&self) -> u64 {
         self.begun
     }
 
-    /// What is counted, lane by lane; the first is of what names none.
+    /// What is counted, lane by lane; the first is for requests that name none.
     pub fn lanes(&self) -> &[Lane] {
         &self.lanes
     }
 
-    /// The place of a lane. Of those that are too many, or have too long a name, it is the first.
+    /// The place of a lane. For lanes beyond the limit, or with too long a name, it is the first.
     fn lane(&mut self, name: &str) -> usize {
         if let Some(place) = self.lanes.iter().position(|lane| lane.name == name) {
             return place;
@@ -152,9 +152,9 @@ impl Tape {
         self.lanes.len() - 1
     }
 
-    /// Takes up an exchange whose request is complete, and says under which id, and in which lane it
-    /// counts. The token in it is overwritten with as many asterisks, and so is its body where that holds
-    /// a password: no secret is kept, and what is counted stays true.
+    /// Takes up an exchange whose request is complete, and returns its id, and the lane in which it
+    /// counts. The token in it is overwritten with as many asterisks, and so is its body if that
+    /// holds a password: no secret is kept, and the counts stay true.
     pub(super) fn begin(
         &mut self,
         mut exchange: Exchange,
@@ -198,7 +198,7 @@ impl Tape {
         &mut self.lanes[lane]
     }
 
-    /// Changes an exchange, where it is still kept.
+    /// Changes an exchange, if it is still kept.
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Exchange)) {
         self.changes += 1;
         if let Ok(place) = self.exchanges.binary_search_by_key(&id, |exchange| exchange.id) {
@@ -209,7 +209,7 @@ impl Tape {
         self.make_room();
     }
 
-    /// What is over leaves first, and of that the oldest.
+    /// What is over leaves first, the oldest of it first.
     fn make_room(&mut self) {
         let mut bytes: usize = self.exchanges.iter().map(Exchange::cost).sum();
         while self.exchanges.len() > EXCHANGES_MAX || bytes > TAPE_BYTES_MAX {
@@ -243,7 +243,7 @@ impl Exchange {
 }
 
 impl Track {
-    /// Puts a piece behind the others. Once one has not fitted, no other does.
+    /// Appends a piece. Once one has not fitted, no further one does.
     pub(super) fn push(&mut self, at: Mono, bytes: &[&[u8]]) {
         let len = bytes.iter().map(|part| part.len()).sum::<usize>();
         let has_all = self.bytes.len() == self.len;
@@ -256,15 +256,15 @@ impl Track {
     }
 }
 
-/// How many bytes the first head has that begins here, the empty lines before it included; all of them
-/// where it does not end.
+/// How many bytes the head that begins here has, including empty lines before it; all of them if it
+/// does not end.
 fn head_length(bytes: &[u8]) -> usize {
     let skipped = bytes.iter().take_while(|byte| b"\r\n".contains(byte)).count();
     let end = bytes[skipped..].windows(4).position(|window| window == b"\r\n\r\n");
     end.map_or(bytes.len(), |end| skipped + end + 4)
 }
 
-/// Overwrites the token in a head, and behind it the body if that is secret.
+/// Overwrites the token in a head, and the body after it if that is secret.
 fn mask(bytes: &mut [u8], head: usize, is_secret: bool) {
     let (head, body) = bytes.split_at_mut(head);
     for line in head.split_mut(|&byte| byte == b'\n') {

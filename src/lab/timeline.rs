@@ -1,6 +1,6 @@
-//! The way of a message through the server, step by step, each with its moment.
+//! Follows a message on its way through the server, step by step, each with its moment.
 //!
-//! Knows who is given it, and not what it says. Of those who are given a message the first
+//! Knows to whom it is given, but not what it says. Of those to whom a message is given the first
 //! [`ARRIVALS_MAX`] are remembered.
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use crate::comet::ConnectionId;
 use crate::entity::{ConversationId, Message, MessageId, UserId};
 use crate::system::Mono;
 
-/// Of so many polls it is remembered when they got a message.
+/// For how many polls it is remembered when they got a message.
 const ARRIVALS_MAX: usize = 16;
 
 /// The way of one message.
@@ -46,7 +46,7 @@ pub struct Arrival {
     pub released_at: Mono,
     /// When its answer was with the socket.
     pub written_at: Option<Mono>,
-    /// When its user came back with a cursor behind the message: that acknowledges it.
+    /// When its user came back with a cursor after the message: that acknowledges it.
     pub returned_at: Option<Mono>,
 }
 
@@ -56,7 +56,7 @@ impl Timeline {
         self.number
     }
 
-    /// What has happened, by name, each with its moment, and where it was a poll's, which.
+    /// What has happened, by name, each with its moment, and which poll it belongs to, if to any.
     pub fn steps(&self) -> Vec<(&'static str, Mono, Option<&Arrival>)> {
         let own = [
             ("read", Some(self.read_at)),
@@ -147,7 +147,7 @@ impl Timelines {
 
     pub(super) fn written(&mut self, at: Mono) {
         for timeline in &mut self.list {
-            // What is decided or released since then is for the next time.
+            // What has been decided or released since then is for the next time.
             if timeline.committed_at.is_some_and(|committed_at| committed_at <= at) {
                 timeline.written_at.get_or_insert(at);
             }

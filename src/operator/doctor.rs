@@ -1,11 +1,12 @@
 //! Looks for what would keep a server from doing well, on its machine and on the way to it, and says in
 //! plain words what to change.
 //!
-//! Each thing looked at is a line, printed when it is known: `ok`, or `MEND` with what to do. What takes
-//! long says so first. On the machine nothing is changed but for a file in the data folder that is gone
-//! at once. On the way, through a URL, the doctor is a client like any other: the operator's door gives it
-//! an account of its own, which is deleted at the end, and a number by which the server tells it what has
-//! become of its requests (see [`crate::web::tell_probe`]).
+//! Each thing examined is one line, printed as soon as it is known: `ok`, or `MEND` with what to
+//! do. What takes long says so first. Nothing is changed on the machine, except for a file in the
+//! data folder that is removed at once. On the way, through a URL, the doctor is a client like any
+//! other: the operator's door gives it an account of its own, which is deleted at the end, and a
+//! number by which the server tells it what has become of its requests (see
+//! [`crate::web::tell_probe`]).
 
 mod machine;
 mod way;
@@ -15,7 +16,7 @@ use std::io::{self, Write as _};
 
 use crate::config::Config;
 
-/// Looks at the machine, and at the way through a URL where one is given. An error where something is to
+/// Looks at the machine, and at the way through a URL if one is given. An error if something has to
 /// be mended.
 pub(super) fn run(config: &Config, url: Option<&str>) -> Result<(), Box<dyn Error>> {
     let mut findings = Findings { out: io::stdout(), to_mend: 0 };
@@ -39,23 +40,23 @@ struct Findings {
 }
 
 impl Findings {
-    /// That is well.
+    /// This is well.
     fn ok(&mut self, what: &str) -> io::Result<()> {
         writeln!(self.out, "ok    {what}")
     }
 
-    /// That is not, and so it would be.
+    /// This is not well, and here is how it would be.
     fn mend(&mut self, what: &str, how: &str) -> io::Result<()> {
         self.to_mend += 1;
         writeln!(self.out, "MEND  {what}\n      {how}")
     }
 
-    /// Either.
+    /// Prints either.
     fn tell(&mut self, is_ok: bool, what: &str, how: &str) -> io::Result<()> {
         if is_ok { self.ok(what) } else { self.mend(what, how) }
     }
 
-    /// It takes a while.
+    /// Says that something takes a while.
     fn wait(&mut self, what: &str) -> io::Result<()> {
         writeln!(self.out, "...   {what}")
     }

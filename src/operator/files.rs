@@ -1,7 +1,7 @@
 //! Copies, replaces and examines the database as a whole.
 //!
-//! A server that runs is not stopped for that, and does no more for it than to leave its file alone while
-//! this process copies it: see [`crate::data::back_up`].
+//! A running server is not stopped for that, and does no more for it than leave its file alone
+//! while this process copies it: see [`crate::data::back_up`].
 
 use std::error::Error;
 use std::fmt;
@@ -45,7 +45,8 @@ fn copy(config: &Config, file: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks the server to leave its file alone, or goes on with it. The answer changes if it could not.
+/// Asks the server to leave its file alone, or to go on doing so. The answer changes if it could
+/// not.
 fn hold_still(link: &mut Link, number: u64) -> Result<u64, String> {
     let answer = link.call("POST", "/control/copy", &[("copy", Said::Number(number))]);
     let answer = answer.map_err(|error| error.to_string())?;
@@ -54,7 +55,7 @@ fn hold_still(link: &mut Link, number: u64) -> Result<u64, String> {
 
 pub(super) fn restore(config: &Config, file: &Path) -> Result<String, Box<dyn Error>> {
     let database = config.database();
-    // Before anything is made: a wrong path is the usual mistake.
+    // Checked before anything is made: a wrong path is the usual mistake.
     fs::metadata(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     if is_same(file, &database) {
         return Err(format!("{} is the database itself", file.display()).into());
@@ -88,14 +89,14 @@ pub(super) fn check(config: &Config, file: Option<&Path>) -> Result<String, Box<
     if faults.is_empty() { Ok(format!("{shown} is whole\n")) } else { Err(Faulty(faults).into()) }
 }
 
-/// A server that runs has its database for itself; a copy says as much.
+/// A running server has its database for itself; a copy tells just as much.
 fn check_copy(config: &Config) -> Result<Vec<String>, Box<dyn Error>> {
     let copied = Temporary(config.data.join("lovejoy.db.check"));
     copy(config, &copied.0)?;
     Ok(data::check(&copied.0)?)
 }
 
-/// A file that is gone when it is not needed any more.
+/// A file that is removed when it is no longer needed.
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {
@@ -108,7 +109,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// What was found, a line each.
+/// What was found, one line each.
 #[derive(Debug)]
 struct Faulty(Vec<String>);
 

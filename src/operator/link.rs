@@ -1,7 +1,8 @@
-//! Reaches the server of a data folder: over its control socket, or by being it.
+//! Reaches the server of a data folder: over its control socket, or by becoming it.
 //!
-//! Who holds the folder's lock is its server. If nobody does, this process takes the lock, opens the
-//! database, and answers its own requests with the same code on a connection that is no socket.
+//! Whoever holds the folder's lock is its server. If nobody does, this process takes the lock,
+//! opens the database, and answers its own requests with the same code on a connection without a
+//! socket.
 
 use std::error::Error;
 use std::fmt;
@@ -41,14 +42,14 @@ struct Here {
     _lock: DataLock,
 }
 
-/// What there has to be before a command makes sense.
+/// What has to exist before a command makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Nothing: a database is made where there is none.
+    /// Nothing: if there is no database, one is made.
     Nothing,
     /// A database.
     Database,
-    /// A server that runs.
+    /// A running server.
     Server,
 }
 
@@ -61,7 +62,7 @@ pub(super) enum Holder {
 }
 
 impl Link {
-    /// Finds the server of the data folder; if there is none, the folder is held for the caller.
+    /// Finds the server of the data folder; if there is none, takes the folder for the caller.
     pub(super) fn find(config: &Config, need: Need) -> Result<Holder, Box<dyn Error>> {
         let unreachable =
             |lack| Box::<dyn Error>::from(Unreachable { folder: config.data.clone(), lack });
@@ -87,8 +88,8 @@ impl Link {
         }
     }
 
-    /// A way to a server that runs now. Nothing is locked, not even for a moment, so this may be tried
-    /// again and again while another one starts.
+    /// A way to a server that is running now. Nothing is locked, not even for a moment, so this may
+    /// be tried again and again while another server starts.
     pub(super) fn to_server(config: &Config) -> Result<Self, Unreachable> {
         match UnixStream::connect(config.control_socket()) {
             Ok(stream) => Ok(Self(Kind::Socket(stream))),
@@ -102,7 +103,7 @@ impl Link {
         }
     }
 
-    /// Asks for something. What is refused is an error that says why.
+    /// Asks for something. A refusal is an error that says why.
     pub(super) fn call(
         &mut self,
         method: &str,
@@ -113,8 +114,8 @@ impl Link {
         Ok(granted(status, body)?)
     }
 
-    /// Asks for something as a user, or with an empty name as the operator. What comes back is status
-    /// and body.
+    /// Asks for something as a user, or with an empty name as the operator. Returns status and
+    /// body.
     pub(super) fn ask(
         &mut self,
         user: &str,
@@ -139,7 +140,7 @@ impl Link {
     }
 }
 
-/// What is said where something was not refused.
+/// The body of an answer that is not a refusal.
 pub(super) fn granted(status: u16, body: Value) -> Result<Value, Refused> {
     match status {
         200..=299 => Ok(body),
@@ -147,7 +148,7 @@ pub(super) fn granted(status: u16, body: Value) -> Result<Value, Refused> {
     }
 }
 
-/// Whether the way to a server may be there soon: it has been started, or is stopping.
+/// Whether there may soon be a way to a server: it has been started, or is stopping.
 pub(super) fn may_come(error: &(dyn Error + 'static)) -> bool {
     let unreachable = error.downcast_ref::<Unreachable>();
     error.is::<io::Error>() || unreachable.is_some_and(|it| matches!(it.lack, Lack::Answer(_)))

@@ -1,8 +1,9 @@
 //! Says something as a user, once: a script that is not sure whether it did may say it again.
 //!
-//! The message goes under a nonce, so it can be sent until an answer comes. What stands in the way for a
-//! moment, a server that is being restarted or a disk that is full, is waited for; after half a minute it
-//! is an error. Where no server runs, this process is it for a moment, as for the other commands.
+//! The message has a nonce, so it can be sent again until an answer comes. Passing obstacles, such
+//! as a server that is being restarted or a full disk, are waited out; after half a minute they are
+//! an error. If no server is running, this process becomes it for a moment, as for the other
+//! commands.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -19,11 +20,11 @@ use crate::entity::{MessageBody, TextError, UserName};
 use crate::system::Entropy;
 use crate::web::Said;
 
-/// How often, and how soon again, something is tried that may soon work.
+/// How often, and how soon again, to try something that may soon work.
 const TRIES: usize = 60;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// More than this is not read: no message is so long.
+/// More than this is not read: no message is that long.
 const READ_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Says it, and returns when it is stored.
@@ -38,7 +39,7 @@ pub(super) fn send(
         Some(given) => given.to_owned(),
         None => read()?,
     };
-    // Here already, so that nobody waits half a minute to hear it.
+    // Checked here already, so that nobody waits half a minute to hear it.
     let body = MessageBody::parse(&body).map_err(|error| match error {
         TextError::BodyLength => format!("{error} This one has {}.", body.trim().len()),
         error => error.to_string(),
@@ -93,8 +94,9 @@ fn try_to_send(
     ask("POST", &format!("/api/conversations/{id}/messages"), said).map(drop)
 }
 
-/// The conversation that a word means, of those in a user's state: that with a friend of this name, the
-/// group of this title, or after `id:` the one of this number. Where it may mean two, it means none.
+/// The conversation that a word means, among those in a user's state: the one with a friend of this
+/// name, the group with this title, or after `id:` the one with this number. If it could mean two,
+/// it means none.
 pub(super) fn find(state: &Value, whom: &str) -> Result<i64, String> {
     let number = whom.strip_prefix("id:").and_then(|number| number.parse().ok());
     let key = UserName::parse(whom).ok().map(|name| name.key());
@@ -127,7 +129,7 @@ pub(super) fn find(state: &Value, whom: &str) -> Result<i64, String> {
     }
 }
 
-/// Who it is that a user has a direct conversation with.
+/// With whom a user has a direct conversation.
 pub(super) fn other_name<'a>(state: &'a Value, conversation: &'a Value) -> &'a str {
     let members = conversation["members"].as_array().into_iter().flatten();
     let mut users = members.map(|member| &member["user"]);

@@ -1,7 +1,8 @@
 //! Prints what a user is told, as it comes: a client of the comet in a terminal.
 //!
-//! It asks with a cursor, prints, and asks again with the next, which tells the server that all of it
-//! arrived. While the server is being restarted it tries to reach it, and goes on where it was:
+//! It asks with a cursor, prints, and asks again with the next, which tells the server that
+//! everything arrived. While the server is being restarted it tries to reach it, and then goes on
+//! where it was:
 //!
 //! ```text
 //!               state, and where to begin
@@ -10,11 +11,12 @@
 //!      +---- the server stops, or is gone ---+    +------------------------------+
 //! ```
 //!
-//! It ends when nobody reads what it prints, when it is refused, and where at its beginning no server
-//! runs. Whoever is listened as, is online meanwhile, as with any client of theirs.
+//! It ends when nobody reads what it prints, when it is refused, or if no server is running when it
+//! begins. The user as whom it listens is online meanwhile, as with any of their clients.
 //!
-//! For people each message is a line of fields between tabs: time, conversation, sender, text. Further
-//! lines of its text follow, behind a tab. What could command a terminal is made visible.
+//! For people each message is a line of fields separated by tabs: time, conversation, sender, text.
+//! Further lines of its text follow, each after a tab. Whatever could control a terminal is made
+//! visible.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -32,7 +34,7 @@ use crate::entity::characters::{breaks_line, turns_direction};
 use crate::event_loop::wait_for_hangup;
 use crate::system::Clock;
 
-/// How soon the server is looked for again.
+/// How soon to look for the server again.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Prints until nobody reads it.
@@ -58,7 +60,7 @@ pub(super) fn run(
     }
 }
 
-/// Whoever read it has read enough. The server's errors are no errors of input and output here.
+/// Whether whoever read this has read enough. Errors from the server are not I/O errors here.
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
@@ -68,7 +70,7 @@ struct Tail<'a> {
     config: &'a Config,
     user: &'a str,
     link: Link,
-    /// Who is called how.
+    /// Who has which name.
     state: Value,
     /// The conversation that is listened to, if not to all.
     only: Option<i64>,
@@ -87,7 +89,7 @@ impl Tail<'_> {
     }
 
     fn reconnect(&mut self) {
-        // Whether anybody reads this, nobody knows.
+        // It does not matter whether anybody reads this.
         let _ = writeln!(io::stderr(), "lovejoy: the server has stopped; waiting for the next");
         loop {
             thread::sleep(PAUSE);
@@ -125,7 +127,7 @@ impl Tail<'_> {
             if events.iter().any(|event| renames(text(&event["type"]))) {
                 self.load_state()?;
             }
-            // What was said while history was read is in both.
+            // What was said while the history was being read is in both.
             events.retain(|event| {
                 event["type"] != "message" || !known.remove(&event["message"]["id"].as_i64())
             });
@@ -138,7 +140,7 @@ impl Tail<'_> {
         }
     }
 
-    /// Whether an event is of the conversation that is listened to.
+    /// Whether an event belongs to the conversation that is listened to.
     fn concerns(&self, event: &Value) -> bool {
         let ids = [
             &event["message"]["conversation_id"],
@@ -148,7 +150,7 @@ impl Tail<'_> {
         self.only.is_none_or(|only| ids.iter().any(|id| id.as_i64() == Some(only)))
     }
 
-    /// What was said so long ago or later, as events, in order.
+    /// What was said that long ago or later, as events, in order.
     fn history(&mut self, ago: Duration) -> Result<Vec<Value>, Refused> {
         let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
         let from = Clock::new().now().wall.plus_millis(-ago).0;
@@ -181,7 +183,7 @@ impl Tail<'_> {
         ids.filter(|&id| self.only.is_none_or(|only| only == id)).collect()
     }
 
-    /// Prints what came together. The last line of JSON tells the place behind all of them.
+    /// Prints what came together. The last line of JSON tells the place after all of them.
     fn print(&self, events: Vec<Value>, cursor: &str) -> io::Result<()> {
         let mut out = String::new();
         let count = events.len();
@@ -201,7 +203,7 @@ impl Tail<'_> {
         stdout.flush()
     }
 
-    /// A message, for people; nothing of other events.
+    /// A message, for people; nothing for other events.
     fn line(&self, event: &Value) -> String {
         let message = &event["message"];
         if message.is_null() {
@@ -225,7 +227,7 @@ impl Tail<'_> {
     }
 }
 
-/// Whether after such an event somebody or something may be called otherwise.
+/// Whether somebody or something may have another name after such an event.
 fn renames(kind: &str) -> bool {
     !matches!(kind, "message" | "message_updated" | "delivered" | "read" | "typing" | "presence")
 }
@@ -238,7 +240,7 @@ fn name_in<'a>(conversation: &'a Value, id: &Value) -> &'a str {
     users.find(|user| user["id"] == *id).map(|user| text(&user["name"])).unwrap_or_default()
 }
 
-/// A text as it can be shown in a terminal: further lines behind a tab, and whatever else commands a
+/// A text as it can be shown in a terminal: further lines after a tab, and whatever else controls a
 /// terminal, or reorders what it shows, as a number.
 fn visible(body: &str) -> String {
     let mut shown = String::with_capacity(body.len());

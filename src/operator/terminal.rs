@@ -1,7 +1,9 @@
-//! Asks for a password: without showing it where somebody types, by a line where a program writes.
+//! Asks for a password: without showing it if a person types it, as a plain line if a program
+//! writes it.
 //!
-//! Never takes one from the command line, which others on the machine can read. The echo of a terminal
-//! is turned off by `stty`, which every system has, since doing it by oneself takes `unsafe`.
+//! Never takes one from the command line, which others on the machine can read. The echo of a
+//! terminal is turned off by `stty`, which every system has, since doing it here would take
+//! `unsafe`.
 
 use std::io::{self, IsTerminal, Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -37,7 +39,7 @@ fn ask(prompt: &str) -> io::Result<String> {
 fn read_line() -> io::Result<String> {
     let mut line = Vec::new();
     let mut byte = [0];
-    // Not one byte more: what follows is another's.
+    // Not one byte more: what follows is for somebody else.
     while line.len() < LINE_BYTES_MAX && io::stdin().lock().read(&mut byte)? == 1 {
         if byte == *b"\n" {
             break;

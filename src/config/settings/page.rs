@@ -1,7 +1,8 @@
-//! Writes `docs/settings.md`: what the table of settings and the comments of [`Config`] say, as a page.
+//! Writes `docs/settings.md`: what the table of settings and the comments in [`Config`] say, as a
+//! page.
 //!
-//! `UPDATE=1 cargo test --lib settings::page` writes it anew; without that, the test says whether it is
-//! true.
+//! `UPDATE=1 cargo test --lib settings::page` writes it anew; without that, the test checks that it
+//! is true.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -34,7 +35,7 @@ fn page() -> String {
             let cells = [
                 format!("`{}`", setting.line()),
                 default,
-                // How a time is written is said once, above.
+                // How a time is written is said once, at the top.
                 allowed.split_once(", in ms").map_or(&*allowed, |cut| cut.0).to_owned(),
                 why(setting),
             ];
@@ -52,7 +53,7 @@ fn why(setting: &Setting) -> String {
     let comment = before.lines().rev().map_while(|line| line.strip_prefix("    /// "));
     let mut lines: Vec<&str> = comment.collect();
     lines.reverse();
-    // A link is one in the documentation of the code only.
+    // Links work only in the documentation of the code.
     lines.join(" ").replace("[`", "`").replace("`]", "`")
 }
 

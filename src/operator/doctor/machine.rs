@@ -12,16 +12,16 @@ use crate::config::{Ceiling, Config};
 use crate::entity::Timestamp;
 use crate::system::{self, Clock};
 
-/// So many connections serve a family and its tabs.
+/// How many connections are enough for a family and its tabs.
 const CONNECTIONS: usize = 500;
 
-/// A message waits for the disk; a person does not notice that it took so long.
+/// A message waits for the disk; people do not notice a wait this short.
 const SYNC_MAX: Duration = Duration::from_millis(50);
 
 /// How often it is tried.
 const SYNCS: usize = 10;
 
-/// Free space in which some hundred thousand messages fit.
+/// Free space for a few hundred thousand messages.
 const FREE_KILOBYTES: u64 = 100 * 1024;
 
 /// A clock that is behind this was never set: 2026-01-01.
@@ -68,7 +68,7 @@ fn memory(mut config: Config, findings: &mut Findings) -> io::Result<()> {
     findings.tell(ceiling.bytes() as u64 <= available, &what, &how)
 }
 
-/// Memory that can be had without anybody else losing some, where the system tells.
+/// Memory that is available without taking any from others, if the system tells.
 fn available_bytes() -> Option<u64> {
     let memory = fs::read_to_string("/proc/meminfo").ok()?;
     let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -99,7 +99,7 @@ fn permissions(folder: &Path, findings: &mut Findings) -> io::Result<()> {
     findings.mend(&what, &format!("chmod 700 {shown}"))
 }
 
-/// Asks `df`, which every system has, since doing it by oneself takes `unsafe`.
+/// Asks `df`, which every system has, since doing it here would take `unsafe`.
 fn space(folder: &Path, findings: &mut Findings) -> io::Result<()> {
     let listed = Command::new("df").args(["-Pk", "--"]).arg(folder).output();
     let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -131,7 +131,7 @@ fn disk(folder: &Path, findings: &mut Findings) -> io::Result<()> {
     findings.tell(median <= SYNC_MAX, &what, how)
 }
 
-/// How long it takes until a page is on the disk, in order.
+/// How long it takes until a page is on the disk; sorted.
 fn sync_times(path: &Path) -> io::Result<Vec<Duration>> {
     let mut options = OpenOptions::new();
     let mut file: File = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;

@@ -1,8 +1,8 @@
-//! Looks at the way through a URL, and whatever proxy stands there: whether answers come as they were
-//! made and from here, whether a stream flows, how long a poll may be held.
+//! Looks at the way through a URL, and whatever proxy is on it: whether answers arrive as they were
+//! made and come from here, whether a stream flows, how long a poll may be held.
 //!
-//! Speaks HTTP with a few lines of its own, one request a connection: what is measured is the way, and so
-//! nothing may be clever about it. `https` it does not speak.
+//! Speaks HTTP with a few lines of its own, one request per connection: what is measured is the
+//! way, so nothing here may be clever. It does not speak `https`.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -18,19 +18,19 @@ use crate::operator::link::{Link, Need};
 use crate::system::{Clock, Entropy, Mono};
 use crate::web::{self, Said};
 
-/// How long an answer may take that waits for nothing. A password is hashed meanwhile.
+/// How long an answer that waits for nothing may take. A password may be hashed meanwhile.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 
 /// How late the beginning of a stream may be. The server sends it at once.
 const FLOW_MAX: Duration = Duration::from_secs(3);
 
-/// So much longer than a poll is held a proxy has to wait.
+/// How much longer than a poll is held a proxy has to wait.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// So much less than it should be held is no less.
+/// How much shorter than asked for a poll may be held and still count.
 const SLACK: Duration = Duration::from_millis(1_500);
 
-/// How often a sign is given while something takes long.
+/// How often to give a sign of life while something takes long.
 const SIGN: Duration = Duration::from_secs(10);
 
 /// Where the server is to be reached.
@@ -38,11 +38,11 @@ const SIGN: Duration = Duration::from_secs(10);
 pub(super) struct Url {
     /// As the field `Host` says it.
     host: String,
-    /// With a port in any case.
+    /// Always with a port.
     place: String,
     /// What stands before each path.
     prefix: String,
-    /// By which the way is measured.
+    /// The clock by which the way is measured.
     clock: Clock,
 }
 
@@ -87,7 +87,7 @@ struct Answer {
 }
 
 impl Url {
-    /// Asks for something, and does not wait.
+    /// Asks for something, without waiting.
     fn send(&self, ask: &Ask<'_>) -> io::Result<Answer> {
         let address = self.place.to_socket_addrs()?.next().ok_or(ErrorKind::AddrNotAvailable)?;
         let mut stream = TcpStream::connect_timeout(&address, ANSWER_MAX)?;
@@ -202,7 +202,7 @@ impl Answer {
     }
 }
 
-/// Looks at all of it. What cannot be asked at all is an error.
+/// Looks at all of it. If something cannot be asked at all, that is an error.
 pub(super) fn look(
     config: &Config,
     url: &Url,
@@ -228,7 +228,7 @@ pub(super) fn look(
     let account = [("name", Said::Text(Some(&name))), ("password", Said::Text(Some(&password)))];
     link.call("POST", "/control/users", &account)?;
     let done = as_user(url, &web::order_body(&account), findings);
-    // Another link: the server closes one that was silent for so long.
+    // A new link: the server closes one that was silent for this long.
     let mut link = Link::open(config, Need::Server)?;
     link.call("POST", "/control/users/remove", &[("name", Said::Text(Some(&name)))])?;
     done
@@ -260,7 +260,7 @@ fn arrive(url: &Url, path: &str, findings: &mut Findings) -> io::Result<()> {
     } else {
         format!("if that is your proxy, start the server with --trusted-proxy {peer}")
     };
-    // Whoever asks from the proxy's own machine is seen as that in either case: the field tells.
+    // Somebody on the proxy's own machine has its address in either case: the field tells.
     let is_believed = told["trusted"] == true && !says.is_empty();
     let what = match (says.is_empty(), is_believed) {
         (true, _) => format!("the proxy at {peer} does not say who asks"),
@@ -290,9 +290,9 @@ fn as_user(url: &Url, credentials: &[u8], findings: &mut Findings) -> Result<(),
     Ok(())
 }
 
-/// What happens is written to a stream at once: when does it come? The first bytes tell little, since they
-/// come with the head, which a proxy that holds back the rest passes on. So something happens: a group is
-/// made, which is gone with its only member.
+/// Whatever happens is written to a stream at once: when does it arrive? The first bytes tell
+/// little, since they come with the head, which even a proxy that holds back the rest passes on. So
+/// something is made to happen: a group is created, which ends with its only member.
 fn stream(url: &Url, fields: &str, findings: &mut Findings) -> io::Result<()> {
     findings.wait("a stream is opened")?;
     let accept = format!("{fields}Accept: text/event-stream\r\nAccept-Encoding: gzip\r\n");
@@ -333,7 +333,7 @@ fn stream(url: &Url, fields: &str, findings: &mut Findings) -> io::Result<()> {
     }
 }
 
-/// Nothing is said, so a poll is held to its end, if it may be.
+/// Nothing is said, so a poll is held to its end, if the way allows it.
 fn poll(
     url: &Url,
     fields: &str,
