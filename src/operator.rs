@@ -19,10 +19,11 @@ mod terminal;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{Config, Operation};
+use crate::config::{Config, Operation, Registration};
 use crate::entity::Timestamp;
 use crate::web::Said;
 use link::{Link, Need, granted};
@@ -43,11 +44,7 @@ pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>>
         }
         Operation::SetPassword { name } => set_password(config, name)?,
         Operation::ListUsers => list_users(config)?,
-        Operation::RemoveUser { name } => {
-            let mut link = Link::open(config, Need::Database)?;
-            link.call("POST", "/control/users/remove", &[("name", Said::Text(Some(name)))])?;
-            format!("{name} is removed\n")
-        }
+        Operation::RemoveUser { name } => remove_user(config, name)?,
         Operation::Befriend { name, other } => befriend(config, name, other)?,
         Operation::Send { user, whom, text, nonce } => {
             speaker::send(config, user, whom, text.as_deref(), nonce.as_deref())?;
@@ -56,28 +53,13 @@ pub fn run(config: &Config, operation: &Operation) -> Result<(), Box<dyn Error>>
         Operation::Tail { user, whom, since, json } => {
             return tail::run(config, user, whom.as_deref(), since.as_ref(), *json);
         }
-        Operation::Invite { lifetime } => {
-            let body = [("lifetime_seconds", Said::Number(lifetime.as_secs()))];
-            let mut link = Link::open(config, Need::Nothing)?;
-            let invited = link.call("POST", "/control/invites", &body)?;
-            format!("{}\tuntil {}\n", text(&invited["code"]), time(&invited["expires_at"]))
-        }
+        Operation::Invite { lifetime } => invite(config, *lifetime)?,
         Operation::Backup { file } => files::back_up(config, file)?,
         // It prints as it goes along: see above.
         Operation::Doctor { .. } => String::new(),
         Operation::Restore { file } => files::restore(config, file)?,
         Operation::Check { file } => files::check(config, file.as_deref())?,
-        Operation::Registration { mode } => {
-            let mut link = Link::open(config, Need::Server)?;
-            let answer = match mode {
-                None => link.call("GET", "/control/registration", &[])?,
-                Some(mode) => {
-                    let body = [("registration", Said::Text(Some(mode.word())))];
-                    link.call("PUT", "/control/registration", &body)?
-                }
-            };
-            format!("{}\n", text(&answer["registration"]))
-        }
+        Operation::Registration { mode } => registration(config, *mode)?,
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(())
@@ -106,6 +88,31 @@ fn set_password(config: &Config, name: &str) -> Result<String, Box<dyn Error>> {
     let body = [("name", Said::Text(Some(name))), ("password", Said::Text(Some(&password)))];
     link.call("POST", "/control/users/password", &body)?;
     Ok(format!("{name} has another password, and is signed in nowhere\n"))
+}
+
+fn remove_user(config: &Config, name: &str) -> Result<String, Box<dyn Error>> {
+    let mut link = Link::open(config, Need::Database)?;
+    link.call("POST", "/control/users/remove", &[("name", Said::Text(Some(name)))])?;
+    Ok(format!("{name} is removed\n"))
+}
+
+fn invite(config: &Config, lifetime: Duration) -> Result<String, Box<dyn Error>> {
+    let body = [("lifetime_seconds", Said::Number(lifetime.as_secs()))];
+    let mut link = Link::open(config, Need::Nothing)?;
+    let invited = link.call("POST", "/control/invites", &body)?;
+    Ok(format!("{}\tuntil {}\n", text(&invited["code"]), time(&invited["expires_at"])))
+}
+
+fn registration(config: &Config, mode: Option<Registration>) -> Result<String, Box<dyn Error>> {
+    let mut link = Link::open(config, Need::Server)?;
+    let answer = match mode {
+        None => link.call("GET", "/control/registration", &[])?,
+        Some(mode) => {
+            let body = [("registration", Said::Text(Some(mode.word())))];
+            link.call("PUT", "/control/registration", &body)?
+        }
+    };
+    Ok(format!("{}\n", text(&answer["registration"])))
 }
 
 /// One asks and the other agrees, as both could do themselves.

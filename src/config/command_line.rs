@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use lexopt::Arg;
 
-use super::commands::{self, OWN_OPTIONS, Operation, SERVE};
+use super::commands::{self, OWN_OPTIONS, Operation, OwnOptions, SERVE};
 use super::file::{self, Given};
 use super::settings::{Setting, VARIABLE_PREFIX};
 use super::usage::{UsageError, nearest};
@@ -65,42 +65,11 @@ pub fn parse(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     read_file: impl FnOnce(&Path) -> io::Result<String>,
 ) -> Result<Command, UsageError> {
-    let mut parser = lexopt::Parser::from_args(arguments);
-    let mut options = Vec::new();
-    let mut words = Vec::new();
-    let mut own = Vec::new();
-    let mut file = None;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Arg::Short('h') | Arg::Long("help") => return help::about(&words).map(Command::Print),
-            Arg::Long("help-all") => return Ok(Command::Print(help::all())),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Print(version())),
-            Arg::Long("config") => file = Some(parser.value()?),
-            Arg::Value(word) => words.push(word),
-            Arg::Short(letter) => return Err(UsageError::unknown_option(format!("-{letter}"))),
-            Arg::Long(name) => {
-                let option = format!("--{name}");
-                let Some(setting) = Setting::by_option(&option) else {
-                    let known = OWN_OPTIONS.iter().find(|(own, _)| *own == option);
-                    let &(name, has_value) =
-                        known.ok_or_else(|| UsageError::unknown_option(option))?;
-                    let value = if has_value { parser.value()? } else { OsString::new() };
-                    own.push((name, value));
-                    continue;
-                };
-                // What is turned on by its mere name may still be turned off.
-                let value = if setting.is_flag {
-                    parser.optional_value().unwrap_or_else(|| "on".into())
-                } else {
-                    parser.value()?
-                };
-                options.push((setting, option, value));
-            }
-        }
-    }
-    if words.first().is_some_and(|word| word == "help") {
-        return help::about(&words[1..]).map(Command::Print);
-    }
+    let given = match read_arguments(arguments)? {
+        Line::Act(given) => given,
+        Line::Print(text) => return Ok(Command::Print(text)),
+    };
+    let CommandLine { options, words, own, file } = given;
     let shows = words.len() == 1 && words[0] == "config";
     let serves = words.iter().all(|word| word == SERVE);
     if let Some((name, _)) = own.first()
@@ -129,6 +98,65 @@ pub fn parse(
 
 fn version() -> String {
     concat!("lovejoy ", env!("CARGO_PKG_VERSION"), "\n").to_owned()
+}
+
+/// What a command line comes to.
+enum Line {
+    /// This is to be printed, and nothing done.
+    Print(String),
+    /// Something is to be done.
+    Act(CommandLine),
+}
+
+/// What was given, in order.
+struct CommandLine {
+    options: Vec<Named>,
+    /// The words of a command, and what follows them.
+    words: Vec<OsString>,
+    /// The options that only some commands have.
+    own: OwnOptions,
+    file: Option<OsString>,
+}
+
+/// Reads the arguments, without a look at what they mean together.
+fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Line, UsageError> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut options = Vec::new();
+    let mut words = Vec::new();
+    let mut own = Vec::new();
+    let mut file = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return help::about(&words).map(Line::Print),
+            Arg::Long("help-all") => return Ok(Line::Print(help::all())),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Line::Print(version())),
+            Arg::Long("config") => file = Some(parser.value()?),
+            Arg::Value(word) => words.push(word),
+            Arg::Short(letter) => return Err(UsageError::unknown_option(format!("-{letter}"))),
+            Arg::Long(name) => {
+                let option = format!("--{name}");
+                let Some(setting) = Setting::by_option(&option) else {
+                    let known = OWN_OPTIONS.iter().find(|(own, _)| *own == option);
+                    let &(name, has_value) =
+                        known.ok_or_else(|| UsageError::unknown_option(option))?;
+                    let value = if has_value { parser.value()? } else { OsString::new() };
+                    own.push((name, value));
+                    continue;
+                };
+                // What is turned on by its mere name may still be turned off.
+                let value = if setting.is_flag {
+                    parser.optional_value().unwrap_or_else(|| "on".into())
+                } else {
+                    parser.value()?
+                };
+                options.push((setting, option, value));
+            }
+        }
+    }
+    if words.first().is_some_and(|word| word == "help") {
+        return help::about(&words[1..]).map(Line::Print);
+    }
+    Ok(Line::Act(CommandLine { options, words, own, file }))
 }
 
 /// A setting, the name by which it was given, and its value.

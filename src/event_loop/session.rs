@@ -141,16 +141,7 @@ impl Session {
             return Err(ErrorKind::BrokenPipe.into());
         }
         if self.stage == Stage::Expecting {
-            match buffer.first() {
-                Some(&HANDSHAKE) | None => self.stage = Stage::Shaking,
-                Some(first) => {
-                    if first.is_ascii_uppercase() {
-                        self.sealed.extend_from_slice(PLAIN_ANSWER);
-                    }
-                    self.stage = Stage::Broken;
-                    return Err(io::Error::new(ErrorKind::InvalidData, "no TLS"));
-                }
-            }
+            self.begin(buffer.first())?;
         }
         let mut plain = Vec::new();
         let mut done = 0;
@@ -194,6 +185,23 @@ impl Session {
         }
         self.begun = begun.to_vec();
         Ok(plain)
+    }
+
+    /// Judges the first byte. Whoever seems to speak HTTP without TLS is told so.
+    fn begin(&mut self, first: Option<&u8>) -> io::Result<()> {
+        match first {
+            Some(&HANDSHAKE) | None => {
+                self.stage = Stage::Shaking;
+                Ok(())
+            }
+            Some(first) => {
+                if first.is_ascii_uppercase() {
+                    self.sealed.extend_from_slice(PLAIN_ANSWER);
+                }
+                self.stage = Stage::Broken;
+                Err(io::Error::new(ErrorKind::InvalidData, "no TLS"))
+            }
+        }
     }
 
     /// Seals some of what is to be sent, and returns how much of it.

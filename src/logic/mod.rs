@@ -235,22 +235,35 @@ impl Logic {
             _ => {}
         }
         let caller = origin.caller.ok_or(Refusal::Unauthorized)?;
-        let me = caller.user_id;
-        let reply = match call {
+        match call {
             Call::Events { cursor, wait, manner } => {
                 let place = self.events(caller, cursor.as_deref(), ticket)?;
-                return Ok(Answer::Wait(Wait { caller, place, wait, manner }));
+                Ok(Answer::Wait(Wait { caller, place, wait, manner }))
             }
             Call::Search { needle, before, limit } => {
-                return self.search(now, me, (needle, before), limit, ticket);
+                self.search(now, caller.user_id, (needle, before), limit, ticket)
             }
             Call::ChangePassword(change) => {
-                return self.change_password(now, origin.address, caller, *change, ticket);
+                self.change_password(now, origin.address, caller, *change, ticket)
             }
             Call::DeleteMe { password } => {
-                return self.delete_me(now, origin.address, caller, &password, ticket);
+                self.delete_me(now, origin.address, caller, &password, ticket)
             }
-            Call::Server | Call::Register(_) | Call::LogIn(_) => unreachable!("see above"),
+            call => self.reply(now, caller, call).map(Answer::Now),
+        }
+    }
+
+    /// Does what somebody who is known wants and what takes no longer than this turn.
+    fn reply(&mut self, now: Now, caller: Caller, call: Call) -> Result<Reply, Refusal> {
+        let me = caller.user_id;
+        Ok(match call {
+            Call::Server
+            | Call::Register(_)
+            | Call::LogIn(_)
+            | Call::Events { .. }
+            | Call::Search { .. }
+            | Call::ChangePassword(_)
+            | Call::DeleteMe { .. } => unreachable!("see `decide`"),
             Call::LogOut => self.log_out(caller)?,
             Call::Sessions => self.sessions(now, caller)?,
             Call::EndSession { session_id } => self.end_session(caller, session_id)?,
@@ -295,8 +308,7 @@ impl Logic {
                 Reply::Done
             }
             Call::State => self.state(now, me)?,
-        };
-        Ok(Answer::Now(reply))
+        })
     }
 
     /// Whether this turn has written, so that whatever is decided from now on depends on its

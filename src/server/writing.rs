@@ -4,9 +4,11 @@
 //! Knows how an answer is framed for its connection, and what follows it there (see the states in
 //! [`crate::connection`]). Does not know what is answered.
 
+use std::net::IpAddr;
+
 use super::{Answer, Handler, Output, Outputs, Server};
 use crate::comet::ConnectionId;
-use crate::connection::{State, Then, Timer};
+use crate::connection::{Connection, State, Then, Timer};
 use crate::http;
 use crate::lab::tape::{Ended, Sent};
 use crate::system::Now;
@@ -32,43 +34,13 @@ impl<H: Handler> Server<H> {
             date: self.date.at(now.wall.0),
         };
         let start = outputs.bytes.len();
-        let out = &mut outputs.bytes;
         let has_head = !matches!(answer, Answer::Piece(_) | Answer::End(_));
-        // How much of it is body, which static bytes follow, and whether that is the whole answer.
-        let (payload, tail, is_whole): (usize, &'static [u8], bool) =
-            match (answer, connection.state) {
-                (Answer::Whole(response), State::Deciding | State::Held(_)) => {
-                    log::debug!("{} to {peer}", response.status());
-                    let payload = if framing.head_only { 0 } else { response.payload().len() };
-                    (payload, response.encode(&framing, out), true)
-                }
-                (Answer::Begin(response, first), State::Held(hold)) => {
-                    log::debug!("{} to {peer}, a stream", response.status());
-                    connection.state = State::Streaming(hold);
-                    connection.stream = response.encode_stream_head(&framing, out);
-                    (connection.stream.piece(&first, out), &[], false)
-                }
-                (Answer::Piece(bytes), State::Streaming(_)) => {
-                    (connection.stream.piece(&bytes, out), &[], false)
-                }
-                (Answer::End(bytes), State::Streaming(_)) => {
-                    connection.framing.keep_alive &= !connection.stream.closes();
-                    let payload = connection.stream.piece(&bytes, out);
-                    connection.stream.end(out);
-                    (payload, &[], true)
-                }
-                (Answer::Cut(response, missing), State::Deciding | State::Held(_)) => {
-                    connection.framing.keep_alive = false;
-                    let missing = if framing.head_only { 0 } else { missing };
-                    let payload = response.payload().len() - missing;
-                    response.encode(&framing, out);
-                    out.truncate(out.len() - missing);
-                    (payload, &[], true)
-                }
-                (Answer::Close, _) => return self.close(now, id, outputs),
-                // The client did not wait for it: the connection went on, or is another by now.
-                _ => return,
-            };
+        if matches!(answer, Answer::Close) {
+            return self.close(now, id, outputs);
+        }
+        let encoded = encode(answer, connection, &framing, peer, &mut outputs.bytes);
+        // The client did not wait for it: the connection went on, or is another by now.
+        let Some(Encoded { payload, tail, is_whole }) = encoded else { return };
         let bytes = [&outputs.bytes[start..], tail];
         self.recorder.sent(now, id, Sent { bytes, has_head, payload });
         if !is_whole {
@@ -135,4 +107,56 @@ impl<H: Handler> Server<H> {
             State::Reading | State::Queued | State::Lingering => {}
         }
     }
+}
+
+/// What has become bytes.
+struct Encoded {
+    /// How many of the bytes are body.
+    payload: usize,
+    /// Static bytes that follow.
+    tail: &'static [u8],
+    /// Whether that is the whole answer.
+    is_whole: bool,
+}
+
+/// Appends an answer to `out`, framed for its connection; `None` if that does not wait for it.
+fn encode(
+    answer: Answer,
+    connection: &mut Connection,
+    framing: &http::Framing<'_>,
+    peer: IpAddr,
+    out: &mut Vec<u8>,
+) -> Option<Encoded> {
+    let (payload, tail, is_whole): (usize, &'static [u8], bool) = match (answer, connection.state) {
+        (Answer::Whole(response), State::Deciding | State::Held(_)) => {
+            log::debug!("{} to {peer}", response.status());
+            let payload = if framing.head_only { 0 } else { response.payload().len() };
+            (payload, response.encode(framing, out), true)
+        }
+        (Answer::Begin(response, first), State::Held(hold)) => {
+            log::debug!("{} to {peer}, a stream", response.status());
+            connection.state = State::Streaming(hold);
+            connection.stream = response.encode_stream_head(framing, out);
+            (connection.stream.piece(&first, out), &[], false)
+        }
+        (Answer::Piece(bytes), State::Streaming(_)) => {
+            (connection.stream.piece(&bytes, out), &[], false)
+        }
+        (Answer::End(bytes), State::Streaming(_)) => {
+            connection.framing.keep_alive &= !connection.stream.closes();
+            let payload = connection.stream.piece(&bytes, out);
+            connection.stream.end(out);
+            (payload, &[], true)
+        }
+        (Answer::Cut(response, missing), State::Deciding | State::Held(_)) => {
+            connection.framing.keep_alive = false;
+            let missing = if framing.head_only { 0 } else { missing };
+            let payload = response.payload().len() - missing;
+            response.encode(framing, out);
+            out.truncate(out.len() - missing);
+            (payload, &[], true)
+        }
+        _ => return None,
+    };
+    Some(Encoded { payload, tail, is_whole })
 }

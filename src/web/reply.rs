@@ -11,14 +11,35 @@ const BODY_BYTES_USUAL: usize = 512;
 
 /// The response that carries a reply.
 pub fn respond(reply: &Reply) -> Response {
+    let response = Response::new(status(reply));
+    if matches!(reply, Reply::Done) {
+        return response.cache_control("no-store");
+    }
     let mut body = Vec::with_capacity(BODY_BYTES_USUAL);
     let mut object = Object::begin(&mut body);
-    let mut status = 200;
+    members(&mut object, reply);
+    object.end();
+    response.json(body)
+}
+
+/// Its status: whether the call has made something, and whether there is something to say.
+fn status(reply: &Reply) -> u16 {
     match reply {
-        Reply::Done => return Response::new(204).cache_control("no-store"),
-        Reply::Server(info) => server(&mut object, info),
+        Reply::Done => 204,
+        Reply::SignedIn { .. } | Reply::Account(_) | Reply::Invited { .. } => 201,
+        Reply::Friend { created, .. }
+        | Reply::Conversation { created, .. }
+        | Reply::Message { created, .. } => 200 + u16::from(*created),
+        _ => 200,
+    }
+}
+
+/// The members of its body.
+fn members(object: &mut Object<'_>, reply: &Reply) {
+    match reply {
+        Reply::Done => {}
+        Reply::Server(info) => server(object, info),
         Reply::SignedIn { user, token, expires_at } => {
-            status = 201;
             json::user(object.member("user"), user);
             object.text("token", token);
             object.integer("expires_at", expires_at.0);
@@ -27,25 +48,17 @@ pub fn respond(reply: &Reply) -> Response {
             object.array("users", accounts, json::account);
             object.boolean("more", *more);
         }
-        Reply::Account(user) => {
-            status = 201;
-            json::user(object.member("user"), user);
-        }
         Reply::Invited { code, expires_at } => {
-            status = 201;
             object.text("code", code);
             object.integer("expires_at", expires_at.0);
         }
         Reply::Registration(registration) => object.text("registration", registration.word()),
         Reply::Copying { number } => object.integer("copy", number.cast_signed()),
         Reply::Sessions(sessions) => object.array("sessions", sessions, json::session),
-        Reply::Me(user) => json::user(object.member("user"), user),
+        Reply::Me(user) | Reply::Account(user) => json::user(object.member("user"), user),
         Reply::Users(users) => object.array("users", users, json::user),
         Reply::Friends(friends) => object.array("friends", friends, json::friend),
-        Reply::Friend { friend, created } => {
-            status = if *created { 201 } else { 200 };
-            json::friend(object.member("friend"), friend);
-        }
+        Reply::Friend { friend, .. } => json::friend(object.member("friend"), friend),
         Reply::Conversations(conversations) => {
             object.array("conversations", conversations, json::conversation);
         }
@@ -62,14 +75,10 @@ pub fn respond(reply: &Reply) -> Response {
                 object.integer("before", before.0);
             }
         }
-        Reply::Conversation { conversation, created } => {
-            status = if *created { 201 } else { 200 };
+        Reply::Conversation { conversation, .. } => {
             json::conversation(object.member("conversation"), conversation);
         }
-        Reply::Message { message, created } => {
-            status = if *created { 201 } else { 200 };
-            json::message(object.member("message"), message);
-        }
+        Reply::Message { message, .. } => json::message(object.member("message"), message),
         Reply::State { user, friends, conversations, cursor } => {
             json::user(object.member("user"), user);
             object.array("friends", friends, json::friend);
@@ -77,7 +86,7 @@ pub fn respond(reply: &Reply) -> Response {
             object.text("cursor", cursor);
         }
         Reply::Events { batch, wait_seconds, retry, released } => {
-            events(&mut object, batch);
+            events(object, batch);
             object.integer("wait", i64::from(*wait_seconds));
             if *released {
                 object.boolean("released", true);
@@ -88,8 +97,6 @@ pub fn respond(reply: &Reply) -> Response {
             }
         }
     }
-    object.end();
-    Response::new(status).json(body)
 }
 
 /// The server is alive and well.
