@@ -88,7 +88,7 @@ use std::time::Duration;
 
 use crate::chunks::{self, Slots, give_back};
 use crate::entity::{Place, UserId};
-use crate::logic::{Caller, Manner};
+use crate::logic::{Caller, Manner, Wait};
 use crate::map::Map;
 use crate::system::Mono;
 use crate::timers::Wheel;
@@ -122,6 +122,21 @@ pub struct Hold {
     pub place: Place,
     /// How long to wait, in milliseconds. The wheel knows when that ends.
     pub wait_ms: u32,
+}
+
+impl Hold {
+    /// A poll that has just come on a connection.
+    pub fn new(connection: ConnectionId, wait: &Wait) -> Self {
+        Self {
+            connection,
+            caller: wait.caller,
+            manner: wait.manner,
+            blocked: false,
+            place: wait.place,
+            // invariant: the longest wait is an hour.
+            wait_ms: u32::try_from(wait.wait.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// Why a poll is no longer held.

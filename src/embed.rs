@@ -129,10 +129,11 @@ impl Builder {
         let config = Rc::new(config);
         let clock = Clock::new();
         let mut entropy = Entropy::system()?;
-        let (store, lock) = match store {
-            Some(store) => (store, None),
-            None if config.is_in_memory() => (Store::in_memory()?, None),
-            None => open_store(&config, &mut entropy)?,
+        let folder = (store.is_none() && !config.is_in_memory()).then_some(&config.data);
+        let lock = folder.map(|folder| DataLock::acquire(folder)).transpose()?;
+        let store = match store {
+            Some(store) => store,
+            None => Store::of(&config, u64::from_le_bytes(entropy.bytes()))?,
         };
         let pages = match &config.www {
             Some(folder) => Pages::folder(folder)?,
@@ -175,17 +176,6 @@ impl Builder {
         let (handle, address) = receiver.recv().expect("the server began, or says why not")?;
         Ok(Running { handle, address, thread: Some(thread) })
     }
-}
-
-/// Opens the store in the data folder, with the lock that keeps others away from it.
-fn open_store(
-    config: &Config,
-    entropy: &mut Entropy,
-) -> Result<(Store, Option<DataLock>), BuildError> {
-    let lock = DataLock::acquire(&config.data)?;
-    let seed = u64::from_le_bytes(entropy.bytes());
-    let store = Store::open(&config.database(), config.durability, seed)?;
-    Ok((store, Some(lock)))
 }
 
 /// A server that belongs to the thread that made it.

@@ -59,12 +59,7 @@ fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     let _lock = if in_memory { None } else { Some(DataLock::acquire_soon(&config.data)?) };
     let signals = system::signals()?;
 
-    let database = u64::from_le_bytes(entropy.bytes());
-    let store = if in_memory {
-        Store::in_memory()?
-    } else {
-        Store::open(&config.database(), config.durability, database)?
-    };
+    let store = Store::of(&config, u64::from_le_bytes(entropy.bytes()))?;
     let pages = match &config.www {
         Some(folder) => {
             Pages::folder(folder).map_err(|error| cannot("serve", folder.display(), &error))?

@@ -12,7 +12,7 @@ use crate::http::{Request, Response, client_address};
 use crate::logic::{self, Limited, Manner, Origin, Refusal, Reply, Wait};
 use crate::server::{Answer, Client};
 use crate::system::Now;
-use crate::web::{self, OrderRoute, Problem, Proof, Reach, Route};
+use crate::web::{self, Match, OrderRoute, Problem, Proof, Reach, Route};
 
 /// What becomes of a request that is not refused.
 pub(super) enum Considered {
@@ -51,22 +51,28 @@ impl Chat {
             return Ok(Considered::Answer(page.respond(request)));
         }
         match matched.route {
-            Route::Health => return self.health().map(Considered::Answer),
-            Route::Metrics => return Ok(Considered::Answer(self.count())),
-            Route::Options => {
-                return Ok(Considered::Answer(web::options(request, reach)));
-            }
-            Route::Probe => {
-                return self.examine(now, client, matched.id, request).map(Considered::Answer);
-            }
-            Route::Order(OrderRoute::BeginProbe) => return self.begin_probe(now, request),
+            Route::Health => self.health().map(Considered::Answer),
+            Route::Metrics => Ok(Considered::Answer(self.count())),
+            Route::Options => Ok(Considered::Answer(web::options(request, reach))),
+            Route::Probe => self.examine(now, client, matched.id, request).map(Considered::Answer),
+            Route::Order(OrderRoute::BeginProbe) => self.begin_probe(now, request),
             Route::Order(order) => {
                 let order = web::read_order(order, request, &self.config)?;
                 let answer = self.logic.obey(now, order, ticket(client.connection));
-                return self.considered(now, client.connection, answer);
+                self.considered(now, client.connection, answer)
             }
-            _ => {}
+            _ => self.consider_caller(now, client, matched, request),
         }
+    }
+
+    /// The same for what depends on who asks.
+    fn consider_caller(
+        &mut self,
+        now: Now,
+        client: Client,
+        matched: Match,
+        request: &Request<'_>,
+    ) -> Result<Considered, Problem> {
         let address = client_address(client.peer, request, &self.config.trusted_proxy);
         let proof = web::proof(request, client.is_operator);
         let recorded = Some((client.connection, request));
@@ -250,15 +256,7 @@ impl Chat {
                 self.config.keep_alive
             }
         };
-        let hold = Hold {
-            connection,
-            caller: wait.caller,
-            manner: wait.manner,
-            blocked: false,
-            place: wait.place,
-            // invariant: the longest wait is an hour.
-            wait_ms: u32::try_from(wait.wait.as_millis()).unwrap_or(u32::MAX),
-        };
+        let hold = Hold::new(connection, wait);
         let id = self.comet.hold(hold, now.mono.plus(time));
         // Watching the lab does not make anybody present in the chat.
         if wait.manner != Manner::Watch {

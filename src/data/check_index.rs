@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Statement};
 use super::check::FAULTS_MAX;
 use super::index::{Key, LEVELS, Level, entries_of};
 use super::search::{Signature, block_of};
-use super::sql_index;
+use super::sql_integer;
 use crate::entity::{ConversationId, MessageId};
 
 /// How much of the database is kept in memory meanwhile, in KiB: the entries of nonces may lie
@@ -65,7 +65,7 @@ impl Check<'_> {
             let (id, key, nonce) = entries_of(row)?;
             // The last level that reaches that far. There is one, since the first reaches
             // everywhere.
-            let level = sql_index(self.levels.partition_point(|level| level.newest >= id) - 1);
+            let level = sql_integer(self.levels.partition_point(|level| level.newest >= id) - 1);
             if !has_entry.exists((level, key.0, id.0))? {
                 faults.push(format!("message {id} is not in the index of its conversation"));
             }

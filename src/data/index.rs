@@ -27,7 +27,7 @@ use std::ops::Bound;
 use rusqlite::Row;
 use sha2::{Digest, Sha256};
 
-use super::{Store, StoreError, sql_index, sql_limit};
+use super::{Store, StoreError, sql_integer};
 use crate::entity::{ConversationId, MessageId, UserId};
 
 /// What an entry is found under.
@@ -217,7 +217,7 @@ impl Store {
                 None => found.extend(self.index.remembered(key, &part, order, rest)),
                 Some(level) => {
                     let range =
-                        (sql_index(level), key.0, part.above.0, part.below.0, sql_limit(rest));
+                        (sql_integer(level), key.0, part.above.0, part.below.0, sql_integer(rest));
                     found.append(&mut self.all(sql, range, |row| row.get(0).map(MessageId))?);
                 }
             }
@@ -237,7 +237,7 @@ impl Store {
             count += match part.level {
                 None => self.index.count(key, &part),
                 Some(level) => {
-                    let range = (sql_index(level), key.0, part.above.0, part.below.0);
+                    let range = (sql_integer(level), key.0, part.above.0, part.below.0);
                     self.one(COUNT, range, |row| row.get::<_, i64>(0))?
                         .map_or(0, i64::cast_unsigned)
                 }
@@ -263,7 +263,7 @@ impl Store {
                     }
                 }
                 Some(level) => {
-                    let range = [sql_index(level), key.0, part.above.0, part.below.0, above.0];
+                    let range = [sql_integer(level), key.0, part.above.0, part.below.0, above.0];
                     let counted = self.one(COUNT_DELETED, range, |row| row.get::<_, i64>(0))?;
                     count += counted.map_or(0, i64::cast_unsigned);
                 }

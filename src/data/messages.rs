@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::Row;
 
 use super::index::{Key, Order};
-use super::{Store, StoreError, sql_limit};
+use super::{Store, StoreError, sql_integer};
 use crate::entity::{ConversationId, Message, MessageId, Timestamp, UserId};
 
 /// A message to be written.
@@ -198,7 +198,7 @@ impl Store {
             "SELECT id, conversation_id, coalesce(changes, id) FROM messages
              WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
-        let mut rows = statement.query((after.0, sql_limit(LOOKED_AT)))?;
+        let mut rows = statement.query((after.0, sql_integer(LOOKED_AT)))?;
         let mut last = after;
         while let Some(row) = rows.next()?
             && found.len() < limit

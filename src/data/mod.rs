@@ -239,14 +239,9 @@ impl Store {
     }
 }
 
-/// Counts are small; SQL wants them signed.
-fn sql_limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// So are levels.
-fn sql_index(level: usize) -> i64 {
-    i64::try_from(level).unwrap_or(i64::MAX)
+/// Limits and levels are small; SQL wants them signed.
+fn sql_integer(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::index::Index;
 use super::migrate::{APPLICATION_ID, STEPS, migrate, newest_version};
 use super::upkeep::{LOG_PAGES, Upkeep};
 use super::{OpenError, Store, StoreError, files};
-use crate::config::Durability;
+use crate::config::{Config, Durability};
 use crate::entity::{MessageId, Timestamp};
 
 /// One start of a server on this database; see [`crate::entity::Cursor`].
@@ -48,6 +48,14 @@ const LOG_BYTES: u64 = 32 + LOG_PAGES as u64 * (PAGE_BYTES as u64 + 24);
 const STATEMENTS_MAX: usize = 128;
 
 impl Store {
+    /// Opens the database that these settings ask for, in a file or in memory.
+    pub fn of(config: &Config, seed: u64) -> Result<Self, OpenError> {
+        if config.is_in_memory() {
+            return Self::in_memory();
+        }
+        Self::open(&config.database(), config.durability, seed)
+    }
+
     /// Opens the database file at `path`, and makes it if there is none.
     pub fn open(path: &Path, durability: Durability, seed: u64) -> Result<Self, OpenError> {
         let finished = files::finish_restoring(path);

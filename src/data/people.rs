@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use super::{Store, StoreError, sql_limit};
+use super::{Store, StoreError, sql_integer};
 use crate::entity::{DisplayName, NamePrefix, Timestamp, User, UserId};
 
 /// An account with what only the server may know of it.
@@ -100,7 +100,7 @@ impl Store {
             "SELECT id, name, display_name, 0, created_at,
                     (SELECT count(*) FROM sessions WHERE user_id = users.id)
              FROM users WHERE id > ?1 AND deleted_at IS NULL ORDER BY id LIMIT ?2",
-            (after.0, sql_limit(limit)),
+            (after.0, sql_integer(limit)),
             |row| {
                 let (created_at, sessions) = (Timestamp(row.get(4)?), row.get::<_, u32>(5)?);
                 Ok(AccountRow { user: user(row, 0)?, created_at, sessions: sessions as usize })
@@ -139,7 +139,9 @@ impl Store {
     ) -> Result<Vec<User>, StoreError> {
         // The last code point is in no key, and text is compared byte by byte.
         let end = format!("{}{}", prefix.as_str(), char::MAX);
-        self.all(FIND_USERS, (prefix.as_str(), end, asker.0, sql_limit(limit)), |row| user(row, 0))
+        self.all(FIND_USERS, (prefix.as_str(), end, asker.0, sql_integer(limit)), |row| {
+            user(row, 0)
+        })
     }
 
     /// Changes the password that proves a user.

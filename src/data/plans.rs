@@ -48,7 +48,8 @@ const EXCEPTIONS: [(&str, &str); 11] = [
 ];
 
 /// The functions of the store that ask SQLite nothing, or are asked here without being named.
-const SILENT: [&str; 13] = [
+const SILENT: [&str; 14] = [
+    "of",
     "open",
     "in_memory",
     "database",

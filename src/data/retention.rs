@@ -4,7 +4,7 @@
 //! says what is gone, and nobody looks below it; entries of the index that are left there are
 //! dropped when it is merged. The newest row always stays, since the next number follows from it.
 
-use super::{Store, StoreError, sql_limit};
+use super::{Store, StoreError, sql_integer};
 use crate::config::Durability;
 use crate::entity::{MessageId, Timestamp};
 
@@ -50,7 +50,7 @@ impl Store {
         };
         let oldest = self.all(
             "SELECT id, sent_at FROM messages WHERE id < ?1 ORDER BY id LIMIT ?2",
-            (self.newest.0, sql_limit(SLICE)),
+            (self.newest.0, sql_integer(SLICE)),
             |row| Ok((MessageId(row.get(0)?), Timestamp(row.get(1)?))),
         )?;
         let is_old = |sent_at| what.sent_before.is_some_and(|before| sent_at < before);

@@ -1,6 +1,6 @@
 //! Queries about sessions, that is, logins.
 
-use super::{Store, StoreError, sql_limit};
+use super::{Store, StoreError, sql_integer};
 use crate::entity::{Session, SessionId, Timestamp, UserId};
 
 /// What a token leads to.
@@ -82,7 +82,7 @@ impl Store {
     ) -> Result<Option<SessionId>, StoreError> {
         let looked_at = self.all(
             "SELECT id, user_id, last_used_at FROM sessions WHERE id > ?1 ORDER BY id LIMIT ?2",
-            (after.0, sql_limit(count)),
+            (after.0, sql_integer(count)),
             session_row,
         )?;
         for session in looked_at.iter().filter(|session| session.last_used_at <= used_up_to) {

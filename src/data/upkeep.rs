@@ -12,7 +12,7 @@
 //! ```
 
 use super::index::{Key, Level};
-use super::{Store, StoreError, sql_index, sql_limit};
+use super::{Store, StoreError, sql_integer};
 use crate::config::Durability;
 use crate::entity::MessageId;
 
@@ -206,7 +206,7 @@ impl Store {
         let mut walk = self.upkeep.deepening.take().map_or(start, |(_, walk)| walk);
         let (from, slice) = (walk.start(), self.slice(level, walk, MessageId(0))?);
         if let Some((key, id)) = slice.last() {
-            let range = (sql_index(level), from.0, from.1, key.0, id.0, walk.up_to.0);
+            let range = (sql_integer(level), from.0, from.1, key.0, id.0, walk.up_to.0);
             self.write(
                 "DELETE FROM message_index WHERE level = ?1 AND (key, message_id) > (?2, ?3)
                  AND (key, message_id) <= (?4, ?5) AND message_id <= ?6",
@@ -230,7 +230,7 @@ impl Store {
         above: MessageId,
     ) -> Result<Vec<(Key, MessageId)>, StoreError> {
         let (key, id) = walk.start();
-        let bounds = (sql_index(level), key, id, above.0, walk.up_to.0, sql_limit(SLICE));
+        let bounds = (sql_integer(level), key, id, above.0, walk.up_to.0, sql_integer(SLICE));
         self.all(SLICE_OF_LEVEL, bounds, |row| Ok((Key(row.get(0)?), MessageId(row.get(1)?))))
     }
 
@@ -240,7 +240,7 @@ impl Store {
         let sql =
             "INSERT OR IGNORE INTO message_index (level, key, message_id) VALUES (?1, ?2, ?3)";
         for (key, id) in entries {
-            self.write(sql, (sql_index(level), key.0, id.0))?;
+            self.write(sql, (sql_integer(level), key.0, id.0))?;
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl Store {
                 "INSERT INTO index_levels (level, newest_id, swept_id, messages)
                  VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (level) DO UPDATE SET newest_id = ?2, swept_id = ?3, messages = ?4",
-                (sql_index(place), level.newest.0, level.swept.0, level.messages),
+                (sql_integer(place), level.newest.0, level.swept.0, level.messages),
             )?;
         }
         self.commit()?;

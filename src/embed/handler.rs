@@ -151,16 +151,7 @@ impl Embedded {
 
     /// Parks a poll. Whether there is already something for it is asked at the end of the turn.
     fn hold(&mut self, now: Now, number: ConnectionId, wait: &Wait, answer: Tell) {
-        let hold = Hold {
-            connection: number,
-            caller: wait.caller,
-            manner: wait.manner,
-            blocked: false,
-            place: wait.place,
-            // invariant: the longest wait is an hour.
-            wait_ms: u32::try_from(wait.wait.as_millis()).unwrap_or(u32::MAX),
-        };
-        let id = self.polls.hold(hold, now.mono.plus(wait.wait));
+        let id = self.polls.hold(Hold::new(number, wait), now.mono.plus(wait.wait));
         self.chat.logic().poll_came(wait.caller.user_id, now);
         self.waiting.insert(number, Waiting(answer));
         self.polls.wake(id);

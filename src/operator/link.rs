@@ -202,7 +202,7 @@ impl Here {
         let clock = Clock::new();
         let mut entropy = Entropy::system()?;
         let seed = u64::from_le_bytes(entropy.bytes());
-        let store = Store::open(&config.database(), config.durability, seed)?;
+        let store = Store::of(&config, seed)?;
         let pages = Pages::embedded();
         let chat = Chat::new(Rc::clone(&config), store, pages, entropy, clock.now())?;
         let mut server = Server::new(config, chat);
