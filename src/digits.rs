@@ -11,6 +11,12 @@ pub fn push_hexadecimal(number: u64, width: usize, out: &mut Vec<u8>) {
     push(number, 16, width, out);
 }
 
+/// The bytes in hexadecimal digits, two for each, in lower case.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 fn push(mut number: u64, base: u64, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
@@ -65,6 +71,7 @@ mod tests {
             let expected = format!("{number} {number:x} {number:08x}");
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
+        assert_eq!(hexadecimal(&[0, 9, 0xa0, 0xff]), "0009a0ff");
     }
 
     #[test]

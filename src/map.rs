@@ -31,10 +31,15 @@ impl Key for [u8; 16] {
     }
 }
 
-/// Mixes the bits of a number: the finalizer of `SplitMix64` (Steele, Lea, Flood 2014). Close
-/// numbers become distant, and different numbers stay different.
+/// Mixes the bits of a number: close numbers become distant, and different numbers stay different.
 pub fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mix_with(0, number)
+}
+
+/// The same, in another way for each `salt`: a step and the finalizer of `SplitMix64` (Steele, Lea,
+/// Flood 2014).
+pub fn mix_with(salt: u64, number: u64) -> u64 {
+    let mut z = salt ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)

@@ -12,6 +12,7 @@ use std::fmt;
 
 use super::{MessageId, UserId};
 use crate::digits::{push_decimal, push_hexadecimal, take_decimal, take_hexadecimal};
+use crate::map::mix_with;
 
 /// A place in the events of one user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +48,9 @@ pub struct CursorTag(pub u32);
 impl CursorTag {
     /// The tag for a user, from a number that is the database's own: close ids get distant tags.
     pub fn new(database: u64, user: UserId) -> Self {
-        let mut z = database ^ user.0.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let mixed = mix_with(database, user.0.cast_unsigned());
         // The upper half is as good as the lower.
-        Self(u32::try_from((z ^ (z >> 31)) >> 32).expect("32 bits fit"))
+        Self(u32::try_from(mixed >> 32).expect("32 bits fit"))
     }
 }
 

@@ -17,9 +17,9 @@
 //! 4. *Ranges are of the plain bytes*: a request that has one gets no gzip (RFC 9110 section 14.2).
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -32,6 +32,7 @@ use super::media;
 use super::request::{Method, Request};
 use super::response::{Payload, Response};
 use super::target::Target;
+use crate::digits::hexadecimal;
 
 /// Files in a folder that are larger than this are not pages; they are read whole.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -168,11 +169,7 @@ impl Page {
             Verdict::Part(part) => {
                 let (first, last) = (part.start, part.end - 1);
                 let range = format!("bytes {first}-{last}/{}", bytes.len());
-                let part = match bytes {
-                    Cow::Borrowed(bytes) => Payload::Static(&bytes[part]),
-                    Cow::Owned(bytes) => Payload::Owned(bytes[part].to_vec()),
-                };
-                response.with("Content-Range", &range).body(self.media_type, part)
+                response.with("Content-Range", &range).body(self.media_type, part_of(bytes, part))
             }
             Verdict::Whole => {
                 if let Some(encoding) = encoding {
@@ -257,14 +254,16 @@ const fn status(verdict: &Verdict) -> u16 {
     }
 }
 
+fn part_of(bytes: Cow<'static, [u8]>, part: Range<usize>) -> Payload {
+    match bytes {
+        Cow::Borrowed(bytes) => Payload::Static(&bytes[part]),
+        Cow::Owned(bytes) => Payload::Owned(bytes[part].to_vec()),
+    }
+}
+
 /// A tag made of half of the SHA-256, as the build script makes them.
 fn etag(bytes: &[u8]) -> String {
-    let mut etag = String::from("\"");
-    for byte in &Sha256::digest(bytes)[..16] {
-        let _ = write!(etag, "{byte:02x}");
-    }
-    etag.push('"');
-    etag
+    format!("\"{}\"", hexadecimal(&Sha256::digest(bytes)[..16]))
 }
 
 #[cfg(test)]

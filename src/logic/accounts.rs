@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::call::{Credentials, SignUp};
 use super::hashing::Task;
 use super::limits::{Guess, Network};
-use super::passwords::{Derivation, equal_in_constant_time};
+use super::passwords::{Derivation, Parameters, equal_in_constant_time};
 use super::{Answer, Caller, DemoAccount, Logic, Refusal, Reply, Ticket};
 use crate::data::{Account, NewAccount, SessionRow, Stance, StoreError};
 use crate::entity::{
@@ -84,12 +84,19 @@ impl Logic {
         self.check_name(&sign_up)?;
         self.look_for_room(address)?;
         self.limits.registration(now.mono, address)?;
-        let salt = self.entropy.bytes();
-        let iterations = self.config.password_iterations;
-        let derivation = Derivation::new(sign_up.password.as_str().as_bytes(), &salt, iterations);
-        let task = Task::Register { sign_up: Box::new(sign_up), salt, iterations };
+        let (parameters, derivation) = self.derive(&sign_up.password);
+        let task = Task::Register { sign_up: Box::new(sign_up), parameters };
         self.hashing.begin(ticket, Network::of(address), derivation, task);
         Ok(Answer::Later)
+    }
+
+    /// Begins to hash a new password: with a salt of its own, and as many rounds as the setting
+    /// asks for.
+    pub(super) fn derive(&mut self, password: &Password) -> (Parameters, Derivation) {
+        let salt = self.entropy.bytes();
+        let iterations = self.config.password_iterations;
+        let derivation = Derivation::new(password.as_str().as_bytes(), &salt, iterations);
+        (Parameters { salt, iterations }, derivation)
     }
 
     /// Refuses an account whose name is taken.
@@ -140,12 +147,12 @@ impl Logic {
         key: &[u8; 32],
     ) -> Result<Option<Reply>, Refusal> {
         let reply = match task {
-            Task::Register { sign_up, salt, iterations } => {
+            Task::Register { sign_up, parameters } => {
                 let invite = sign_up.invite.as_deref();
                 self.check_registration(now, invite)?;
                 self.check_name(&sign_up)?;
                 self.use_invite(invite)?;
-                let user = self.add_account(now, &sign_up, &salt, iterations, key)?;
+                let user = self.add_account(now, &sign_up, parameters, key)?;
                 self.begin_session(now, user, &sign_up.user_agent)?
             }
             Task::LogIn { account, guess, renewing, user_agent } => {
@@ -160,23 +167,24 @@ impl Logic {
                     account => return self.refuse_log_in(now, ticket, guess, account.as_deref()),
                 }
             }
-            Task::AddAccount { sign_up, salt, iterations } => {
+            Task::AddAccount { sign_up, parameters } => {
                 self.check_name(&sign_up)?;
-                Reply::Account(self.add_account(now, &sign_up, &salt, iterations, key)?)
+                Reply::Account(self.add_account(now, &sign_up, parameters, key)?)
             }
-            Task::ReplacePassword { user_id, salt, iterations } => {
-                self.replace_password(user_id, &salt, iterations, key)?
+            Task::ReplacePassword { user_id, parameters } => {
+                self.replace_password(user_id, parameters, key)?
             }
             Task::Refuse => return Err(Refusal::BadCredentials),
-            Task::Renew { user_id, old, salt, iterations } => {
+            Task::Renew { user_id, old, parameters } => {
                 if self.store.account(user_id)?.is_some_and(|account| account.password == old) {
+                    let Parameters { salt, iterations } = parameters;
                     self.store.set_password(user_id, &salt, iterations, key)?;
                 }
                 return Ok(None);
             }
             Task::ProvePassword(proof) => return self.proved(now, ticket, *proof, key),
-            Task::SetPassword { caller, salt, iterations } => {
-                self.set_password(caller, &salt, iterations, key)?
+            Task::SetPassword { caller, parameters } => {
+                self.set_password(caller, parameters, key)?
             }
         };
         Ok(Some(reply))
@@ -207,11 +215,9 @@ impl Logic {
     /// Hashes a password that was right again, with as many rounds as the setting now asks for.
     /// Nobody waits for this.
     fn renew(&mut self, ticket: Ticket, guess: &Guess, account: &Account, password: &Password) {
-        let salt = self.entropy.bytes();
-        let iterations = self.config.password_iterations;
-        let derivation = Derivation::new(password.as_str().as_bytes(), &salt, iterations);
+        let (parameters, derivation) = self.derive(password);
         let (user_id, old) = (account.user.id, account.password);
-        let task = Task::Renew { user_id, old, salt, iterations };
+        let task = Task::Renew { user_id, old, parameters };
         self.hashing.begin(ticket, guess.network(), derivation, task);
     }
 
@@ -243,13 +249,10 @@ impl Logic {
             if self.store.account_by_key(&sign_up.name.key())?.is_some() {
                 continue;
             }
-            let salt = self.entropy.bytes();
-            let iterations = self.config.password_iterations;
-            let mut derivation = Derivation::new(password.as_bytes(), &salt, iterations);
-            let key = std::iter::repeat_with(|| derivation.step(iterations)).flatten().next();
-            // invariant: the iterator ends only with a key.
-            let key = key.expect("a derivation ends");
-            made.push(self.add_account(now, &sign_up, &salt, iterations, &key)?.id);
+            let (parameters, mut derivation) = self.derive(&sign_up.password);
+            // invariant: no derivation has more rounds.
+            let key = derivation.step(u32::MAX).expect("a derivation ends");
+            made.push(self.add_account(now, &sign_up, parameters, &key)?.id);
         }
         if let [one, other] = made[..] {
             for (user, friend) in [(one, other), (other, one)] {
@@ -264,8 +267,7 @@ impl Logic {
         &mut self,
         now: Now,
         sign_up: &SignUp,
-        salt: &[u8; 16],
-        iterations: u32,
+        Parameters { salt, iterations }: Parameters,
         password: &[u8; 32],
     ) -> Result<User, StoreError> {
         let new = NewAccount {
@@ -273,7 +275,7 @@ impl Logic {
             name_key: &sign_up.name.key(),
             display_name: sign_up.display_name.as_str(),
             display_key: &sign_up.display_name.key(),
-            salt,
+            salt: &salt,
             iterations,
             password,
         };

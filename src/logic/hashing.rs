@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::call::SignUp;
 use super::limits::{Guess, Network};
 use super::own::Proof;
-use super::passwords::{Derivation, ROUNDS_PER_SLICE};
+use super::passwords::{Derivation, Parameters, ROUNDS_PER_SLICE};
 use super::{Caller, Ticket};
 use crate::data::Account;
 use crate::entity::{Password, UserId};
@@ -29,27 +29,21 @@ pub(super) enum Task {
         /// The account.
         sign_up: Box<SignUp>,
         /// Of the derivation.
-        salt: [u8; 16],
-        /// Of the derivation.
-        iterations: u32,
+        parameters: Parameters,
     },
     /// The same for an account that the operator makes: nobody is signed in by it.
     AddAccount {
         /// The account.
         sign_up: Box<SignUp>,
         /// Of the derivation.
-        salt: [u8; 16],
-        /// Of the derivation.
-        iterations: u32,
+        parameters: Parameters,
     },
     /// To be stored with an account, by order of the operator.
     ReplacePassword {
         /// Whose it is; all their sessions end.
         user_id: UserId,
         /// Of the derivation.
-        salt: [u8; 16],
-        /// Of the derivation.
-        iterations: u32,
+        parameters: Parameters,
     },
     /// To be compared.
     LogIn {
@@ -71,9 +65,7 @@ pub(super) enum Task {
         /// The hash until now.
         old: [u8; 32],
         /// Of the derivation.
-        salt: [u8; 16],
-        /// Of the derivation.
-        iterations: u32,
+        parameters: Parameters,
     },
     /// To be compared, before [`Task::SetPassword`].
     ProvePassword(Box<Proof>),
@@ -82,9 +74,7 @@ pub(super) enum Task {
         /// Whose it is; all their other sessions end.
         caller: Caller,
         /// Of the derivation.
-        salt: [u8; 16],
-        /// Of the derivation.
-        iterations: u32,
+        parameters: Parameters,
     },
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::call::{Caller, SignUp};
 use super::hashing::Task;
 use super::limits::Network;
-use super::passwords::Derivation;
+use super::passwords::{Derivation, Parameters};
 use super::{Answer, Logic, Refusal, Reply, Ticket};
 use crate::config::Registration;
 use crate::data::{Account, AccountRow, StoreError};
@@ -130,10 +130,8 @@ impl Logic {
 
     fn begin_account(&mut self, sign_up: SignUp, ticket: Ticket) -> Result<Answer, Refusal> {
         self.check_name(&sign_up)?;
-        let salt = self.entropy.bytes();
-        let iterations = self.config.password_iterations;
-        let derivation = Derivation::new(sign_up.password.as_str().as_bytes(), &salt, iterations);
-        let task = Task::AddAccount { sign_up: Box::new(sign_up), salt, iterations };
+        let (parameters, derivation) = self.derive(&sign_up.password);
+        let task = Task::AddAccount { sign_up: Box::new(sign_up), parameters };
         self.begin_order(ticket, derivation, task)
     }
 
@@ -144,10 +142,8 @@ impl Logic {
         ticket: Ticket,
     ) -> Result<Answer, Refusal> {
         let user_id = self.account_of(name)?.user.id;
-        let salt = self.entropy.bytes();
-        let iterations = self.config.password_iterations;
-        let derivation = Derivation::new(password.as_str().as_bytes(), &salt, iterations);
-        self.begin_order(ticket, derivation, Task::ReplacePassword { user_id, salt, iterations })
+        let (parameters, derivation) = self.derive(password);
+        self.begin_order(ticket, derivation, Task::ReplacePassword { user_id, parameters })
     }
 
     fn begin_order(
@@ -166,12 +162,11 @@ impl Logic {
     pub(super) fn replace_password(
         &mut self,
         user_id: UserId,
-        salt: &[u8; 16],
-        iterations: u32,
+        Parameters { salt, iterations }: Parameters,
         key: &[u8; 32],
     ) -> Result<Reply, Refusal> {
         self.store.account(user_id)?.ok_or(Refusal::NoSuchUser)?;
-        self.store.set_password(user_id, salt, iterations, key)?;
+        self.store.set_password(user_id, &salt, iterations, key)?;
         self.end_sessions(user_id, None)?;
         Ok(Reply::Done)
     }

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use super::call::{PasswordChange, Typed};
 use super::hashing::Task;
 use super::limits::{Guess, Network};
-use super::passwords::Derivation;
+use super::passwords::{Derivation, Parameters};
 use super::{Answer, Caller, Logic, Refusal, Reply, Ticket};
 use crate::data::{Account, StoreError};
 use crate::entity::{DisplayName, Event, Password, Session, SessionId, UserId, UserName};
@@ -127,10 +127,8 @@ impl Logic {
                 return Ok(Some(Reply::Done));
             }
         };
-        let salt = self.entropy.bytes();
-        let iterations = self.config.password_iterations;
-        let derivation = Derivation::new(new.as_str().as_bytes(), &salt, iterations);
-        let task = Task::SetPassword { caller, salt, iterations };
+        let (parameters, derivation) = self.derive(&new);
+        let task = Task::SetPassword { caller, parameters };
         self.hashing.begin(ticket, network, derivation, task);
         Ok(None)
     }
@@ -139,12 +137,11 @@ impl Logic {
     pub(super) fn set_password(
         &mut self,
         caller: Caller,
-        salt: &[u8; 16],
-        iterations: u32,
+        Parameters { salt, iterations }: Parameters,
         key: &[u8; 32],
     ) -> Result<Reply, Refusal> {
         self.check_session(caller)?;
-        self.store.set_password(caller.user_id, salt, iterations, key)?;
+        self.store.set_password(caller.user_id, &salt, iterations, key)?;
         self.end_sessions(caller.user_id, Some(caller.session_id))?;
         Ok(Reply::Done)
     }

@@ -22,6 +22,15 @@ use sha2::{Digest, Sha256};
 /// board without, which is the bound for a turn. With fewer, turns would cost more than hashing.
 pub const ROUNDS_PER_SLICE: u32 = 1024;
 
+/// What a hash depends on besides the password; kept beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters {
+    /// Random, so that equal passwords have different hashes.
+    pub salt: [u8; 16],
+    /// How many rounds the derivation has.
+    pub iterations: u32,
+}
+
 /// A password hash on its way.
 #[derive(Clone)]
 pub struct Derivation {

@@ -5,7 +5,6 @@
 //! way, so nothing here may be clever. It does not speak `https`.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use serde_json::Value;
 
 use super::Findings;
 use crate::config::Config;
+use crate::digits::hexadecimal;
 use crate::operator::link::{Link, Need};
 use crate::system::{Clock, Entropy, Mono};
 use crate::web::{self, Said};
@@ -220,11 +220,7 @@ pub(super) fn look(
     }
     let name = format!("doctor-{:08x}", u32::from_le_bytes(entropy.bytes()));
     let password: [u8; 16] = entropy.bytes();
-    let password = password.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let password = hexadecimal(&password);
     let account = [("name", Said::Text(Some(&name))), ("password", Said::Text(Some(&password)))];
     link.call("POST", "/control/users", &account)?;
     let done = as_user(url, &web::order_body(&account), findings);
