@@ -335,7 +335,7 @@ impl Handler for Chat {
         let lab = self.lab.as_ref().and_then(|lab| lab.next_deadline());
         let (comet, logic) = (self.comet.next_deadline(), self.logic.next_deadline());
         let deadlines = [comet, logic, self.tarpit.next_deadline(), lab];
-        deadlines.into_iter().flatten().min()
+        deadlines.iter().flatten().min().copied()
     }
 
     fn finish(&mut self, now: Now) {

@@ -285,15 +285,15 @@ impl Comet {
         self.get(id)?;
         let entry = self.holds.take(id.slot)?;
         let (hold, user) = (entry.hold(), entry.caller.user_id);
-        // invariant: each held poll is in its user's ring.
-        let ring = self.users.get_mut(&user).expect("a user with a poll has a ring");
-        ring.len -= 1;
-        if ring.newest == id.slot {
-            ring.newest = entry.older;
-        }
-        if ring.len == 0 {
+        if entry.older == id.slot {
             self.users.remove(&user);
         } else {
+            // invariant: each held poll is in its user's ring.
+            let ring = self.users.get_mut(&user).expect("a user with a poll has a ring");
+            ring.len -= 1;
+            if ring.newest == id.slot {
+                ring.newest = entry.older;
+            }
             self.entry_mut(entry.older).newer = entry.newer;
             self.entry_mut(entry.newer).older = entry.older;
         }

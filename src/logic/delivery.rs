@@ -50,7 +50,7 @@ impl Logic {
         stored: MessageId,
         ticket: Option<Ticket>,
     ) -> Result<(), StoreError> {
-        let (known, newest) = (self.live.arrived(user), self.live.newest_stored(user));
+        let (known, newest) = self.live.arrived(user);
         if stored <= known || newest <= known {
             return Ok(());
         }

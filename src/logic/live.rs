@@ -251,9 +251,11 @@ impl Live {
         self.inboxes.get(&user).map_or(MessageId(i64::MAX), |inbox| inbox.stored)
     }
 
-    /// Everything up to this number is known to have reached the user.
-    pub(super) fn arrived(&self, user: UserId) -> MessageId {
-        self.inboxes.get(&user).map_or(MessageId(0), |inbox| inbox.arrived)
+    /// Everything up to the first number is known to have reached the user; up to the second there
+    /// may be something, as [`Live::newest_stored`] says.
+    pub(super) fn arrived(&self, user: UserId) -> (MessageId, MessageId) {
+        let of = |inbox: &Inbox| (inbox.arrived, inbox.stored);
+        self.inboxes.get(&user).map_or((MessageId(0), MessageId(i64::MAX)), of)
     }
 
     /// From now on that is known.

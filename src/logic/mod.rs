@@ -484,7 +484,7 @@ impl Logic {
         let (presence, live) = (self.presence.next_deadline(), self.live.next_deadline());
         let marks = self.marks.next_deadline();
         let deadlines = [presence, live, marks, upkeep, forgetting, copying];
-        deadlines.into_iter().flatten().min()
+        deadlines.iter().flatten().min().copied()
     }
 
     /// Does a slice of what the store has put off, if nothing was written for a while; or, if that
