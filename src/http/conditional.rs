@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::date;
+use super::parse::Singleton;
 use super::request::{Method, Request};
 use super::scan;
 
@@ -59,7 +60,7 @@ pub(super) fn judge(request: &Request<'_>, validators: Validators<'_>, length: u
     } else if date("if-modified-since").is_some_and(|date| validators.modified <= date) {
         return Verdict::NotModified;
     }
-    match request.field("range") {
+    match request.singleton(Singleton::Range) {
         Some(value) if request.method == Method::Get && may_be_partial(request, validators) => {
             range(value, length)
         }
@@ -69,7 +70,7 @@ pub(super) fn judge(request: &Request<'_>, validators: Validators<'_>, length: u
 
 /// RFC 9110 section 13.1.5.
 fn may_be_partial(request: &Request<'_>, validators: Validators<'_>) -> bool {
-    request.field("if-range").is_none_or(|value| value == validators.etag.as_bytes())
+    request.singleton(Singleton::IfRange).is_none_or(|value| value == validators.etag.as_bytes())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -46,6 +46,7 @@ pub use error::ParseError;
 pub use forwarded::client_address;
 pub use network::{Network, NotANetwork};
 pub use pages::{Page, Pages};
+pub use parse::Singleton;
 pub use reader::{Phase, Reader, Step};
 pub use request::{Body, Field, Fields, Method, Request, Version};
 pub use response::{Framing, Payload, Response, Stream, reason};

@@ -29,6 +29,7 @@ use sha2::{Digest, Sha256};
 use super::conditional::{self, Validators, Verdict};
 use super::inflate::gunzip;
 use super::media;
+use super::parse::Singleton;
 use super::request::{Method, Request};
 use super::response::{Payload, Response};
 use super::target::Target;
@@ -142,7 +143,7 @@ impl Page {
             return Response::new(status).with("Allow", "GET, HEAD, OPTIONS");
         }
         let has_variants = self.gzip.is_some();
-        let plain_only = request.field("range").is_some() || !request.accepts_gzip();
+        let plain_only = request.singleton(Singleton::Range).is_some() || !request.accepts_gzip();
         let (Variant { bytes, etag }, encoding) = match self.gzip {
             Some(gzip) if !plain_only => (gzip, Some("gzip")),
             _ => (self.plain.variant(), None),

@@ -27,6 +27,7 @@ pub(super) struct Head {
     pub(super) target: Range<usize>,
     pub(super) version: Version,
     pub(super) fields: Range<usize>,
+    pub(super) singletons: Singletons,
     pub(super) length: Length,
     pub(super) keep_alive: bool,
     pub(super) expects_continue: bool,
@@ -70,12 +71,8 @@ struct RequestLine {
 }
 
 impl HeadParser {
-    /// Takes the next line with its LF; returns the head once that was the empty line at its end.
-    pub(super) fn line(
-        &mut self,
-        line: &[u8],
-        limits: &Limits,
-    ) -> Result<Option<Head>, ParseError> {
+    /// Takes the next line with its LF; returns whether that was the empty line at the end.
+    pub(super) fn line(&mut self, line: &[u8], limits: &Limits) -> Result<bool, ParseError> {
         self.fits(line, limits)?;
         let start = self.bytes;
         self.bytes += line.len();
@@ -86,10 +83,10 @@ impl HeadParser {
                 self.request_line = Some(request_line(text, start)?);
                 self.fields_start = self.bytes;
             }
-            (Some(_), []) => return self.end(start).map(Some),
-            (Some(_), _) => self.field(text, limits)?,
+            (Some(_), []) => return Ok(true),
+            (Some(_), _) => self.field(text, start, limits)?,
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Refuses what cannot become a good line, complete or not: one that is too long, or one that
@@ -134,27 +131,36 @@ impl HeadParser {
         if self.empty_lines > EMPTY_LINES_MAX { Err(ParseError::TooManyEmptyLines) } else { Ok(()) }
     }
 
-    fn field(&mut self, text: &[u8], limits: &Limits) -> Result<(), ParseError> {
+    fn field(&mut self, text: &[u8], start: usize, limits: &Limits) -> Result<(), ParseError> {
         self.fields += 1;
         if self.fields > limits.fields_max {
             return Err(ParseError::TooManyFields);
         }
         let (name, value) = field_line(text)?;
-        let Some(known) = known(name) else { return Ok(()) };
-        self.singletons.note(known)?;
-        match known {
-            HOST if !authority::is_authority(value) => return Err(ParseError::Host),
-            CONTENT_LENGTH => {
-                self.content_length = Some(content_length(value).ok_or(ParseError::ContentLength)?);
+        match known(name) {
+            Some(Known::Once(which)) => {
+                self.singletons.note(which, start - self.fields_start + name.len() + 1)?;
+                self.singleton(which, value)?;
             }
-            TRANSFER_ENCODING => transfer_encoding(value)?,
-            CONNECTION => {
+            Some(Known::Connection) => {
                 let says =
                     |option: &[u8]| scan::list(value).any(|said| said.eq_ignore_ascii_case(option));
                 self.close |= says(b"close");
                 self.keep_alive |= says(b"keep-alive");
             }
-            EXPECT => self.expects_continue |= self.expect(value)?,
+            Some(Known::Expect) => self.expects_continue |= self.expect(value)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn singleton(&mut self, which: Singleton, value: &[u8]) -> Result<(), ParseError> {
+        match which {
+            Singleton::Host if !authority::is_authority(value) => return Err(ParseError::Host),
+            Singleton::ContentLength => {
+                self.content_length = Some(content_length(value).ok_or(ParseError::ContentLength)?);
+            }
+            Singleton::TransferEncoding => transfer_encoding(value)?,
             _ => {}
         }
         Ok(())
@@ -171,18 +177,19 @@ impl HeadParser {
         Ok(scan::list(value).next().is_some())
     }
 
-    /// Judges what only the whole head shows.
-    fn end(&mut self, fields_end: usize) -> Result<Head, ParseError> {
-        // invariant: `line` calls this only after the request line.
+    /// The head, once its last line was taken. Judges what only the whole of it shows.
+    pub(super) fn head(&mut self) -> Result<Head, ParseError> {
+        // invariant: no line is the last before the request line.
         let RequestLine { method, target, version } =
             self.request_line.take().expect("a request line");
-        if version == Version::Http11 && !self.singletons.saw(HOST) {
+        if version == Version::Http11 && !self.singletons.saw(Singleton::Host) {
             return Err(ParseError::HostMissing);
         }
-        if method == Method::Put && self.singletons.saw(CONTENT_RANGE) {
+        if method == Method::Put && self.singletons.saw(Singleton::ContentRange) {
             return Err(ParseError::PartialPut);
         }
-        let length = match (self.singletons.saw(TRANSFER_ENCODING), self.content_length) {
+        let is_coded = self.singletons.saw(Singleton::TransferEncoding);
+        let length = match (is_coded, self.content_length) {
             (true, Some(_)) => return Err(ParseError::LengthAndCoding),
             // RFC 9112 section 6.1: framing of an HTTP/1.0 request with a transfer coding is
             // faulty.
@@ -195,7 +202,8 @@ impl HeadParser {
             method,
             target,
             version,
-            fields: self.fields_start..fields_end,
+            fields: self.fields_start..self.bytes - b"\r\n".len(),
+            singletons: self.singletons,
             length,
             keep_alive: persists && !self.close,
             expects_continue: self.expects_continue,
@@ -220,19 +228,16 @@ pub(super) fn field_line(text: &[u8]) -> Result<(&[u8], &[u8]), ParseError> {
 /// Whether a field of this name decides about framing, routing, conditions or the caller, so that
 /// it can be there only once, and never in the trailers (RFC 9110 sections 5.3 and 6.5.1).
 pub(super) fn is_singleton(name: &[u8]) -> bool {
-    known(name).is_some_and(|known| known < SINGLETONS)
+    matches!(known(name), Some(Known::Once(_)))
 }
 
 fn request_line(text: &[u8], start: usize) -> Result<RequestLine, ParseError> {
-    let mut parts = text.split(|&byte| byte == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(ParseError::RequestLine);
+    let parts = || {
+        let (method, rest) = scan::cut(text, b' ')?;
+        let (target, version) = scan::cut(rest, b' ')?;
+        (scan::is_token(method) && !version.contains(&b' ')).then_some((method, target, version))
     };
-    if !scan::is_token(method) {
-        return Err(ParseError::RequestLine);
-    }
+    let (method, target, version) = parts().ok_or(ParseError::RequestLine)?;
     let version = http_version(version)?;
     let target_start = start + method.len() + 1;
     let method = Method::parse(method).ok_or(ParseError::MethodUnknown)?;
@@ -280,57 +285,81 @@ fn transfer_encoding(value: &[u8]) -> Result<(), ParseError> {
     Err(ParseError::TransferEncoding)
 }
 
-/// The fields that mean something to the parser, or that may be there only once: because they have
-/// one value, or because with a second one two readers could see two different requests.
+/// A field that may be there only once: because it has one value, or because with a second one two
+/// readers could see two different requests. So the parser can remember where it is.
 ///
 /// Not the conditional dates: of several, RFC 9110 section 13.1.3 says to ignore them all.
-const KNOWN: [&[u8]; 14] = [
-    b"host",
-    b"content-length",
-    b"transfer-encoding",
-    b"content-range",
-    b"authorization",
-    b"content-type",
-    b"content-encoding",
-    b"if-range",
-    b"range",
-    b"max-forwards",
-    b"last-event-id",
-    b"origin",
-    b"connection",
-    b"expect",
-];
-
-/// Places in this list.
-const HOST: usize = 0;
-const CONTENT_LENGTH: usize = 1;
-const TRANSFER_ENCODING: usize = 2;
-const CONTENT_RANGE: usize = 3;
-/// All before this place may be there only once.
-const SINGLETONS: usize = 12;
-const CONNECTION: usize = 12;
-const EXPECT: usize = 13;
-
-/// Which of them has this name. Most differ in length already.
-fn known(name: &[u8]) -> Option<usize> {
-    KNOWN.iter().position(|known| known.len() == name.len() && name.eq_ignore_ascii_case(known))
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Singleton {
+    Authorization,
+    ContentEncoding,
+    ContentLength,
+    ContentRange,
+    ContentType,
+    Host,
+    IfRange,
+    LastEventId,
+    MaxForwards,
+    Origin,
+    Range,
+    TransferEncoding,
 }
 
-/// Which of the singletons were there: one bit for each.
-#[derive(Debug, Default)]
-struct Singletons(u16);
+/// A field that means something to the parser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Once(Singleton),
+    Connection,
+    Expect,
+}
+
+const KNOWN: [(&[u8], Known); 14] = [
+    (b"host", Known::Once(Singleton::Host)),
+    (b"content-length", Known::Once(Singleton::ContentLength)),
+    (b"transfer-encoding", Known::Once(Singleton::TransferEncoding)),
+    (b"content-range", Known::Once(Singleton::ContentRange)),
+    (b"authorization", Known::Once(Singleton::Authorization)),
+    (b"content-type", Known::Once(Singleton::ContentType)),
+    (b"content-encoding", Known::Once(Singleton::ContentEncoding)),
+    (b"if-range", Known::Once(Singleton::IfRange)),
+    (b"range", Known::Once(Singleton::Range)),
+    (b"max-forwards", Known::Once(Singleton::MaxForwards)),
+    (b"last-event-id", Known::Once(Singleton::LastEventId)),
+    (b"origin", Known::Once(Singleton::Origin)),
+    (b"connection", Known::Connection),
+    (b"expect", Known::Expect),
+];
+
+/// Which of them has this name. Most differ in length already.
+fn known(name: &[u8]) -> Option<Known> {
+    let is_it = |known: &[u8]| known.len() == name.len() && name.eq_ignore_ascii_case(known);
+    KNOWN.iter().find(|(known, _)| is_it(known)).map(|&(_, known)| known)
+}
+
+/// Where the values of the singletons begin in the field lines; 0, where none does, for those that are
+/// not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Singletons([u32; Singleton::TransferEncoding as usize + 1]);
 
 impl Singletons {
-    fn note(&mut self, known: usize) -> Result<(), ParseError> {
-        let bit = if known < SINGLETONS { 1 << known } else { 0 };
-        if self.0 & bit != 0 {
+    fn note(&mut self, which: Singleton, start: usize) -> Result<(), ParseError> {
+        if self.saw(which) {
             return Err(ParseError::FieldRepeated);
         }
-        self.0 |= bit;
+        // invariant: no head is longer than 4 GiB.
+        self.0[which as usize] = u32::try_from(start).expect("a place in a head");
         Ok(())
     }
 
-    fn saw(&self, known: usize) -> bool {
-        self.0 & (1 << known) != 0
+    fn saw(&self, which: Singleton) -> bool {
+        self.0[which as usize] > 0
+    }
+
+    /// The value of one, in the field lines.
+    pub(super) fn find<'a>(&self, which: Singleton, field_lines: &'a [u8]) -> Option<&'a [u8]> {
+        let start = Some(self.0[which as usize] as usize).filter(|&start| start > 0)?;
+        let (value, _) = scan::cut(&field_lines[start..], b'\r')?;
+        Some(scan::trim(value))
     }
 }

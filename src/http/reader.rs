@@ -123,8 +123,8 @@ impl Reader {
                 }
                 return Ok((input.len(), Advance::Gathered));
             };
-            if let Some(head) = parser.line(&rest[..=end], limits)? {
-                break head;
+            if parser.line(&rest[..=end], limits)? {
+                break parser.head()?;
             }
         };
         let (begun, rest) = input.split_at(head.end());
@@ -227,8 +227,8 @@ impl Pending {
                 parser.fits(line, limits)?;
                 return Ok((input.len(), Advance::Gathered));
             }
-            if let Some(head) = parser.line(line, limits)? {
-                self.stage = Stage::after(head, limits);
+            if parser.line(line, limits)? {
+                self.stage = Stage::after(parser.head()?, limits);
                 let (taken, advance) = self.begin_body(rest, limits)?;
                 return Ok((input.len() - rest.len() + taken, advance));
             }

@@ -6,7 +6,7 @@
 //! allocation. Does not know what they mean to the chat.
 
 use super::negotiate;
-use super::parse::Head;
+use super::parse::{Head, Singleton, Singletons};
 use super::scan;
 use super::target::Target;
 
@@ -100,6 +100,7 @@ pub struct Request<'a> {
     pub keep_alive: bool,
     /// The field lines, each with its CRLF.
     field_lines: &'a [u8],
+    singletons: Singletons,
 }
 
 impl<'a> Request<'a> {
@@ -113,6 +114,7 @@ impl<'a> Request<'a> {
             body: if too_large { Body::TooLarge } else { Body::Bytes(&bytes[head.end()..]) },
             keep_alive: head.keep_alive && !too_large,
             field_lines: &bytes[head.fields.clone()],
+            singletons: head.singletons,
         }
     }
 
@@ -121,9 +123,18 @@ impl<'a> Request<'a> {
         Fields { lines: Lines(self.field_lines) }
     }
 
-    /// The value of a field that has one. Fields of which a second value would be a trap
-    /// (`Authorization`, `Content-Type`, `Host`, `Range` and the like) cannot be here twice; for
-    /// others this is the first.
+    /// The value of a field that cannot be here twice, since a second value would be a trap. It is
+    /// not searched for.
+    pub fn singleton(&self, which: Singleton) -> Option<&'a [u8]> {
+        self.singletons.find(which, self.field_lines)
+    }
+
+    /// The same, if it is UTF-8.
+    pub fn singleton_text(&self, which: Singleton) -> Option<&'a str> {
+        self.singleton(which).and_then(|value| str::from_utf8(value).ok())
+    }
+
+    /// The value of a field that has one; the first of several.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.values(name).next()
     }

@@ -21,6 +21,12 @@ pub(super) fn find(needle: u8, haystack: &[u8]) -> Option<usize> {
     rest.iter().position(|&byte| byte == needle).map(|at| words.len() * 8 + at)
 }
 
+/// What stands before the first `needle`, and after it.
+pub(super) fn cut(haystack: &[u8], needle: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = haystack.split_at(find(needle, haystack)?);
+    Some((before, &rest[1..]))
+}
+
 /// Whether all bytes may stand in a field value: HTAB, SP, VCHAR and obs-text (RFC 9110 section
 /// 5.5).
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
@@ -31,9 +37,9 @@ pub(super) fn is_field_value(bytes: &[u8]) -> bool {
         let deleted = word ^ (LOW * 0x7f);
         (word.wrapping_sub(LOW * 0x20) | deleted.wrapping_sub(LOW) | word) & HIGH != 0
     };
+    let are_fine = |bytes: &[u8]| bytes.iter().all(|&byte| is_field_value_byte(byte));
     let (words, rest) = bytes.as_chunks::<8>();
-    let doubtful = words.iter().filter(|word| may_have_controls(word)).flatten();
-    doubtful.chain(rest).all(|&byte| is_field_value_byte(byte))
+    words.iter().all(|word| !may_have_controls(word) || are_fine(word)) && are_fine(rest)
 }
 
 /// Whether `byte` may stand in a field value.

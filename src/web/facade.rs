@@ -33,7 +33,7 @@ use super::{Problem, Route};
 use crate::entity::{
     DisplayName, Friend, FriendState, Message, MessageBody, Password, Timestamp, User, UserName,
 };
-use crate::http::{Body, Method, Request, Response, form_pairs};
+use crate::http::{Body, Method, Request, Response, Singleton, form_pairs};
 use crate::logic::{Call, Credentials, SignUp, Typed};
 
 /// Where the page finds it.
@@ -92,7 +92,8 @@ impl Form {
             Body::Bytes(bytes) => bytes,
             Body::TooLarge => return Err(Problem::body_too_large(bytes_max)),
         };
-        let media_type = request.field_text("content-type").and_then(|it| it.split(';').next());
+        let media_type =
+            request.singleton_text(Singleton::ContentType).and_then(|it| it.split(';').next());
         let is_form = media_type
             .is_some_and(|it| it.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
         let text =

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
-use crate::http::{Body, Request};
+use crate::http::{Body, Request, Singleton};
 
 /// The members of a request's body. Unknown ones are ignored.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ impl Members {
             Body::Bytes(bytes) => bytes,
             Body::TooLarge => return Err(Problem::body_too_large(bytes_max)),
         };
-        if !says_json(request) || request.field("content-encoding").is_some() {
+        if !says_json(request) || request.singleton(Singleton::ContentEncoding).is_some() {
             return Err(Problem::media_type());
         }
         // JSON is Unicode: what is not UTF-8 is not JSON, wherever in the body it stands.
@@ -68,7 +68,7 @@ impl Members {
 
 /// A body that does not say what it is counts as JSON.
 fn says_json(request: &Request<'_>) -> bool {
-    let Some(value) = request.field("content-type") else { return true };
+    let Some(value) = request.singleton(Singleton::ContentType) else { return true };
     let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }

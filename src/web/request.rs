@@ -9,7 +9,7 @@ use crate::entity::{
     ConversationId, DisplayName, MessageBody, MessageId, NamePrefix, Needle, Nonce, Password,
     SessionId, Title, UserId, UserName,
 };
-use crate::http::{Body, Method, Request};
+use crate::http::{Body, Method, Request, Singleton};
 use crate::logic::{Call, Credentials, HistoryPage, Manner, PasswordChange, SignUp, Typed};
 
 /// The token that a request carries (RFC 6750, section 2.1).
@@ -37,7 +37,8 @@ pub fn proof<'a>(request: &Request<'a>, is_operator: bool) -> Result<Proof<'a>, 
 
 /// What a request shows by a scheme of RFC 9110, section 11.4.
 fn credentials<'a>(request: &Request<'a>, scheme: &str) -> Option<&'a str> {
-    let (shown, rest) = request.field_text("authorization")?.split_at_checked(scheme.len())?;
+    let value = request.singleton_text(Singleton::Authorization)?;
+    let (shown, rest) = value.split_at_checked(scheme.len())?;
     let credentials = rest.strip_prefix(' ').filter(|_| shown.eq_ignore_ascii_case(scheme))?;
     Some(credentials.trim_start_matches(' '))
 }
@@ -234,7 +235,8 @@ fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
         _ => Manner::Lines,
     };
     let wait = wait(request, config)?;
-    let last_event_id = if manner.is_stream() { request.field_text("last-event-id") } else { None };
+    let last_event_id =
+        if manner.is_stream() { request.singleton_text(Singleton::LastEventId) } else { None };
     let cursor = match last_event_id {
         Some(id) if !id.is_empty() => Some(id.to_owned()),
         _ => parameter(request, "cursor"),
