@@ -1,13 +1,14 @@
 -- The schema of Lovejoy's database, version 1. It is part of the binary; `PRAGMA user_version` in a
 -- database file says which version it has. All times are Unix milliseconds (UTC).
 --
--- The three tables of the chat of 2013 are still here: users, relations, messages. Beside them stand
--- the conversations with their members, so that a group is no special case; the sessions; and two
--- small tables by which a cursor is judged.
+-- The three tables of the chat of 2013 are still here: users, relations, messages. Beside them are
+-- the conversations with their members, so that a group is not a special case; the sessions; and
+-- two small tables by which a cursor is judged.
 
 -- What this database is; one row. Its id is written once, so that a cursor from another database is
--- refused. Up to `marked_id` the read marks in `members` include what follows from sending (one has
--- read what came before one's own message); for later messages that is made up for at the next start.
+-- refused. Up to `marked_id` the read marks in `members` include what follows from sending (people
+-- have read what came before their own message); for later messages that is made up for at the next
+-- start.
 CREATE TABLE identity (
     database_id  BLOB NOT NULL,
     marked_id    INTEGER NOT NULL DEFAULT 0,
@@ -16,9 +17,9 @@ CREATE TABLE identity (
     room         BLOB                         -- nothing, but while it is tried whether there is room
 ) STRICT;
 
--- One row for each start of a server on this database, with the newest message id of that moment.
--- A cursor names its epoch; where the row is missing or began earlier than the cursor claims, the
--- cursor comes from a future that this database has forgotten (a restored backup, a power cut).
+-- One row for each start of a server on this database, with the newest message id of that moment. A
+-- cursor names its epoch; if the row is missing or began earlier than the cursor claims, the cursor
+-- comes from a future that this database has forgotten (a restored backup, a power cut).
 CREATE TABLE epochs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     mark       INTEGER NOT NULL,          -- random: tells epochs with the same id apart
@@ -42,7 +43,7 @@ CREATE TABLE users (
 -- Users are looked up by the beginning of either name.
 CREATE INDEX users_by_display_key ON users (display_key) WHERE display_key IS NOT NULL;
 
--- A session is a login. Its token is known to the client alone.
+-- A session is a login. Only the client knows its token.
 CREATE TABLE sessions (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id      INTEGER NOT NULL REFERENCES users (id),
@@ -53,14 +54,14 @@ CREATE TABLE sessions (
 ) STRICT;
 CREATE INDEX sessions_by_user ON sessions (user_id);
 
--- A code by which one person may make an account, once. It is known to whoever was given it alone.
+-- A code with which one person may make an account, once. Only whoever was given it knows it.
 CREATE TABLE invites (
     code_hash  BLOB PRIMARY KEY,          -- SHA-256 of the code
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What one user thinks of another. Two users are friends where both rows say 'friend'; a request is
--- a row 'asked' without an answer.
+-- What one user thinks of another. Two users are friends if both rows say 'friend'; a request is a
+-- row 'asked' without an answer.
 CREATE TABLE relations (
     user_id  INTEGER NOT NULL REFERENCES users (id),
     other_id INTEGER NOT NULL REFERENCES users (id),
@@ -98,20 +99,21 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_by_user ON members (user_id);
 
--- Those who are in a group no more and have left messages behind.
+-- Those who are no longer in a group and have left messages behind.
 CREATE TABLE former_members (
     conversation_id INTEGER NOT NULL REFERENCES conversations (id),
     user_id         INTEGER NOT NULL REFERENCES users (id),
     PRIMARY KEY (conversation_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
--- The one sequence of all that is stored. A message takes the next number when it is written, and a
--- further row, whose `changes` names the message, takes one when it is edited or deleted: so a client
--- that asks "what came after this id?" learns of both through one cursor. The newest row is never
--- removed, so no number is given twice.
+-- The one sequence of everything that is stored. A message takes the next number when it is
+-- written, and a further row, whose `changes` names the message, takes one when it is edited or
+-- deleted: so a client that asks "what came after this id?" learns of both through one cursor. The
+-- newest row is never removed, so no number is given twice.
 --
--- To write a message is to append a row to this table and nothing else: there is no second index, no
--- AUTOINCREMENT with its row elsewhere, and no REFERENCES to be looked up (whoever writes has looked).
+-- To write a message is to append a row to this table and nothing else: there is no second index,
+-- no AUTOINCREMENT with its row elsewhere, and no REFERENCES to be looked up (the writer has
+-- checked already).
 CREATE TABLE messages (
     id              INTEGER PRIMARY KEY,
     conversation_id INTEGER NOT NULL,
@@ -123,12 +125,12 @@ CREATE TABLE messages (
     changes         INTEGER,              -- the message that was edited or deleted
     nonce           TEXT
 ) STRICT;
--- Of the changes of one message only the last is noted.
+-- Only the last of the changes of one message is noted.
 CREATE UNIQUE INDEX messages_by_change ON messages (changes) WHERE changes IS NOT NULL;
 
--- What leads to the messages of a conversation, in order, and to the message of a sender's nonce. It
--- is written later, in several levels, each larger and older than the one before; what of the newest
--- messages is not here yet, the server remembers. See src/data/index.rs.
+-- What leads to the messages of a conversation, in order, and to the message of a sender's nonce.
+-- It is written later, in several levels, each larger and older than the one before; what is not
+-- here yet of the newest messages, the server remembers. See src/data/index.rs.
 CREATE TABLE message_index (
     level      INTEGER NOT NULL,
     key        INTEGER NOT NULL,          -- 2 c: messages of conversation c; 2 c + 1: changes of them;
@@ -136,14 +138,14 @@ CREATE TABLE message_index (
     PRIMARY KEY (level, key, message_id)
 ) STRICT, WITHOUT ROWID;
 
--- What is said in which messages, 128 of them at a time, as a row of bits: so a search skips most of
--- what does not hold what is searched for. See src/data/search.rs.
+-- What is said in which messages, 128 of them at a time, as a row of bits: so a search can skip
+-- most of what does not contain its text. See src/data/search.rs.
 CREATE TABLE signatures (
     block INTEGER PRIMARY KEY,            -- the messages from 128 block on
     bits  BLOB NOT NULL
 ) STRICT;
 
--- A level answers for the messages up to its newest, from that of the next level on.
+-- A level answers for the messages after the newest of the next level, up to its own newest.
 CREATE TABLE index_levels (
     level     INTEGER PRIMARY KEY,
     newest_id INTEGER NOT NULL,

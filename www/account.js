@@ -1,11 +1,12 @@
-// Carries out what people do about their own account in the settings. What fails is thrown to the form.
+// Carries out what people do about their own account in the settings. Errors are thrown to the
+// form.
 
 /**
  * @param {object} options
  * @param {import("./api.js").Api} options.api
  * @param {(action: any) => void} options.dispatch
  * @param {() => void} options.onChanged sessions have ended, perhaps those of other tabs
- * @param {() => void} options.onGone the account is no more
+ * @param {() => void} options.onGone the account has been deleted
  * @returns {import("./view-settings.js").Account}
  */
 export const createAccount = ({ api, dispatch, onChanged, onGone }) => ({

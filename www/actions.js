@@ -1,13 +1,13 @@
 // Carries out what people do besides writing: friends, groups, edits, search, one's own account.
-// Each asks the server and hands on what it answers; an answer without content is followed by an event.
-// What fails is told in a notice, or thrown to a form that shows it under its field.
+// Each asks the server and passes its answer on; an answer without content is followed by an event.
+// Errors are told in a notice, or thrown to a form that shows them under their field.
 
 import { explain, t } from "./i18n.js";
 
-/** So long a deletion can be taken back, before anybody else hears of it. */
+/** For how long a deletion can be taken back, before anybody else hears of it. */
 const UNDO_MS = 3_000;
 const NOTICE_MS = 5_000;
-/** The search begins when typing rests. */
+/** How long typing must rest before the search begins. */
 const REST_MS = 200;
 
 /**
@@ -34,7 +34,7 @@ export function createActions({ api, state, dispatch }) {
     noticeTimer = setTimeout(() => dispatch({ type: "set", change: { notice: null } }), undo ? UNDO_MS : NOTICE_MS);
   }
 
-  /** Waits for an answer and hands it on as actions; tells what went wrong.
+  /** Waits for an answer and passes it on as actions; tells what went wrong.
    * @template T @param {Promise<T>} answer @param {(answer: T) => any} [action] */
   async function attempt(answer, action) {
     try {
@@ -120,7 +120,7 @@ export function createActions({ api, state, dispatch }) {
       const done = await copyText(text);
       notice(t(done ? "copied" : "not_copied"));
     },
-    /** Unlike all else, nobody misses it when it fails. @param {number} id */
+    /** Unlike everything else, nobody misses this when it fails. @param {number} id */
     typing: (id) => api.typing(id).catch(() => null),
   };
 
@@ -152,7 +152,7 @@ export function createActions({ api, state, dispatch }) {
     try {
       const page = await api.search(query, now.before);
       dispatch({ type: "search_page", query, ...page });
-      // The time was over before anything was found.
+      // Its time was up before anything was found.
       if (page.more && !page.messages.length) await searchOn(query);
     } catch {
       dispatch({ type: "search_failed", query });
@@ -170,7 +170,7 @@ export function createActions({ api, state, dispatch }) {
   return { people, groups, messages, search, notice, close };
 }
 
-/** On plain http there is no clipboard but the one of a selection. @param {string} text */
+/** On plain http the only clipboard is that of a selection. @param {string} text */
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -37,7 +37,7 @@ export async function problem(response) {
   try {
     body = await response.json();
   } catch {
-    // A proxy's own page: the status alone must do.
+    // A proxy's own page: the status must do.
   }
   const { code = "", detail = "", field = "" } = /** @type {Record<string, string>} */ (body);
   const after = Number(response.headers.get("Retry-After")) || 0;

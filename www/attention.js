@@ -1,12 +1,12 @@
-// Draws attention to what came while nobody looked: the count in the title and on the icon, a desktop
-// notification, a sound. Rule: of all tabs of a user the leader alone speaks up, and only if no other is in sight.
-// Does not know how messages come.
+// Draws attention to what came while nobody was looking: the count in the title and on the icon, a
+// desktop notification, a sound. Rule: of all tabs of a user only the leader speaks up, and only if
+// no other is in sight. Does not know how messages come.
 
 import { loadChoice } from "./storage.js";
 import { author, unreadTotal } from "./selectors.js";
 import { nameOf, titleOf } from "./view-people.js";
 
-/** So long the leader waits for another tab to say that somebody is looking. */
+/** How long the leader waits for another tab to say that somebody is looking. */
 const ASK_MS = 500;
 const ICON_PX = 64;
 const ACCENT = "#c62f2f";
@@ -88,7 +88,7 @@ export function createAttention({ title, state, tabs, onOpen }) {
 async function badge(icon, count) {
   const picture = new Image();
   picture.src = icon;
-  // The server may be gone just now: then the count stands alone.
+  // The server may be gone just now: then the count stands by itself.
   const isThere = await picture.decode().then(() => true, () => false);
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = ICON_PX;

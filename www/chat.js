@@ -1,6 +1,6 @@
-// Runs the chat of one signed-in user: joins poll, outbox, state and views, and carries out what views ask for.
-// One direction: server events and actions of the user -> reduce -> state -> views.
-// Does not know how one signs in or what the choices in the menu do: main.js does.
+// Runs the chat of one signed-in user: connects poll, outbox, state and views, and carries out what views ask for.
+// Data flows one way: server events and actions of the user -> reduce -> state -> views.
+// Does not know how to sign in or what the choices in the menu do: main.js does.
 
 import { createActions } from "./actions.js";
 import { createAccount } from "./account.js";
@@ -22,7 +22,7 @@ const WIDE = "(min-width: 1100px)";
 /** A conversation, perhaps at a message. */
 const ADDRESS = /^#c(\d+)(?:m(\d+))?$/;
 const TICK_MS = 60_000;
-/** A note that somebody types fades when no other follows. */
+/** How long the note that somebody is typing stays if no other follows. */
 const TYPING_MS = 5_000;
 
 /**
@@ -120,7 +120,7 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
     for (const view of [banner, notice, views]) view?.update(state);
   }
 
-  /** Only the first snapshot says who one is, and so whose drafts these are, and which tabs one shares with.
+  /** Only the first snapshot says who the user is, and so whose drafts these are, and which other tabs are theirs.
    * @param {number} userId */
   function arrive(userId) {
     desk = createDesk(userId);
@@ -132,7 +132,7 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
     followAddress();
   }
 
-  /** What another tab of this user says. @param {any} word */
+  /** Hears what another tab of this user says. @param {any} word */
   function onWord(word) {
     // Sessions were ended there, perhaps the one of this tab.
     if (word.check) api.me().catch(() => null);
@@ -142,7 +142,7 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
   /** @param {number} id a conversation @param {number} [aim] a message in it */
   function openByHand(id, aim) {
     show(id, aim);
-    // On a touch screen the focus would bring up the keyboard over what one wants to read.
+    // On a touch screen the focus would bring up the keyboard over what is to be read.
     if (aim || matchMedia("(pointer: coarse)").matches) return;
     render();
     views?.composer.focus();
@@ -200,7 +200,7 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
     goOut();
   }
 
-  /** By one's own will, so nothing of one's own stays behind. */
+  /** By the user's own choice, so nothing of theirs stays behind. */
   function goOut() {
     desk?.clear();
     history.replaceState(null, "", location.pathname);
@@ -221,7 +221,7 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
 
   const onVisibility = () => dispatch({ type: "set", change: { visible: !document.hidden } });
 
-  /** Makes every view anew, as for another language; what was typed is in the drafts. */
+  /** Makes every view anew, for another language, say; what was typed is in the drafts. */
   function rebuild() {
     if (!desk) return;
     const open = views?.opened();

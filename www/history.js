@@ -1,5 +1,5 @@
 // Loads messages when the state lacks them: the newest of what is opened, the surroundings of what is aimed at,
-// and the next page on the side where one scrolls. Knows no DOM; what it loads goes into the state.
+// and the next page on the side towards which the reader scrolls. Knows no DOM; what it loads goes into the state.
 
 import { openConversation } from "./selectors.js";
 import { firstId, lastId, NO_THREAD } from "./thread.js";
@@ -25,7 +25,7 @@ export function createHistory({ api, state, dispatch }) {
     return { side, messages: [...before.messages, ...after.messages], more: before.more, newer: after.more };
   }
 
-  /** One load at a time; what was asked for meanwhile is asked for again by who needs it.
+  /** One load at a time; what was asked for meanwhile is asked for again by whoever needs it.
    * @param {number} id @param {import("./thread.js").Side} side */
   async function load(id, side) {
     if (state().threads.get(id)?.load === "loading") return;

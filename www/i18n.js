@@ -37,7 +37,7 @@ export function useLanguage(chosen) {
 
 export const languageCode = () => current.locale.slice(0, 2);
 
-/** Learns the words of a part of the pages that most never see. @param {Record<string, Record<string, string>>} more */
+/** Learns the words of a part of the pages that most people never see. @param {Record<string, Record<string, string>>} more */
 export function addWords(more) {
   for (const code in more) Object.assign(LANGUAGES[code].words, more[code]);
 }
@@ -46,7 +46,7 @@ export function addWords(more) {
 export const t = (word, values = {}) =>
   current.words[word].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 
-/** What to tell people about a failure: our words for it, else the server's.
+/** What to tell people about a failure: our words for it, or else the server's.
  * @param {import("./api.js").ApiError} error @param {string} [name] whom it is about */
 export function explain(error, name = "") {
   if (error.code === "rate_limited") return t("error_rate_limited", { seconds: error.retryAfter || 60 });

@@ -23,7 +23,7 @@ function onLanguage(language) {
   saveChoice("language", language);
   useLanguage(language);
   rebuild();
-  // In the dialog over the page if there is one, else in the menu or on the card.
+  // In the dialog over the page if there is one, otherwise in the menu or on the card.
   const pickers = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[name$=-language]:checked"));
   [...pickers].at(-1)?.focus();
 }
@@ -62,7 +62,7 @@ function chat(token) {
 
 useLanguage(loadChoice("language"));
 place.replaceChildren(createSplash());
-// Without an answer the page still shows what it can, and tells where the connection matters.
+// Without an answer the page still shows what it can, and says so where the connection matters.
 server = await createApi().server().catch(() => null);
 const token = loadToken();
 if (token) chat(token);

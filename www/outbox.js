@@ -1,9 +1,9 @@
 // Gets written messages to the server, each exactly once and in the order of writing.
 // Rules: 1. Every message has a nonce for life, so sending again after any failure never doubles it.
-//        2. Per conversation one is under way at a time; the next waits, else a retry could overtake.
+//        2. Per conversation one is under way at a time; the next waits, or a retry could be overtaken.
 //        3. Without connection messages wait; `wake` sends them when it is back. What the server refuses
 //           has failed, and so has what it answered RETRIES times with "later".
-//        4. Where the server says when to come back, nothing is sent there before.
+//        4. If the server says when to come back, nothing is sent there before that.
 // Does not know how messages look or where they are kept: it reads `pending()` and tells by `dispatch`.
 
 const RETRIES = 4;
@@ -17,7 +17,7 @@ const RETRY_MAX_MS = 30_000;
  * @param {(id: number, body: string, nonce: string) => Promise<{message: import("./state.js").Message}>} options.send
  */
 export function createOutbox({ pending, dispatch, send }) {
-  /** Conversations with a message under way, or that are to wait; these with what ends that.
+  /** Conversations with a message under way, or that have to wait; the latter with the timer that ends the wait.
    * @type {Map<number, ReturnType<typeof setTimeout> | undefined>} */
   const busy = new Map();
   /** Answers that said "later", by nonce. @type {Map<string, number>} */

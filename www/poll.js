@@ -1,31 +1,37 @@
 // The client half of the comet: keeps one request for events open, hands on the answers, knows nothing of chat.
 //
-//              start                      answer                        retry_ms
-//     idle ------------> asking ---------------------> asking   asking ----------> released -> asking
-//                           |  no answer, 429, 5xx              any  -- stop, 401 --> stopped
-//                           +----------------------> waiting ---- time is up, nudge --> asking
+//     from       on                                                    to
+//     idle       start                                                 asking
+//     asking     an answer                                             asking, with its cursor
+//     asking     an answer with retry_ms: a newer poll took this       released, for that long
+//                one's place, or the server stops
+//     asking     no answer in time, or any refusal but 401             waiting, to back off
+//     asking     the page wakes up (refresh)                           asking, anew
+//     waiting,   the time is up, or a nudge: the network is back,      asking
+//     released   the page is seen again, somebody presses "retry"
+//     any        stop, or 401                                          stopped
 //
-// 1. The cursor moves on only after `onAnswer` has dealt with the answer; what failed is asked again.
+// 1. The cursor moves on only after `onAnswer` has dealt with the answer; what failed is asked for again.
 // 2. Without a cursor (at first, or when the server refuses it) `snapshot` fetches one.
 // 3. After a failure the first question does not wait (wait=0), so that success shows at once.
 // 4. Back-off is 0.5 s to 30 s with full jitter, and starts over only after a success that lasted.
-// A question goes to the server by `askServer`; `tabs.js` puts another way of asking around that one.
+// A question goes to the server through `askServer`; `tabs.js` wraps another way of asking around it.
 
 const WAIT_S = 25;
-const SLACK_MS = 10_000; // what an answer may be late before it counts as lost
+const SLACK_MS = 10_000; // how late an answer may be before it counts as lost
 const BACKOFF_MIN_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 const LASTING_MS = 5_000;
-const SAME_CURSOR_MS = 100; // between two answers without news, lest a fault makes us ask in a circle
+const SAME_CURSOR_MS = 100; // between two answers without news, lest a fault make us ask in a circle
 const AGAIN = "ask again at once";
 
 /**
  * @typedef {"idle" | "asking" | "waiting" | "released" | "stopped"} PollState
  * @typedef {{state: PollState, lostAt: number, retryAt: number}} PollStatus
- *   since when the connection is lost (0: it stands), and when a pause ends
+ *   since when the connection is lost (0: it is there), and when a pause ends
  * @typedef {{events: any[], cursor: string, more?: boolean, wait?: number, retry_ms?: number}} Answer
  * @typedef {(cursor: string, seconds: number, signal: AbortSignal) => Promise<Answer>} Ask
- *   one question, which may be held for so long; throws a Response that is no answer, or whatever fetch throws
+ *   one question, which may be held for this long; throws a Response that is not ok, or whatever fetch throws
  * @typedef {object} PollOptions
  * @property {Ask} ask
  * @property {() => Promise<string>} snapshot loads everything and returns the cursor to go on from
@@ -106,7 +112,7 @@ export function createPoll(options) {
   }
 
   async function run() {
-    // A request begun before the page has loaded would keep the tab's spinner turning for ever.
+    // A request begun before the page has loaded would keep the tab's spinner turning forever.
     if (document.readyState !== "complete") {
       await new Promise((resolve) => addEventListener("load", resolve, { once: true }));
     }
@@ -134,7 +140,7 @@ export function createPoll(options) {
     if (status.state === "waiting" || status.state === "released") interrupt.abort();
   }
 
-  /** After sleep a socket may be dead without anybody having said so. @param {boolean} certain */
+  /** Asks anew: after sleep a socket may be dead without anybody having said so. @param {boolean} certain */
   function refresh(certain) {
     const stale = certain || Date.now() - askedAt > wait * 1000 + SLACK_MS;
     if (status.state === "asking" && stale) interrupt.abort(AGAIN);

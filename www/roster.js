@@ -1,4 +1,4 @@
-// Lays the left column out as a flat list: requests, people, groups, and what a search has found.
+// Lays out the left column as a flat list: requests, people, groups, and what a search has found.
 // Knows no DOM; the view shows the items as they are.
 
 import { shortTime, t } from "./i18n.js";

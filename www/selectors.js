@@ -19,7 +19,7 @@ export function partner(state, conversation) {
   return member ? state.friends.get(member.user.id)?.user ?? member.user : null;
 }
 
-/** How one stands with somebody: nothing where there is nothing. @param {State} state @param {number} userId */
+/** What somebody is to the user; undefined if nothing. @param {State} state @param {number} userId */
 export const standing = (state, userId) => state.friends.get(userId)?.state;
 
 /** @param {State} state @param {Conversation} conversation */
@@ -34,7 +34,7 @@ export const ownMember = (state, conversation) => conversation.members.find((m) 
 /** How far one has read. @param {State} state @param {Conversation} conversation */
 export const ownMark = (state, conversation) => ownMember(state, conversation)?.last_read_id ?? 0;
 
-/** How far the message of one's own has come, by the marks of all others.
+/** How far one's own message has come, by the marks of all others.
  * @param {State} state @param {Conversation} conversation @param {{id: number}} message
  * @returns {"sent" | "delivered" | "read"} */
 export function receipt(state, conversation, message) {
@@ -45,7 +45,7 @@ export function receipt(state, conversation, message) {
   return "sent";
 }
 
-/** Whoever wrote a message, also those who have left. @param {State} state @param {Conversation} conversation
+/** Whoever wrote a message, including those who have left. @param {State} state @param {Conversation} conversation
  * @param {number | undefined} userId @returns {User | undefined} */
 export function author(state, conversation, userId) {
   if (userId === state.me?.id) return state.me ?? undefined;

@@ -4,7 +4,7 @@
 import { ownMark } from "./selectors.js";
 import { changeMessage, firstId, lastId, NO_THREAD, putMessage, takePage } from "./thread.js";
 
-/** Conversations whose messages stay loaded: going back and forth between a few is at once. */
+/** How many conversations keep their messages loaded, so that going back and forth between a few takes no time. */
 const THREADS = 8;
 
 /**
@@ -170,12 +170,12 @@ function open(state, id, aim) {
   const thread = state.threads.get(conversation.id);
   if (!switched && thread && thread.dividerAfter !== null) return next;
   const dividerAfter = conversation.unread ? ownMark(state, conversation) : null;
-  // Where one had scrolled far up, coming back shows the newest all the same.
+  // Coming back shows the newest even if the reader had scrolled far up.
   const change = { ...(switched && !aim && thread?.newer ? NO_THREAD : {}), dividerAfter, atEnd: true };
   return keepFew(changeThread(next, conversation.id, change), conversation.id);
 }
 
-/** Forgets the messages of conversations that were not opened for long. @param {State} state @param {number} id
+/** Forgets the messages of conversations that have not been opened for long. @param {State} state @param {number} id
  * @returns {State} */
 function keepFew(state, id) {
   const [thread, others] = [state.threads.get(id) ?? NO_THREAD, without(state.threads, id)];
@@ -188,7 +188,7 @@ function addPage(state, { id, ...page }) {
   // What came while the page was on its way, and was out of sight.
   const newer = thread.newer || (state.conversations.get(id)?.last_message?.id ?? 0) > lastId(thread);
   const next = changeThread(state, id, { ...thread, newer });
-  // What was aimed at and is not there cannot be shown.
+  // What was aimed at but is not there cannot be shown.
   return page.side === "around" && !thread.messages.some((m) => m.id === state.aim) ? { ...next, aim: 0 } : next;
 }
 
@@ -204,7 +204,7 @@ function addHits(state, { query, messages, more, before = messages.at(-1)?.id })
 const failSearch = (state, query) =>
   state.search?.query === query ? { ...state, search: { ...state.search, load: "failed" } } : state;
 
-/** Those whose time is over go.
+/** Those whose time is up go.
  * @param {State} state @param {{conversation_id: number, user_id: number, now: number, until: number}} note
  * @returns {State} */
 function addTypist(state, { conversation_id, user_id, now, until }) {
@@ -228,7 +228,7 @@ function addMessage(state, message) {
     members: raiseMark(conversation.members, message.sender_id, message.id, "last_read_id"),
   });
   if (mine) next = { ...next, pending: next.pending.filter((p) => p.nonce !== message.nonce) };
-  // Who has sent it has stopped typing it.
+  // Whoever has sent it has stopped typing it.
   const typist = `${conversation.id} ${message.sender_id}`;
   if (state.typing.has(typist)) next = { ...next, typing: without(state.typing, typist) };
 
@@ -272,7 +272,7 @@ function moveMark(state, { conversation_id, user_id, message_id }, field) {
   return setConversation(state, { ...conversation, members, unread });
 }
 
-/** Counts what is loaded; where that does not reach back far enough the old count is the best known.
+/** Counts what is loaded; if that does not reach back far enough the old count is the best there is.
  * @param {State} state @param {Conversation} conversation @param {number} mark */
 function unreadAfter(state, conversation, mark) {
   const thread = state.threads.get(conversation.id);
@@ -296,7 +296,7 @@ function changeUser(state, userId, change) {
   return { ...state, friends, conversations, me: state.me && renew(state.me) };
 }
 
-/** Friends have a conversation; where its own event is still to come an empty one stands in.
+/** Friends have a conversation; if its own event is still to come an empty one stands in.
  * @param {State} state @param {Friend} friend @returns {State} */
 function setFriend(state, friend) {
   const next = { ...state, friends: withEntry(state.friends, friend.user.id, friend) };

@@ -28,7 +28,7 @@ function area(kind) {
         if (value) window[kind].setItem(key, value);
         else window[kind].removeItem(key);
       } catch {
-        // The page works without; only a reload will not find it.
+        // The page works without it; only a reload will not find it.
       }
     },
   };
@@ -63,7 +63,7 @@ export const loadChoice = (name) => device.get(`lovejoy.${name}`);
 /** @param {Choice} name @param {string | null} value */
 export const saveChoice = (name, value) => device.set(`lovejoy.${name}`, value);
 
-/** What a user has begun in this tab; gone with the log-out. @param {number} userId */
+/** What a user has begun in this tab; it goes with the log-out. @param {number} userId */
 export function createDesk(userId) {
   const prefix = `lovejoy.${userId}.`;
   const outboxKey = `${prefix}outbox`;

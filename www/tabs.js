@@ -1,17 +1,17 @@
-// Lets the tabs of one user share one poll: the leader asks the server, and tells the others what it was answered.
+// Lets the tabs of one user share one poll: the leader asks the server, and passes the answers on to the others.
 //
 //              elected                      the lease went to another
 //   following ----------> leading   leading -------------------------> following
 //
-// 1. Every tab has a cursor of its own, moved on by what it hears. Who becomes the leader goes on from there:
+// 1. Every tab has a cursor of its own, moved on by what it hears. Whoever becomes the leader goes on from there:
 //    nothing is lost in between, and what is heard twice changes nothing.
 // 2. A follower's first question, and its next after any failure, goes to the server and does not wait there:
 //    that catches up with what was said before it listened.
 // 3. When the leader gets no answer, or is silent for longer than a poll may take, its followers fail as it did,
 //    and so ask for themselves (by 2).
-// 4. The leader is elected by a Web Lock. A page on plain http has none: there it is who holds a lease in
-//    localStorage. Where neither can be had each tab leads. Two leaders for a moment do no harm.
-// Does not know what the answers mean, nor what the tabs tell each other with `say`.
+// 4. The leader is elected by a Web Lock. A page on plain http has none: there it is whoever holds
+//    a lease in localStorage. If neither is available each tab leads. Two leaders for a moment do
+//    no harm. Does not know what the answers mean, nor what the tabs tell each other with `say`.
 
 const LEASE_MS = 1_500;
 const RENEW_MS = 500;
@@ -67,7 +67,7 @@ export function createTabs({ name, ask, onWord }) {
       if (leading) channel?.postMessage({ answer });
       return answer;
     } catch (error) {
-      // What the server says of this tab's session or cursor is no news for others.
+      // What the server says about this tab's session or cursor is not news for others.
       const own = error instanceof Response && error.status < 500;
       if (leading && !own) channel?.postMessage({});
       throw error;
@@ -86,7 +86,7 @@ export function createTabs({ name, ask, onWord }) {
 
 /** @typedef {(elected: boolean) => void} Elected */
 
-/** The browser itself passes the lock on when its holder goes, however it goes.
+/** The browser itself passes the lock on when its holder goes, in whatever way.
  * @param {string} name @param {AbortSignal} signal @param {Elected} elected */
 function campaignByLock(name, signal, elected) {
   const held = () => new Promise((resolve) => {
@@ -98,7 +98,7 @@ function campaignByLock(name, signal, elected) {
   });
 }
 
-/** The lease is renewed again and again; who finds it run out takes it.
+/** The lease is renewed again and again; whoever finds it expired takes it.
  * @param {string} name @param {AbortSignal} signal @param {Elected} elected */
 function campaignByLease(name, signal, elected) {
   const id = `${Math.random()}`;

@@ -1,11 +1,11 @@
-// Small questions about text: what in it is a link, how long it is for the server, what stands for a name.
+// Answers small questions about text: what in it is a link, how long it is for the server, what stands for a name.
 // Knows no DOM: links come out as parts for a view to turn into anchors.
 
 const LINK = /\bhttps?:\/\/[^\s<>"'`\u3000-\u303f\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]+/giu;
 const TRAILING = /[.,;:!?*_~]+$/;
-/** What is shown of a text before what was looked for. */
+/** How much of a text is shown before what was searched for. */
 const BEFORE = 16;
-/** Most pretend to be one of those further down. @type {[RegExp, string][]} */
+/** Most of them pretend to be one of those further down. @type {[RegExp, string][]} */
 const BROWSERS = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrom(e|ium)\//, "Chrome"],
   [/Safari\//, "Safari"], [/^curl\//, "curl"]];
 /** @type {[RegExp, string][]} */
@@ -56,7 +56,7 @@ export function initial(name) {
 /** Neighbouring ids get colours far apart: steps of the golden angle. @param {number} id */
 export const hue = (id) => Math.round((id * 137.508 + 250) % 360);
 
-/** What of a text to show where little of it can be: before, what was looked for, after.
+/** Which part of a text to show where there is little room: before, what was searched for, after.
  * @param {string} text @param {string} query @returns {[string, string, string]} */
 export function excerpt(text, query) {
   const line = text.replace(/\s+/gu, " ");
@@ -72,5 +72,5 @@ export function device(userAgent) {
   return [name(BROWSERS), name(SYSTEMS)].filter(Boolean).join(", ") || userAgent.slice(0, 40);
 }
 
-/** For comparing what people type with what they look for. @param {string} text */
+/** For comparing what people type with what they are looking for. @param {string} text */
 export const fold = (text) => text.normalize("NFKC").toLowerCase();

@@ -1,5 +1,5 @@
 // Holds what is loaded of one conversation: a window of messages without holes, of bounded length.
-// Pages join it on either side and push out what is furthest from them; the server keeps the rest.
+// Pages join it on either side and push out what is furthest from them; the server has the rest.
 // Knows no DOM and no network; everything comes in as arguments, nothing is changed in place.
 
 /** @typedef {import("./state.js").Message} Message */
@@ -53,20 +53,20 @@ export function takePage(thread, page) {
     const older = thread.older || messages.length > WINDOW;
     return { ...loaded, messages: messages.slice(-WINDOW), newer: page.more, older };
   }
-  // What has come by events while the page was on its way.
+  // What came by events while the page was on its way.
   const last = page.messages.at(-1)?.id ?? 0;
   const since = thread.newer || page.newer ? [] : old.filter((m) => m.id > last);
   return { ...loaded, messages: [...page.messages, ...since], older: page.more, newer: Boolean(page.newer) };
 }
 
-/** A message that was said now, or is told of once more.
+/** A message that was just said, or is told once more.
  * @param {Thread} thread @param {Message} message @returns {Thread} */
 export function putMessage(thread, message) {
   const { messages } = thread;
   if (messages.some((m) => m.id === message.id)) return changeMessage(thread, message);
   const isLast = message.id > lastId(thread);
   if (isLast ? thread.newer : messages.length && message.id < firstId(thread)) return thread;
-  // Whoever reads further up keeps what is being read; the end is loaded again on the way down.
+  // Somebody who is reading further up keeps what they read; the end is loaded again on the way down.
   if (isLast && messages.length >= WINDOW && !thread.atEnd) return { ...thread, newer: true };
   const after = messages.findLastIndex((m) => m.id < message.id) + 1;
   const all = [...messages.slice(0, after), message, ...messages.slice(after)];

@@ -1,5 +1,5 @@
-// Lays a conversation out as a flat list of what stands below what: days, the "New messages" line, messages.
-// Knows no DOM; the view shows the items as they are. Also decides what belongs together as one group.
+// Lays out a conversation as a flat list, top to bottom: days, the "New messages" line, messages.
+// Knows no DOM; the view shows the items as they are. Also decides which messages form one group.
 
 import { receipt } from "./selectors.js";
 import { firstId } from "./thread.js";
@@ -35,7 +35,7 @@ export function timeline(state, conversation) {
   /** @type {TimelineItem[]} */
   const items = [];
   let day = "";
-  // Where reading ended further up than what is loaded, there is no line to be seen.
+  // If reading ended further up than what is loaded, there is no line to be seen.
   let divided = !thread || thread.dividerAfter === null || (thread.older && firstId(thread) > thread.dividerAfter);
   /** @type {TimelineItem | null} */
   let previous = null;

@@ -1,4 +1,4 @@
-// The folded-away form for asking somebody to be friends: finds people as one types.
+// Shows the folded-away form for asking somebody to be friends: finds people as their name is typed.
 // Does not know how they are found or asked: the callbacks do.
 
 import { button, h, patchList, setText } from "./dom.js";
@@ -7,7 +7,7 @@ import { fold } from "./text.js";
 import { field } from "./view-field.js";
 import { personButton } from "./view-people.js";
 
-/** People are looked up when typing rests. */
+/** How long typing must rest before people are looked up. */
 const REST_MS = 150;
 const NAME_BOX = { autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: 64 };
 
@@ -31,7 +31,7 @@ export function createAddForm({ onAsk, onFind, self }) {
     const text = name.input.value.trim();
     if (!text) return show([]);
     resting = setTimeout(async () => {
-      // Without an answer one can still write the whole name.
+      // Without an answer the whole name can still be typed.
       const users = await onFind(text).catch(() => []);
       if (text === name.input.value.trim()) show(users);
     }, REST_MS);

@@ -1,5 +1,5 @@
-// Tells of a lost connection, after a while of quiet retrying, and counts down to the next try.
-// Does not know why the connection was lost, nor how it is won back.
+// Tells about a lost connection, after a while of quiet retrying, and counts down to the next try.
+// Does not know why the connection was lost, nor how it is restored.
 
 import { button, h, setText } from "./dom.js";
 import { t } from "./i18n.js";

@@ -1,4 +1,4 @@
-// The box in which messages are written: grows with its text, sends on Enter, keeps a draft per conversation.
+// Shows the box in which messages are written: grows with its text, sends on Enter, keeps a draft per conversation.
 // While a message is edited its text stands here instead of the draft, which comes back afterwards.
 // Rule: Enter that belongs to an input method never sends. Some browsers end the composition before the key
 //       event and say so only by keyCode 229, so both signs count.
@@ -13,7 +13,7 @@ import { iconButton, titleOf } from "./view-people.js";
 /** The counter shows when less than this part of the limit is left. */
 const NEAR = 0.1;
 const IME_KEY = 229;
-/** Others are told this often that one is typing. */
+/** How often others are told that the user is typing. */
 const TYPING_MS = 3_000;
 
 /**

@@ -1,4 +1,4 @@
-// Shows the middle column: whom one talks to, the log, and where one may write the composer, else why not.
+// Shows the middle column: who is there, the log, and the composer, or why writing is not possible.
 // Does not know what is in the log or the composer, which have files of their own.
 
 import { button, h, icon, setAttributes, setText } from "./dom.js";
@@ -71,7 +71,7 @@ export function createConversation({ log, composer, onBack, onDetails, onUnblock
     if (other && !writable) lock(other, standing(state, other.id) === "blocked");
   }
 
-  /** Says why one cannot write. @param {import("./state.js").User} other @param {boolean} blocked */
+  /** Says why writing is not possible. @param {import("./state.js").User} other @param {boolean} blocked */
   function lock(other, blocked) {
     const name = nameOf(other);
     const why = other.deleted ? t("account_deleted") : t(blocked ? "you_blocked" : "not_friends", { name });

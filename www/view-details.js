@@ -1,4 +1,4 @@
-// Shows the right column: whom one is talking to, or who is in the group, and what can be done about it.
+// Shows the right column: the other person, or who is in the group, and what can be done about them.
 // Does not know how it is done: the actions do, and the next state says how it went.
 
 import { button, h } from "./dom.js";
@@ -24,7 +24,7 @@ export function createDetails({ onClose, actions: { people, groups } }) {
     /** @param {KeyboardEvent} event */
     keydown: (event) => event.key === "Escape" && onClose(),
   } }, h("header", {}, h("h2", { text: t("details") }), closeButton), body);
-  /** What is shown: of a person what can be done about them, of a group which one and whether it is one's own. */
+  /** What is shown: for a person what can be done about them, for a group which one and whether the user owns it. */
   let shown = "";
   /** @type {ReturnType<typeof createMembers> | undefined} */
   let members;

@@ -1,4 +1,4 @@
-// The parts that forms are made of: a labelled box with room for what is wrong with it, a choice of a few,
+// Makes the parts of forms: a labelled box with room for what is wrong with it, a choice of a few,
 // a button that asks twice, a dialog.
 // Does not know what they are about.
 

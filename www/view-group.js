@@ -1,4 +1,4 @@
-// The dialog that makes a group: a title, and which friends are in it.
+// Shows the dialog that makes a group: a title, and which friends are in it.
 // Does not know how a group is made: the callback does.
 
 import { h } from "./dom.js";
@@ -7,7 +7,7 @@ import { fold } from "./text.js";
 import { field, form, openDialog, tick } from "./view-field.js";
 import { avatar, nameOf } from "./view-people.js";
 
-/** As many are shown as one looks through; the others are found by typing. */
+/** How many are shown: as many as people look through; the others are found by typing. */
 const SHOWN = 50;
 
 /**

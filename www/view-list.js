@@ -1,6 +1,6 @@
-// Shows the left column: oneself, the search box, and the list of requests, people, groups and found messages.
-// Order and presence change live, but rows do not move under a pointer that is about to press one. Of a long
-// list there is as much in the page as has been scrolled to.
+// Shows the left column: the user, the search box, and the list of requests, people, groups and found messages.
+// Order and presence change live, but rows do not move under a pointer that is about to press one. As much of a
+// long list is in the page as has been scrolled to.
 // Does not know how requests are made: the callbacks do, and the next state says how they went.
 
 import { button, h, icon, patchList, setAttributes } from "./dom.js";
@@ -12,7 +12,7 @@ import { createRow, updateRow } from "./view-row.js";
 
 /** How long after the pointer's last move rows stay where they are. */
 const STILL_MS = 1_200;
-/** So many rows are added at a time, when less than AHEAD_PX are left below. */
+/** How many rows are added at a time, when less than AHEAD_PX are left below. */
 const ROWS = 60;
 const AHEAD_PX = 1_000;
 

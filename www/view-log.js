@@ -1,4 +1,4 @@
-// Shows the messages of the open conversation: a window of them, which moves as one scrolls.
+// Shows the messages of the open conversation: a window of them, which moves as the reader scrolls.
 // Rules: the view sticks to the end only if it was there; otherwise what is being read stays where it is,
 //        whatever comes or goes above or below. What is shown at the end of a visible page counts as read.
 // Does not know how messages are fetched: it asks for the side that is running out, and shows what there is.
@@ -12,7 +12,7 @@ import { timeline } from "./timeline.js";
 import { createEntry, renewEntry } from "./view-message.js";
 import { avatar, conversationFace, nameOf, titleOf } from "./view-people.js";
 
-/** This near to the end is at the end. */
+/** This close to the end counts as being at the end. */
 const END_PX = 48;
 /** More messages are fetched when this much is left on a side. */
 const AHEAD_PX = 800;
@@ -103,8 +103,8 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
     setAttributes(down, { title: t("jump"), "aria-label": label });
   }
 
-  /** Runs a change of the log so that the message being read does not move. (A day's heading would be no
-   * good hold: older messages of the same day come in below it.) @param {() => void} change */
+  /** Runs a change of the log so that the message being read does not move. (A day's heading would not be
+   * a good anchor: older messages of the same day come in below it.) @param {() => void} change */
   function keepPlace(change) {
     const top = log.getBoundingClientRect().top;
     const anchor = atEnd && !thread().newer ? undefined
@@ -137,7 +137,7 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
     const inside = log.contains(document.activeElement);
     const mine = items.filter((item) => item.own).length;
     items = timeline(state, shown);
-    // What one has just written is what one wants to see.
+    // People want to see what they have just written.
     if (!switched && items.at(-1)?.nonce && items.filter((item) => item.own).length > mine) atEnd = true;
     const { load } = thread();
     setAttributes(log, { "aria-busy": load === "loading" ? "true" : null,
@@ -152,7 +152,7 @@ export function createLog({ onLoad, onScroll, onSeen, onAimed, ...actions }) {
       above.replaceChildren(...aboveNotice(shown));
       below.replaceChildren(...sideNotice(thread().newer, "newer"));
       patchList(list, entries, createEntry, (node, item) => renewEntry(node, item, actions));
-      // Of so many buttons one message's are enough for the Tab key; the arrows lead to the others.
+      // The buttons of one message are enough for the Tab key; the arrows lead to the others.
       const reach = (/** @type {NodeListOf<Element>} */ some, /** @type {number} */ tabindex) =>
         some.forEach((each) => setAttributes(each, { tabindex }));
       reach(list.querySelectorAll(".actions [tabindex='0']"), -1);

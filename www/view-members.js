@@ -1,5 +1,5 @@
-// Shows a group: its name, who is in it, and what one may do about that. Owners manage, anybody may leave.
-// Nodes are made once for a group and then brought up to date, so that nothing is lost of what is typed here.
+// Shows a group: its name, who is in it, and what can be done about that. Owners manage, anybody may leave.
+// Nodes are made once for a group and then brought up to date, so that nothing typed here is lost.
 
 import { h, patchList, setAttributes, setText } from "./dom.js";
 import { t } from "./i18n.js";
@@ -7,7 +7,7 @@ import { fold } from "./text.js";
 import { field, form, twice } from "./view-field.js";
 import { avatar, card, conversationFace, nameOf, personButton, showOnline } from "./view-people.js";
 
-/** So many friends are offered at a time. */
+/** How many friends are offered at a time. */
 const OFFERED = 6;
 
 /**

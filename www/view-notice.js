@@ -1,4 +1,4 @@
-// Shows for a while what has just happened, with the way back where there is one.
+// Shows for a while what has just happened, with a way back if there is one.
 // Does not know for how long: the state says what is shown.
 
 import { button, h } from "./dom.js";

@@ -20,7 +20,7 @@ export function createRow(item, does) {
   return request(item, does);
 }
 
-/** A row is a link that opens in place; so is the whole item, for those who press beside it.
+/** A row is a link that opens in place; so is the whole item, for those who click beside the link.
  * @param {Item} item @param {Does} does @param {...Node} children */
 function opening({ conversationId, messageId }, { onOpen }, ...children) {
   return h("li", { class: "person", tabindex: -1, on: {

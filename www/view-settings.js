@@ -1,4 +1,4 @@
-// The dialog of settings: what others see of one, how one signs in and where, how the page looks and speaks up.
+// Shows the settings: what others see of the user, how and where they sign in, how the page looks and speaks up.
 // Does not know how choices are kept or applied, nor what the server does: the callbacks do.
 
 import { button, h } from "./dom.js";
@@ -47,7 +47,7 @@ function name(me, account) {
 /** @param {Choices} choices */
 const look = ({ theme, onTheme, onLanguage, lab }) =>
   part("look", languagePicker(onLanguage, "settings"), themePicker(theme(), onTheme, "settings"),
-    // Another tab, and the same session: that is the opener's.
+    // A new tab with the same session, which is that of the opener.
     lab && h("a", { class: "link", href: "lab/", target: "_blank", rel: "opener", text: t("open_lab") }));
 
 /** @param {(language: string) => void} onLanguage @param {string} where this picker stands */

@@ -8,7 +8,7 @@ import { languagePicker } from "./view-settings.js";
 
 const ICON = new URL("icon.svg", import.meta.url).href;
 
-/** The field that a refusal is about, where the server names none. @type {Record<string, string>} */
+/** The field that a refusal is about, if the server names none. @type {Record<string, string>} */
 const ABOUT = {
   name_taken: "name",
   bad_credentials: "password",
