@@ -37,7 +37,7 @@ export function useLanguage(chosen) {
 
 export const languageCode = () => current.locale.slice(0, 2);
 
-/** Learns the words of a part of the pages that most people never see. @param {Record<string, Record<string, string>>} more */
+/** Learns the words of a rarely seen part of the pages. @param {Record<string, Record<string, string>>} more */
 export function addWords(more) {
   for (const code in more) Object.assign(LANGUAGES[code].words, more[code]);
 }
