@@ -2,12 +2,11 @@
 //! ended.
 
 use crate::support::World;
-use crate::{SECOND, strings, told};
+use crate::{SECOND, friends, strings, told};
 
 #[test]
 fn an_answer_that_was_lost_is_given_again() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let cursor = world.cursor(&ben);
     world.say(&anna, conversation, "hello");
     world.turn();
@@ -22,8 +21,7 @@ fn an_answer_that_was_lost_is_given_again() {
 
 #[test]
 fn nothing_comes_twice_behind_the_answers_cursor() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let cursor = world.cursor(&ben);
     world.say(&anna, conversation, "hello");
     world.turn();
@@ -35,8 +33,7 @@ fn nothing_comes_twice_behind_the_answers_cursor() {
 
 #[test]
 fn without_a_cursor_a_poll_begins_now() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     world.say(&anna, conversation, "before");
     world.turn();
     let poll = world.ask("GET", "/api/events", &ben.token, None);
@@ -50,8 +47,7 @@ fn without_a_cursor_a_poll_begins_now() {
 
 #[test]
 fn an_empty_first_answer_has_a_cursor_behind_which_nothing_is_missed() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let poll = world.ask("GET", "/api/events?wait=2", &ben.token, None);
     let answers = world.pass(3 * SECOND);
     assert_eq!(told(&answers), [(poll, 200, vec![])]);
@@ -65,8 +61,7 @@ fn an_empty_first_answer_has_a_cursor_behind_which_nothing_is_missed() {
 
 #[test]
 fn after_a_restart_an_old_cursor_is_reset_and_loses_no_message() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let cursor = world.cursor(&ben);
     world.say(&anna, conversation, "before");
     world.turn();
@@ -109,8 +104,7 @@ fn many_messages_come_in_pages_and_each_once() {
 
 #[test]
 fn the_cursor_of_somebody_else_is_refused() {
-    let mut world = World::new();
-    let (anna, ben, _) = world.friends();
+    let (mut world, anna, ben, _) = friends();
     let cursor = world.cursor(&anna);
     for cursor in [cursor.as_str(), "nonsense", "0"] {
         let poll = world.poll(&ben, cursor, 25);
@@ -122,8 +116,7 @@ fn the_cursor_of_somebody_else_is_refused() {
 
 #[test]
 fn a_cursor_beyond_what_there_is_is_reset_and_misses_nothing() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let cursor = world.cursor(&ben);
     let parts: Vec<&str> = cursor.split('-').collect();
     let beyond = format!("{}-{}-1000-{}", parts[0], parts[1], parts[3]);
@@ -155,8 +148,7 @@ fn a_snapshot_and_the_first_poll_leave_no_hole_between_them() {
 
 #[test]
 fn one_who_was_away_for_long_is_reset_but_not_one_who_lost_the_network_for_a_minute() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let cursor = world.cursor(&ben);
     world.pass(60 * SECOND);
     world.say(&anna, conversation, "soon");
@@ -173,8 +165,7 @@ fn one_who_was_away_for_long_is_reset_but_not_one_who_lost_the_network_for_a_min
 
 #[test]
 fn a_crash_does_not_take_back_that_one_has_read_what_one_answered() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     world.say(&anna, conversation, "how are you?");
     world.turn();
     world.say(&ben, conversation, "fine");

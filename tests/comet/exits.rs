@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use crate::support::World;
-use crate::{SECOND, come_online, held_poll, strings, told};
+use crate::{SECOND, come_online, friends, held_poll, strings, told};
 use lovejoy::connection::Then;
 use lovejoy::server::Input;
 
 #[test]
 fn a_poll_expires_at_its_deadline_and_not_before() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let cursor = world.cursor(&ben);
     let poll = world.poll(&ben, &cursor, 2);
     assert_eq!(told(&world.pass(Duration::from_millis(1_999))), []);
@@ -24,8 +23,7 @@ fn a_poll_expires_at_its_deadline_and_not_before() {
 
 #[test]
 fn a_short_poll_is_answered_in_its_turn() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let cursor = world.cursor(&ben);
     let poll = world.poll(&ben, &cursor, 0);
     assert_eq!(told(&world.turn()), [(poll, 200, vec![])]);
@@ -33,8 +31,7 @@ fn a_short_poll_is_answered_in_its_turn() {
 
 #[test]
 fn a_client_that_hangs_up_frees_its_place_and_nobody_else_notices() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     assert_eq!(world.chat().held(), 1);
     world.hang_up(poll);
@@ -45,8 +42,7 @@ fn a_client_that_hangs_up_frees_its_place_and_nobody_else_notices() {
 
 #[test]
 fn a_held_client_that_closes_its_side_counts_as_gone() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     world.half_close(poll);
     assert_eq!(told(&world.turn()), []);
@@ -64,8 +60,7 @@ fn connections_of_friends(world: &mut World) -> usize {
 
 #[test]
 fn a_short_poll_that_closes_its_side_is_answered_all_the_same() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let cursor = world.cursor(&ben);
     let poll = world.poll(&ben, &cursor, 0);
     world.half_close(poll);
@@ -76,8 +71,7 @@ fn a_short_poll_that_closes_its_side_is_answered_all_the_same() {
 
 #[test]
 fn too_much_behind_a_held_poll_ends_it() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     world.send(poll, &vec![b'x'; 100_000]);
     assert_eq!(told(&world.turn()), []);
@@ -86,8 +80,7 @@ fn too_much_behind_a_held_poll_ends_it() {
 
 #[test]
 fn logging_out_answers_the_polls_of_that_session_alone() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let ben_elsewhere = world.log_in("ben");
     let here = held_poll(&mut world, &ben, 25);
     let elsewhere = held_poll(&mut world, &ben_elsewhere, 25);
@@ -117,8 +110,7 @@ fn one_poll_too_many_releases_the_oldest() {
 
 #[test]
 fn a_server_that_stops_answers_everybody_and_sends_them_back_at_different_times() {
-    let mut world = World::new();
-    let (anna, ben, _) = world.friends();
+    let (mut world, anna, ben, _) = friends();
     come_online(&mut world, [&anna, &ben]);
     let of_ben = held_poll(&mut world, &ben, 25);
     let of_anna = held_poll(&mut world, &anna, 25);
@@ -143,8 +135,7 @@ fn a_server_that_stops_answers_everybody_and_sends_them_back_at_different_times(
 
 #[test]
 fn an_idle_server_sleeps_until_the_next_expiry() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     world.pass(1000 * SECOND);
     assert_eq!(world.server().next_deadline(), None, "nobody is there");
     let cursor = world.cursor(&ben);

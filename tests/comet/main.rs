@@ -1,7 +1,7 @@
 //! Scripts of the comet: what happens, in which turn, and exactly what leaves.
 //!
-//! Each file shows one side of it. The real server runs on a fake network and a fake clock (see `support`), so every interleaving
-//! that matters can be written down.
+//! Each file shows one side of it. The real server runs on a fake network and a fake clock (see
+//! `support`), so every interleaving that matters can be written down.
 
 mod cursors;
 mod exits;
@@ -16,6 +16,13 @@ use support::{Answer, Line, Person, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A server, and two who are friends in it, with their conversation.
+fn friends() -> (World, Person, Person, i64) {
+    let mut world = World::new();
+    let (anna, ben, conversation) = world.friends();
+    (world, anna, ben, conversation)
+}
+
 /// Who was answered, with which status and events.
 fn told(answers: &[Answer]) -> Vec<(Line, u16, Vec<String>)> {
     let events = |answer: &Answer| {
@@ -28,7 +35,7 @@ fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()
 }
 
-/// A poll that is held, behind everything that has happened.
+/// A poll that is held, after everything that has happened.
 fn held_poll(world: &mut World, person: &Person, wait: u32) -> Line {
     let cursor = world.cursor(person);
     let line = world.poll(person, &cursor, wait);

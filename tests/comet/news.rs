@@ -1,13 +1,12 @@
 //! How those who wait are told: in the turn in which it is written, all of it, in order, and nothing
 //! that is not committed.
 
-use crate::support::{self, World};
-use crate::{SECOND, come_online, held_poll, strings, told};
+use crate::support;
+use crate::{SECOND, come_online, friends, held_poll, strings, told};
 
 #[test]
 fn a_held_poll_is_answered_in_the_turn_in_which_a_message_is_written() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     let post = world.say(&anna, conversation, "hello");
     assert_eq!(
@@ -20,8 +19,7 @@ fn a_held_poll_is_answered_in_the_turn_in_which_a_message_is_written() {
 
 #[test]
 fn what_is_written_between_two_polls_answers_the_second_at_once() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let cursor = world.cursor(&ben);
     world.say(&anna, conversation, "one");
     world.turn();
@@ -35,8 +33,7 @@ fn what_is_written_between_two_polls_answers_the_second_at_once() {
 #[test]
 fn a_message_written_in_the_same_turn_as_the_poll_is_not_missed() {
     for poll_first in [true, false] {
-        let mut world = World::new();
-        let (anna, ben, conversation) = world.friends();
+        let (mut world, anna, ben, conversation) = friends();
         let cursor = world.cursor(&ben);
         let (poll, post);
         if poll_first {
@@ -56,8 +53,7 @@ fn a_message_written_in_the_same_turn_as_the_poll_is_not_missed() {
 
 #[test]
 fn several_messages_of_one_turn_come_in_one_answer_in_the_order_of_their_ids() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     world.say(&anna, conversation, "one");
     world.say(&ben, conversation, "two");
@@ -72,8 +68,7 @@ fn several_messages_of_one_turn_come_in_one_answer_in_the_order_of_their_ids() {
 
 #[test]
 fn two_tabs_of_one_user_are_both_answered() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let older = world.cursor(&ben);
     world.say(&anna, conversation, "one");
     world.turn();
@@ -96,8 +91,7 @@ fn two_tabs_of_one_user_are_both_answered() {
 
 #[test]
 fn the_senders_own_polls_are_answered_and_carry_the_nonce_which_others_do_not() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     come_online(&mut world, [&anna, &ben]);
     let of_anna = held_poll(&mut world, &anna, 25);
     let of_ben = held_poll(&mut world, &ben, 25);
@@ -118,8 +112,7 @@ fn the_senders_own_polls_are_answered_and_carry_the_nonce_which_others_do_not() 
 
 #[test]
 fn a_hang_up_in_the_turn_of_the_message_loses_nothing() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let cursor = world.cursor(&ben);
     let poll = world.poll(&ben, &cursor, 25);
     world.turn();
@@ -132,8 +125,7 @@ fn a_hang_up_in_the_turn_of_the_message_loses_nothing() {
 
 #[test]
 fn a_request_behind_a_held_poll_is_answered_after_it() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     world.send(poll, support::request("GET", "/api/me", &ben.token, None).as_bytes());
     assert_eq!(told(&world.settle()), [], "not before its turn");
@@ -146,8 +138,7 @@ fn a_request_behind_a_held_poll_is_answered_after_it() {
 
 #[test]
 fn a_turn_that_is_not_committed_answers_503_and_pushes_nothing() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     world.chat().store().set_pages_max(Some(1));
     let long = "x".repeat(8000);
@@ -177,8 +168,7 @@ fn a_turn_that_is_not_committed_answers_503_and_pushes_nothing() {
 
 #[test]
 fn friends_see_each_other_come_at_once_and_go_after_the_grace_time() {
-    let mut world = World::new();
-    let (anna, ben, _) = world.friends();
+    let (mut world, anna, ben, _) = friends();
     let of_anna = held_poll(&mut world, &anna, 60);
     let cursor = world.cursor(&ben);
     let of_ben = world.poll(&ben, &cursor, 5);

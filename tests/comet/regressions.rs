@@ -4,15 +4,14 @@ use lovejoy::data::Fault;
 use lovejoy::server::Input;
 
 use crate::support::{self, World};
-use crate::{SECOND, come_online, held_poll, strings, told};
+use crate::{SECOND, come_online, friends, held_poll, strings, told};
 
 /// A client may send the head with `Expect: 100-continue` and its body so fast that both are read in
 /// one turn. When its socket then does not take the interim response, the request is with the
 /// handler already. The server took that for impossible, and stopped.
 #[test]
 fn a_socket_may_be_too_full_for_the_interim_response_to_a_request_that_is_complete() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let poll = world.connect();
     let head = format!(
         "GET /api/events HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n\
@@ -30,8 +29,7 @@ fn a_socket_may_be_too_full_for_the_interim_response_to_a_request_that_is_comple
 /// client that hung up in between was to leave the comet a second time.
 #[test]
 fn a_client_may_hang_up_in_the_turn_in_which_the_server_is_told_to_stop() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     world.input(Input::Drain);
     world.hang_up(poll);
@@ -41,8 +39,7 @@ fn a_client_may_hang_up_in_the_turn_in_which_the_server_is_told_to_stop() {
 /// It was held for somebody who could not be seen to leave.
 #[test]
 fn a_poll_behind_another_request_of_a_client_that_has_closed_its_side_is_not_held() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let line = world.connect();
     let me = support::request("GET", "/api/me", &ben.token, None);
     let poll = support::request("GET", "/api/events?wait=60", &ben.token, None);
@@ -56,8 +53,7 @@ fn a_poll_behind_another_request_of_a_client_that_has_closed_its_side_is_not_hel
 /// stead.
 #[test]
 fn what_is_meant_for_a_poll_that_has_left_does_not_meet_its_successor() {
-    let mut world = World::new();
-    let (anna, ben, _) = world.friends();
+    let (mut world, anna, ben, _) = friends();
     come_online(&mut world, [&anna, &ben]);
     let cursor = world.cursor(&anna);
     let of_ben = held_poll(&mut world, &ben, 25);
@@ -70,8 +66,7 @@ fn what_is_meant_for_a_poll_that_has_left_does_not_meet_its_successor() {
 
 #[test]
 fn a_message_of_the_turn_in_which_the_server_stops_is_told_with_a_time_to_come_back() {
-    let mut world = World::new();
-    let (anna, ben, conversation) = world.friends();
+    let (mut world, anna, ben, conversation) = friends();
     let poll = held_poll(&mut world, &ben, 25);
     let post = world.say(&anna, conversation, "hello");
     world.input(Input::Drain);
@@ -88,8 +83,7 @@ fn a_message_of_the_turn_in_which_the_server_stops_is_told_with_a_time_to_come_b
 /// so one who was no friend was told, and one who still was one was not.
 #[test]
 fn who_comes_in_a_turn_that_fails_is_seen_by_those_who_are_friends_then() {
-    let mut world = World::new();
-    let (anna, ben, _) = world.friends();
+    let (mut world, anna, ben, _) = friends();
     let cara = world.register("cara");
     let asks = serde_json::json!({ "name": "anna" });
     assert_eq!(world.call("POST", "/api/friends", &cara.token, Some(&asks)).status, 201);
@@ -141,8 +135,7 @@ fn too_much_behind_a_poll_ends_it_also_when_it_all_came_at_once() {
 /// A poll was held behind an answer that its client did not read, and nothing ended that.
 #[test]
 fn a_client_that_reads_nothing_is_not_held_for_either() {
-    let mut world = World::new();
-    let (_, ben, _) = world.friends();
+    let (mut world, _, ben, _) = friends();
     let line = world.connect();
     let me = support::request("GET", "/api/me", &ben.token, None);
     let poll = support::request("GET", "/api/events?wait=60", &ben.token, None);
