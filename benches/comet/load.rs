@@ -5,7 +5,7 @@
 //! that its own time counts little, and the same for every server.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::thread;
@@ -13,12 +13,19 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
 
 use crate::peers::Channel;
 use crate::support::Server;
 
 /// How long nothing may come before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Polls come from here, and from the addresses behind it: all of 127.0.0.0/8 is this machine.
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
+
+/// From so many, where it does not matter: those who poll are at home behind as many routers.
+pub(crate) const ADDRESSES: u32 = 250;
 
 /// After an answer is read, the server has this much time to hold the next poll, and to sleep.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -32,7 +39,19 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn connect(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        Self::over(TcpStream::connect(address)?)
+    }
+
+    /// From this address of ours.
+    fn connect_from(ours: Ipv4Addr, address: &str) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((ours, 0)).into())?;
+        let address: SocketAddr = address.parse().map_err(io::Error::other)?;
+        socket.connect(&address.into())?;
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Self { stream, answer: Vec::new() })
@@ -217,7 +236,7 @@ pub(crate) struct Crowd<'a> {
 impl<'a> Crowd<'a> {
     pub(crate) fn new(address: &str, channel: &'a Channel, count: usize) -> io::Result<Self> {
         let sender = Line::connect(address)?;
-        let receivers = hold((0..count).map(|_| channel), address)?;
+        let receivers = hold((0..count).map(|_| channel), address, ADDRESSES)?;
         let selector = Poll::new()?;
         for (index, line) in receivers.iter().enumerate() {
             line.register(&selector, index)?;
@@ -274,14 +293,16 @@ pub(crate) fn stop(mut server: Server, lines: Vec<Line>) -> io::Result<Duration>
     Ok(begin.elapsed())
 }
 
-/// Holds a poll on each of these channels, each on a connection of its own.
+/// Holds a poll on each of these channels, each on a connection of its own, from so many addresses.
 pub(crate) fn hold<'a>(
     channels: impl Iterator<Item = &'a Channel>,
     address: &str,
+    addresses: u32,
 ) -> io::Result<Vec<Line>> {
     let mut lines = Vec::new();
-    for channel in channels {
-        let mut line = Line::connect(address)?;
+    for (number, channel) in (0..addresses).cycle().zip(channels) {
+        let ours = Ipv4Addr::from_bits(FIRST_ADDRESS.to_bits() + number);
+        let mut line = Line::connect_from(ours, address)?;
         line.send(&channel.first_poll())?;
         lines.push(line);
     }

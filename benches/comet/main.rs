@@ -12,8 +12,8 @@
 //! The words are `memory`, `latency`, `pairs`, `crowd`, `stop`, `lovejoy`, `nchan`, and numbers of pairs.
 //!
 //! The load is one thread, tied to one processor, and the server to another, or to the same where
-//! the table says so. Everything goes over 127.0.0.1, and the ports of one address are enough for all
-//! connections. Every figure is the middle of some rounds.
+//! the table says so. Everything stays within this machine; polls come from many of its addresses.
+//! Every figure is the middle of some rounds.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use load::{Crowd, Line, Pair, hold, run_pairs, stop};
+use load::{ADDRESSES, Crowd, Line, Pair, hold, run_pairs, stop};
 use peers::{Build, Peer};
 use table::Table;
 
@@ -135,25 +135,26 @@ fn main() -> io::Result<()> {
     fs::remove_dir_all(&folder)
 }
 
-const AGAIN: &str = "the same, all released and held again";
-
 /// Each poll has a user, or a channel, of its own. `fresh` is what the process had before the first.
 /// In later rounds everything else has been measured meanwhile: what grew then, and stays, counts.
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
 fn measure_memory(peer: &Peer, table: &mut Table, fresh: f64, round: usize) -> io::Result<()> {
-    let labels = if round == 0 {
-        ["bytes of memory for a held poll", AGAIN, AGAIN].as_slice()
-    } else {
-        &["the same, after all of the above"]
-    };
-    for label in labels {
-        let lines = hold(peer.idle.iter(), &peer.server.address)?;
+    let each_its_own = u32::try_from(peer.idle.len()).unwrap_or(u32::MAX);
+    let first = [
+        ("bytes of memory for a held poll", ADDRESSES),
+        ("the same, all released and held again", ADDRESSES),
+        ("the same, each from an address of its own", each_its_own),
+    ];
+    let later = [("the same, after all of the above", ADDRESSES)];
+    let measured = if round == 0 { first.as_slice() } else { &later };
+    for &(label, addresses) in measured {
+        let lines = hold(peer.idle.iter(), &peer.server.address, addresses)?;
         peer.settle()?;
         let each = (peer.private_bytes()? - fresh) / lines.len() as f64;
         for line in &lines {
             assert!(line.is_held()?, "{} holds every poll", peer.name);
         }
-        table.less(peer, (*label).to_owned(), each);
+        table.less(peer, label.to_owned(), each);
         drop(lines);
         peer.settle()?;
     }
@@ -162,7 +163,7 @@ fn measure_memory(peer: &Peer, table: &mut Table, fresh: f64, round: usize) -> i
 
 /// From just before a message is written until the one poll that waits for it is answered.
 fn measure_latency(peer: &Peer, table: &mut Table) -> io::Result<()> {
-    let idle = hold(peer.idle.iter().take(HELD), &peer.server.address)?;
+    let idle = hold(peer.idle.iter().take(HELD), &peer.server.address, ADDRESSES)?;
     let mut pair = Pair::new(&peer.server.address, &peer.pairs[0])?;
     for (place, load_cpu) in [("same core", SERVER_CPU), ("other core", LOAD_CPU)] {
         pin(peer.pid(), SERVER_CPU)?;
@@ -218,7 +219,7 @@ fn measure_stop(build: &Build, table: &mut Table, folder: &Path) -> io::Result<(
     let (server, channel) = build.stopping(folder, STOPPED)?;
     pin(server.process.id(), SERVER_CPU)?;
     pin(std::process::id(), LOAD_CPU)?;
-    let lines = hold((0..STOPPED).map(|_| &channel), &server.address)?;
+    let lines = hold((0..STOPPED).map(|_| &channel), &server.address, ADDRESSES)?;
     // What was sent before this is held when it is answered.
     Line::connect(&server.address)?.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     let milliseconds = stop(server, lines)?.as_secs_f64() * 1e3;
