@@ -10,10 +10,13 @@
 //! 3. A thing costs its own size and that of its key, plus 8 bytes: a link to the next in its
 //!    bucket, and the bucket.
 //!
-//! Knows neither what is kept nor whose keys these are. The hash of a key is not secret: for keys
-//! that a peer can choose, this is the wrong map.
+//! Knows neither what is kept nor whose keys these are. The hash of our own numbers is not secret;
+//! that of a key which a peer can choose has to be.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::LazyLock;
 
 use crate::chunks::{Slots, Sparse};
 
@@ -28,6 +31,15 @@ impl Key for [u8; 16] {
     fn hash(&self) -> u64 {
         let (first, _) = self.as_chunks::<8>();
         u64::from_le_bytes(first[0])
+    }
+}
+
+/// A peer with many addresses, as anybody with IPv6 is, could choose those that all fall into one
+/// bucket. So their hash depends on a secret of this process (`SipHash`, Aumasson and Bernstein 2012).
+impl Key for IpAddr {
+    fn hash(&self) -> u64 {
+        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        SECRET.hash_one(self)
     }
 }
 
@@ -112,11 +124,16 @@ impl<K: Key, V> Map<K, V> {
 
     /// What there is for a key, or what is put there now.
     pub fn get_or_insert_with(&mut self, key: K, value: impl FnOnce() -> V) -> &mut V {
-        let number = match self.find(&key) {
+        let place = self.place_or_insert_with(key, value);
+        &mut self.record_mut(place).value
+    }
+
+    /// The place of what there is for a key, or of what is put there now: its own until it is removed.
+    pub fn place_or_insert_with(&mut self, key: K, value: impl FnOnce() -> V) -> u32 {
+        match self.find(&key) {
             Some((number, _)) => number,
             None => self.add(key, value()),
-        };
-        &mut self.record_mut(number).value
+        }
     }
 
     /// Puts something there, and returns what was there before.
@@ -140,6 +157,11 @@ impl<K: Key, V> Map<K, V> {
             self.shrink();
         }
         Some(record.value)
+    }
+
+    /// What is at a place, with its key.
+    pub fn at(&self, place: u32) -> Option<(&K, &V)> {
+        self.records.get(place).map(|record| (&record.key, &record.value))
     }
 
     /// What is at a place, to be changed. Going through all places, from 0 up to [`Map::places`],

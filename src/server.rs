@@ -104,7 +104,7 @@ impl<H: Handler> Server<H> {
             limits: config.http_limits(),
             pool: Pool::new(config.buffers_bytes_max),
             connections: Sparse::default(),
-            peers: Peers::new(),
+            peers: Peers::default(),
             deadlines: Wheel::new(TICK, TICKS),
             overdue: Vec::new(),
             date: DateCache::new(),

@@ -1,46 +1,38 @@
 //! Counts connections by address, and keeps each address once, however many come from there. The
 //! operator's, and those where the figures are read, are not counted.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::chunks::Slots;
 use crate::connection::{Connection, PeerId, Share};
+use crate::map::Map;
 
-/// The addresses from which there are connections.
-#[derive(Debug)]
+/// The addresses from which there are connections. The place of each is its number.
+#[derive(Debug, Default)]
 pub(super) struct Peers {
-    peers: Slots<Peer>,
-    numbers: BTreeMap<IpAddr, u32>,
+    peers: Map<IpAddr, Peer>,
 }
 
 #[derive(Debug)]
 struct Peer {
-    address: IpAddr,
     connections: u32,
     /// Its share of the server, unless each of its connections has its own.
     share: Option<Share>,
 }
 
 impl Peers {
-    pub(super) fn new() -> Self {
-        Self { peers: Slots::default(), numbers: BTreeMap::new() }
-    }
-
     /// Enters a connection from this address. Returns also how many there are from there now.
     /// `share` is that of all of them, where they have one together and this is the first.
     pub(super) fn enter(&mut self, address: IpAddr, share: Option<Share>) -> (PeerId, usize) {
-        let Self { peers, numbers } = self;
-        let new = || peers.insert(Peer { address, connections: 0, share });
-        let number = *numbers.entry(address).or_insert_with(new);
-        let peer = self.peer_mut(PeerId(number));
+        let new = || Peer { connections: 0, share };
+        let id = PeerId(self.peers.place_or_insert_with(address, new));
+        let peer = self.peer_mut(id);
         peer.connections += 1;
-        (PeerId(number), peer.connections as usize)
+        (id, peer.connections as usize)
     }
 
     /// The share that a connection draws on: its address's, or its own.
     pub(super) fn share<'a>(&'a mut self, connection: &'a mut Connection) -> &'a mut Share {
-        let peer = self.peers.get_mut(connection.peer.0);
+        let peer = self.peers.at_mut(connection.peer.0);
         peer.and_then(|peer| peer.share.as_mut()).unwrap_or(&mut connection.share)
     }
 
@@ -52,9 +44,8 @@ impl Peers {
         let peer = self.peer_mut(id);
         peer.connections -= 1;
         if peer.connections == 0 {
-            let address = peer.address;
-            self.numbers.remove(&address);
-            self.peers.take(id.0);
+            let address = self.address(id);
+            self.peers.remove(&address);
         }
     }
 
@@ -63,11 +54,12 @@ impl Peers {
             return IpAddr::V4(Ipv4Addr::LOCALHOST);
         }
         // invariant: only its connections name a peer.
-        self.peers.get(id.0).expect("a peer with connections").address
+        *self.peers.at(id.0).expect("a peer with connections").0
     }
 
     fn peer_mut(&mut self, id: PeerId) -> &mut Peer {
-        self.peers.get_mut(id.0).expect("a peer with connections")
+        // invariant: as above.
+        self.peers.at_mut(id.0).expect("a peer with connections")
     }
 }
 
@@ -77,7 +69,7 @@ mod tests {
 
     #[test]
     fn an_address_is_kept_while_somebody_is_connected_from_there() {
-        let mut peers = Peers::new();
+        let mut peers = Peers::default();
         let [one, other] = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().unwrap());
         let (id, count) = peers.enter(one, None);
         assert_eq!((peers.enter(one, None), count), ((id, 2), 1));
@@ -93,7 +85,7 @@ mod tests {
         assert_eq!(peers.share(&mut connection), &Share(3), "its own");
         peers.leave(id);
         peers.leave(id);
-        assert_eq!((peers.peers.len(), peers.numbers.len()), (1, 1));
+        assert_eq!(peers.peers.len(), 1);
         assert_eq!(peers.enter(one, None).1, 1);
     }
 }
