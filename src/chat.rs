@@ -29,7 +29,9 @@ use crate::http::{Pages, Request, Response};
 use crate::lab::recorder::Recorder;
 use crate::logic::{Logic, Published, Refusal, Ticket};
 use crate::metrics::Metrics;
-use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
+use crate::server::{
+    Answer, Answers, Client, Decision, Handler, KEPT_ANSWERS_MAX, Refused, TICK, TICKS,
+};
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
 use crate::web::{self, Problem};
@@ -161,6 +163,7 @@ impl Chat {
         self.turn.bytes = 0;
         self.turn.uncommitted.clear();
         answers.append(&mut self.turn.answers);
+        self.turn.answers.shrink_to(KEPT_ANSWERS_MAX);
         Turned { committed, woken: published.woken }
     }
 

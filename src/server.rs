@@ -31,6 +31,7 @@ mod peers;
 mod queue;
 mod writing;
 
+pub(crate) use handler::KEPT_ANSWERS_MAX;
 pub use handler::{Answer, Answers, Client, Decision, Handler, Refused};
 pub use io::{Input, Output, Outputs};
 
@@ -457,6 +458,7 @@ impl<H: Handler> Server<H> {
         }
         self.metrics.bytes_sent.add(outputs.len() - before);
         // Empty, and kept for its memory.
+        answers.shrink_to(KEPT_ANSWERS_MAX);
         self.answers = answers;
     }
 

@@ -104,6 +104,9 @@ pub enum Refused {
 /// What a handler answers in a turn, in order.
 pub type Answers = Vec<(ConnectionId, Answer)>;
 
+/// For how many answers a turn leaves memory to the next: for all of a busy one.
+pub(crate) const KEPT_ANSWERS_MAX: usize = 512;
+
 /// What leaves on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {

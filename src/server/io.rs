@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
+use super::KEPT_ANSWERS_MAX;
 use crate::comet::ConnectionId;
 use crate::connection::Then;
 
@@ -141,6 +142,7 @@ impl Outputs {
         self.list.clear();
         self.bytes.clear();
         self.tails = 0;
+        self.list.shrink_to(KEPT_ANSWERS_MAX);
         self.bytes.shrink_to(KEPT_BYTES_MAX);
     }
 }
