@@ -30,7 +30,7 @@
 //! A session has one Keepline. A newer one takes the place of the older, which is answered 409;
 //! that ends its loop, so two loops never take each other's messages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Chat, Considered, stopping, ticket};
 use crate::comet::{ConnectionId, Hold, HoldId, Left};
@@ -49,8 +49,8 @@ pub(super) struct Facade {
     /// To which session a connection's last answer went, unless the connection is known to have
     /// broken since.
     written_to: BTreeMap<ConnectionId, SessionId>,
-    /// The connections on which a password is being checked.
-    entering: BTreeSet<ConnectionId>,
+    /// The connections on which a password is being checked: few, since few are checked at a time.
+    entering: Vec<ConnectionId>,
 }
 
 /// What one page knows, and the poll that it waits with.
@@ -150,7 +150,7 @@ impl Chat {
         let reply = match answer.map_err(|refusal| self.refused(refusal))? {
             Answer::Now(reply) => reply,
             Answer::Later => {
-                self.facade().entering.insert(connection);
+                self.facade().entering.push(connection);
                 return Ok(Considered::Later);
             }
             Answer::Wait(_) => unreachable!("a Keepline alone waits"),
@@ -280,7 +280,9 @@ impl Chat {
     /// Whether a password was being checked on this connection for a page of 2013; from now on none
     /// is.
     pub(super) fn has_entered(&mut self, connection: ConnectionId) -> bool {
-        self.facade.as_mut().is_some_and(|facade| facade.entering.remove(&connection))
+        let Some(facade) = &mut self.facade else { return false };
+        let place = facade.entering.iter().position(|&entering| entering == connection);
+        place.is_some_and(|place| facade.entering.swap_remove(place) == connection)
     }
 
     /// The session has ended.

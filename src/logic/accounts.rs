@@ -351,12 +351,15 @@ impl SignUp {
 /// Bytes in the alphabet of base64 for URLs, without padding (RFC 4648, section 5). A token is 43 characters
 /// then, which is one block for SHA-256: in hexadecimal digits it would be two, at each request.
 fn base64(bytes: &[u8]) -> String {
-    let digits = bytes.chunks(3).flat_map(|three| {
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
         let byte = |place| usize::from(three.get(place).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        (0..=three.len()).map(move |place| char::from(DIGITS[bits >> (18 - 6 * place) & 63]))
-    });
-    digits.collect()
+        for shift in [18, 12, 6, 0].iter().take(three.len() + 1) {
+            text.push(char::from(DIGITS[bits >> shift & 63]));
+        }
+    }
+    text
 }
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
