@@ -57,6 +57,11 @@ pub(super) fn token_length(bytes: &[u8]) -> usize {
     bytes.iter().position(|&byte| !TOKEN[usize::from(byte)]).unwrap_or(bytes.len())
 }
 
+/// Whether all bytes may stand in a request target: printable ASCII without `"`, `#`, `<`, `>` and `\`.
+pub(super) fn is_target(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| TARGET[usize::from(byte)])
+}
+
 /// `bytes` without optional white space, SP and HTAB, at either end (RFC 9110 section 5.6.3).
 pub(super) fn trim(bytes: &[u8]) -> &[u8] {
     trim_end(trim_start(bytes))
@@ -120,19 +125,25 @@ pub(super) const fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-static TOKEN: [bool; 256] = {
+/// Letters and digits, and these.
+const fn class(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "the loop ends at 256")]
-        let c = byte as u8;
-        table[byte] = c.is_ascii_alphanumeric()
-            || matches!(c, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')
-            || matches!(c, b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
+    let mut byte = b'0';
+    while byte <= b'z' {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
         byte += 1;
     }
+    let mut place = 0;
+    while place < others.len() {
+        table[others[place] as usize] = true;
+        place += 1;
+    }
     table
-};
+}
+
+static TOKEN: [bool; 256] = class(b"!#$%&'*+-.^_`|~");
+
+static TARGET: [bool; 256] = class(b"!$%&'()*+,-./:;=?@[]^_`{|}~");
 
 #[cfg(test)]
 mod tests {
@@ -161,6 +172,16 @@ mod tests {
                     assert_eq!(is_field_value(&value), is_field_value_byte(byte), "{byte} {place}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn tokens_and_targets_are_made_of_what_they_may_be_made_of() {
+        for byte in 0..=u8::MAX {
+            let is_delimiter = b"\"(),/:;<=>?@[\\]{}".contains(&byte);
+            assert_eq!(is_token(&[byte]), byte.is_ascii_graphic() && !is_delimiter, "{byte}");
+            let is_refused = b"\"#<>\\".contains(&byte);
+            assert_eq!(is_target(&[byte]), byte.is_ascii_graphic() && !is_refused, "{byte}");
         }
     }
 

@@ -34,7 +34,7 @@ pub struct Target<'a> {
 impl<'a> Target<'a> {
     /// Refuses what is not a target for `method`.
     pub(super) fn judge(text: &'a [u8], method: Method) -> Result<Self, ParseError> {
-        if text.is_empty() || !text.iter().all(|&byte| is_target_byte(byte)) {
+        if text.is_empty() || !scan::is_target(text) {
             return Err(ParseError::Target);
         }
         let text = str::from_utf8(text).map_err(|_| ParseError::Target)?;
@@ -129,10 +129,6 @@ fn cut(text: &str, character: u8) -> (&str, Option<&str>) {
 
 fn has(text: &str, character: u8) -> bool {
     scan::find(character, text.as_bytes()).is_some()
-}
-
-const fn is_target_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\\')
 }
 
 /// What follows `http://`, the only scheme that this server is an origin of.
