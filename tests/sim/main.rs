@@ -10,9 +10,9 @@
 //! see the same.
 //!
 //! ```text
-//! cargo test --test sim                                  some hundred seeds
-//! SIM_SEEDS=100000 cargo test --release --test sim       many
-//! SIM_SEED=17 cargo test --test sim -- --nocapture       one, with all that happens in it
+//! cargo test --test sim                                                 some hundred seeds
+//! SIM_SEEDS=100000 CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --test sim     many
+//! SIM_SEED=17 cargo test --test sim -- --nocapture                      one, with all that happens in it
 //! ```
 
 #![allow(unreachable_pub, reason = "a test is nobody's library")]
