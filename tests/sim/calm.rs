@@ -1,6 +1,6 @@
 //! The second phase of a run: the faults are over, and everybody must soon see the same.
 //!
-//! It has three parts. First everybody comes back. Then each says something once more, and all must
+//! It has three parts. First everybody comes back; where tokens soon end, only after a night. Then each says something once more, and all must
 //! see it within a second: no poll expires in that time, so that only being woken can tell them.
 //! Last, one after the other leaves, and the others must see that too.
 
@@ -19,10 +19,19 @@ const SECOND: u64 = 1_000_000;
 /// away, and some answers that take a while.
 const SETTLING: u64 = 110 * SECOND;
 
+/// Longer than any token lives that ends within a run, and than may be hidden of its last use.
+const NIGHT: u64 = 200 * SECOND;
+
 /// Everybody who is there is in touch.
 pub fn check(world: &mut World, people: &mut People) {
     world.calm_down();
     people.calm = true;
+    if people.sleep_long() {
+        for tab in &mut people.tabs {
+            tab.asleep_until = u64::MAX;
+        }
+        pass(world, people, NIGHT);
+    }
     for tab in &mut people.tabs {
         tab.asleep_until = 0;
         tab.pause_until = tab.pause_until.min(world.now + SECOND);

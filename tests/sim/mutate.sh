@@ -4,10 +4,10 @@
 #     tests/sim/mutate.sh                 all of tests/sim/mutations
 #     tests/sim/mutate.sh lost-wake-up    one of them
 #
-# Each bug is a small patch, applied to a copy of the sources; what it is, and which seed has found
-# it, is told in tests/sim/README.md. A bug that no seed finds means that the simulator looks away,
+# Each bug is a small patch, applied to a copy of the sources; what it is, is told in
+# tests/sim/README.md. A bug that no seed finds means that the simulator looks away,
 # and fails the script; so does a patch that fits the sources no more. SIM_SEEDS says how many seeds
-# to try. After all of them the table in README.md is given the seeds that were found.
+# to try.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -16,14 +16,11 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
 scratch="$CARGO_TARGET_DIR/mutants"
 copy="$scratch/lovejoy"
 
-are_all=no
 if [ $# -eq 0 ]; then
-    are_all=yes
     set -- $(cd "$root/tests/sim/mutations" && ls | sed 's/\.patch$//')
 fi
 rm -rf "$copy"
 mkdir -p "$copy"
-: > "$scratch/seeds"
 (cd "$root" && tar cf - --exclude=./target --exclude=./.git .) | tar xf - -C "$copy"
 # Or what was built of the last bug would pass for what these sources give.
 touch "$copy/src/lib.rs"
@@ -52,8 +49,6 @@ for name; do
         failed=1
     elif why=$(grep -m1 -a 'fails: ' "$scratch/log"); then
         echo "found   $name: $why" | cut -c1-160
-        seed=${why#*SIM_SEED=}
-        echo "$name ${seed%% *}" >> "$scratch/seeds"
     else
         echo "BROKEN  $name: does not compile, or says nothing"
         tail -20 "$scratch/log"
@@ -61,13 +56,4 @@ for name; do
     fi
     patch -R -p1 -s --no-backup-if-mismatch < "$patch"
 done
-if [ $are_all = yes ] && [ $failed = 0 ]; then
-    page="$root/tests/sim/README.md"
-    awk -F '`' '
-        NR == FNR { split($0, found, " "); seed[found[1]] = found[2]; next }
-        $2 in seed && sub(/\| *[0-9?]+ \|$/, "") { $0 = $0 sprintf("| %4d |", seed[$2]) }
-        { print }
-    ' "$scratch/seeds" "$page" > "$scratch/page"
-    cat "$scratch/page" > "$page"
-fi
 exit $failed

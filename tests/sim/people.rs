@@ -102,6 +102,11 @@ impl People {
         self.tabs.iter().map(|tab| tab.next_deadline(now)).min().unwrap_or(u64::MAX)
     }
 
+    /// Whether they sleep for so long now and then that short tokens end.
+    pub fn sleep_long(&self) -> bool {
+        self.plan.sleep > 0 && self.plan.are_tokens_short()
+    }
+
     /// Says something in each conversation that is open.
     pub fn say_all(&mut self, tab: usize, network: &mut Network) {
         for conversation in self.tabs[tab].view.open_conversations() {

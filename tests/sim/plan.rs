@@ -66,6 +66,9 @@ pub struct Plan {
     pub config: Config,
 }
 
+/// So long does a token live that ends within a run.
+const SHORT_LIFETIME: Duration = Duration::from_secs(60);
+
 impl Plan {
     pub fn new(random: &mut Random) -> Self {
         let mut sometimes = |per_mille| if random.chance(500) { per_mille } else { 0 };
@@ -81,7 +84,7 @@ impl Plan {
         let mut config = config(random);
         // Who starts anew or sets the clock does not know how old things are.
         if crash + drain + set_clock == 0 {
-            config.token_lifetime = Duration::from_secs(60);
+            config.token_lifetime = SHORT_LIFETIME;
         }
         Self {
             people: random.index(3) + 2,
@@ -112,6 +115,11 @@ impl Plan {
             oversleep,
             config,
         }
+    }
+
+    /// Whether a token ends within a run.
+    pub fn are_tokens_short(&self) -> bool {
+        self.config.token_lifetime == SHORT_LIFETIME
     }
 }
 
