@@ -77,7 +77,7 @@ pub struct Chat {
 struct Turn {
     /// What will be answered, in order.
     answers: Answers,
-    /// The places of those answers that tell of something that is not committed yet.
+    /// The places of those answers that depend on the commit.
     uncommitted: Vec<usize>,
     /// The size of all of them.
     bytes: usize,

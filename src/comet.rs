@@ -26,9 +26,10 @@
 //!      Draining                                                          News
 //! ```
 //!
-//! A woken poll waits in a line, from which the caller takes as many as it likes: the server takes
-//! a portion each turn, so that one message to a crowd keeps nobody else waiting. A poll in the
-//! line may leave by any exit; its place in the line is then skipped.
+//! A woken poll waits in a line, from which the caller takes as many as it likes
+//! ([`Comet::next_woken`]), asks about each, and releases those for which there is something. The
+//! server takes a portion each turn, so that one message to a crowd keeps nobody else waiting. A
+//! poll in the line may leave by any exit; its place in the line is then skipped.
 //!
 //! A *stream* is a poll that stays: news is written to it piece by piece, and only its cursor moves
 //! on. It has the same exits except `News`, and its deadline is when the next sign of life is due.

@@ -114,7 +114,7 @@ pub struct Config {
     /// the reload of a page fit into it, so that friends see no flicker.
     pub presence_grace: Duration,
     /// How long a login lasts without being used, give or take a 720th part in favour of its user:
-    /// the last use is known no more exactly.
+    /// the last use is not known more exactly than that.
     pub token_lifetime: Duration,
     /// How long the head of a request may take to arrive, from its first byte. One that trickles in
     /// occupies a connection and a buffer; an honest one comes in a packet or two.

@@ -1,12 +1,12 @@
-//! Writes numbers in digits, and reads what it has written. Each answer holds a dozen of them, and `fmt`
-//! takes some hundred instructions for one.
+//! Writes numbers in digits, and reads what it has written. Each answer holds a dozen of them, and
+//! `fmt` takes a few hundred instructions for one.
 
 /// Appends a number in decimal digits.
 pub fn push_decimal(number: u64, out: &mut Vec<u8>) {
     push(number, 10, 1, out);
 }
 
-/// Appends a number in hexadecimal digits, in lower case: so many at least.
+/// Appends a number in lower-case hexadecimal digits: at least `width` of them.
 pub fn push_hexadecimal(number: u64, width: usize, out: &mut Vec<u8>) {
     push(number, 16, width, out);
 }
@@ -28,7 +28,8 @@ fn push(mut number: u64, base: u64, width: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
 }
 
-/// Takes a number in decimal digits off the front of a text, written as [`push_decimal`] does it.
+/// Takes a number in decimal digits off the front of a text, if it is as [`push_decimal`] writes
+/// it.
 pub fn take_decimal(text: &mut &[u8]) -> Option<u64> {
     take(text, 10, 1)
 }
@@ -49,7 +50,7 @@ fn take(text: &mut &[u8], base: u64, width: usize) -> Option<u64> {
         number = number.checked_mul(base)?.checked_add(digit)?;
         len += 1;
     }
-    // Zeros before it stand only where there would be too few digits.
+    // Leading zeros are there only to make up the width.
     let is_plain = len == width || (len > width && text[0] != b'0');
     *text = &text[len..];
     is_plain.then_some(number)

@@ -323,7 +323,7 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// Hands a request to the handler. What came behind it waits until it is answered.
+    /// Hands a request to the handler. What came after it waits until it is answered.
     fn decide(&mut self, now: Now, id: ConnectionId, request: &Request<'_>, early: &[u8]) {
         self.metrics.requests.add(1);
         self.set_timer(now, id, Timer::Off);

@@ -11,7 +11,7 @@
 //!
 //! ```text
 //!   Keepline     known := written, if that connection is not known to have broken; ask after `known`
-//!   answered     written := the place behind the one message that it carries
+//!   answered     written := the place after the one message that it carries
 //!   broken       written := nothing: it may not have arrived
 //!   Online       the same, where it shows the token again: "I may have missed the last one"
 //! ```
@@ -260,7 +260,7 @@ impl Chat {
         self.leave(now, id, Left::News, ToWrite::Whole(response));
     }
 
-    /// What a Keepline is told that has to leave now.
+    /// What to tell a Keepline that has to leave now.
     pub(super) fn last_line(&mut self, now: Now, hold: &Hold, released: bool) -> Response {
         if released {
             return Problem::released().in_2013().respond();

@@ -86,7 +86,7 @@ impl Ceiling {
     /// For these limits.
     pub fn of(config: &Config) -> Self {
         let of = |count: usize, bytes: usize| count.saturating_mul(bytes);
-        // By number, or by bytes where those are bounded.
+        // By number, or by bytes if those are bounded.
         let texts = of(config.events_page_bytes_max.saturating_add(MESSAGE), 6);
         let many =
             of(config.history_page_max.max(config.events_page_max), MESSAGE_JSON - 6 * 8 * 1024);

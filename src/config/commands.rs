@@ -83,7 +83,7 @@ pub enum Operation {
     },
     /// Look for what keeps a server from doing well.
     Doctor {
-        /// By which clients reach it, if that is to be looked at, too.
+        /// The one by which clients reach it, if that way is to be examined, too.
         url: Option<String>,
     },
     /// Say or change who may make an account, for as long as the server runs.

@@ -12,7 +12,7 @@ pub enum Fault {
     /// Every statement that writes, as when the file system has become read-only. What was written
     /// before it stays until it is rolled back.
     Write,
-    /// Every statement, also those that only read, as when the disk gives nothing back.
+    /// Every statement, even those that only read, as when the disk returns nothing.
     Read,
 }
 

@@ -335,7 +335,7 @@ impl Store {
         Ok(count.saturating_sub(self.count_deleted(conversation, after)?))
     }
 
-    /// Where a user is.
+    /// The conversations that a user is in.
     pub(super) fn places(&self, user: UserId) -> Result<Vec<Place>, StoreError> {
         self.all(
             "SELECT conversation_id, after_id, delivered_id FROM members WHERE user_id = ?1",
@@ -422,7 +422,7 @@ mod tests {
             if round % 11 == 10 {
                 let (place, message) = &said[round * 13 % said.len()];
                 let number = store.change_message(message, NOW).unwrap();
-                // Only the last of the changes of one message is told.
+                // Only the last of several changes of a message is told.
                 seen.retain(|&(_, changed)| changed != Some(message.id));
                 if may_see(*place, message.id) {
                     seen.push((number, Some(message.id)));

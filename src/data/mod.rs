@@ -189,8 +189,8 @@ impl Store {
     /// Opens the transaction, unless it is open, with this durability. A less durable transaction
     /// stays so only until the next sync of the log, which takes along everything before it.
     fn begin_as(&mut self, durability: Durability) -> Result<(), StoreError> {
-        // Not `self.writing`: SQLite may have rolled back by itself, as when the disk is full, and what
-        // is written after that in this turn has to be taken back as well.
+        // Not `self.writing`: SQLite may have rolled back by itself, as when the disk is full, and
+        // what is written after that in this turn has to be taken back, too.
         if self.connection.is_autocommit() {
             if self.synchronous != durability {
                 let word = open::synchronous(durability);

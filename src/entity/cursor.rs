@@ -21,18 +21,18 @@ pub struct Cursor {
     pub epoch: u32,
     /// Random, drawn at that start.
     pub mark: u32,
-    /// The newest stored message behind the client.
+    /// The newest stored message that the client has seen.
     pub stored: MessageId,
-    /// The newest live event behind the client, within its epoch.
+    /// The newest live event that the client has seen, within its epoch.
     pub live: u64,
 }
 
 /// A place in the events of one user, as this start of the server counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The newest stored message behind the client.
+    /// The newest stored message that the client has seen.
     pub stored: MessageId,
-    /// The newest live event behind the client.
+    /// The newest live event that the client has seen.
     pub live: u64,
 }
 
@@ -110,7 +110,7 @@ impl Cursor {
         push_decimal(live, out);
     }
 
-    /// The same by itself.
+    /// The same as a text of its own.
     pub fn text(self, tag: CursorTag) -> String {
         let mut out = Vec::with_capacity(BYTES_MAX);
         self.push(tag, &mut out);

@@ -54,11 +54,11 @@ pub enum Event {
     },
     /// A friendship or a request is new or has changed.
     Friend(Box<Friend>),
-    /// A friendship or a request is no more.
+    /// A friendship or a request has ended.
     FriendRemoved(UserId),
     /// A conversation is new or has changed.
     Conversation(Box<Conversation>),
-    /// A conversation is the user's no more.
+    /// The user is no longer in a conversation.
     ConversationRemoved(ConversationId),
     /// Somebody the user knows has changed their name.
     UserUpdated(Box<User>),

@@ -50,7 +50,7 @@ impl Wire {
         }
     }
 
-    /// Hands over what was written. An error of the kind `WouldBlock` where there is no room for it.
+    /// Hands over what was written. An error of kind `WouldBlock` if there is no room for it.
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "TLS has something to do")]
     pub(super) fn flush(&mut self) -> io::Result<()> {
         Ok(())
@@ -142,7 +142,7 @@ impl Wire {
         }
     }
 
-    /// Hands over what was written. An error of the kind `WouldBlock` where there is no room for it.
+    /// Hands over what was written. An error of kind `WouldBlock` if there is no room for it.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
         send(&mut self.stream, session)?;

@@ -177,9 +177,9 @@ impl HeadParser {
         Ok(scan::list(value).next().is_some())
     }
 
-    /// The head, once its last line was taken. Judges what only the whole of it shows.
+    /// The head, once its last line has been taken. Judges what only the whole head shows.
     pub(super) fn head(&mut self) -> Result<Head, ParseError> {
-        // invariant: no line is the last before the request line.
+        // invariant: the request line comes before the last line.
         let RequestLine { method, target, version } =
             self.request_line.take().expect("a request line");
         if version == Version::Http11 && !self.singletons.saw(Singleton::Host) {
@@ -337,8 +337,8 @@ fn known(name: &[u8]) -> Option<Known> {
     KNOWN.iter().find(|(known, _)| is_it(known)).map(|&(_, known)| known)
 }
 
-/// Where the values of the singletons begin in the field lines; 0, where none does, for those that are
-/// not there.
+/// Where the values of the singletons begin in the field lines; 0, where none can begin, for those
+/// that are missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Singletons([u32; Singleton::TransferEncoding as usize + 1]);
 

@@ -124,8 +124,8 @@ impl<'a> Request<'a> {
         Fields { lines: Lines(self.field_lines) }
     }
 
-    /// The value of a field that cannot be here twice, since a second value would be a trap. It is
-    /// not searched for.
+    /// The value of a field that cannot be here twice, since a second value would be a trap. The
+    /// parser has remembered where it is.
     pub fn singleton(&self, which: Singleton) -> Option<&'a [u8]> {
         self.singletons.find(which, self.field_lines)
     }

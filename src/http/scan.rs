@@ -21,7 +21,7 @@ pub(super) fn find(needle: u8, haystack: &[u8]) -> Option<usize> {
     rest.iter().position(|&byte| byte == needle).map(|at| words.len() * 8 + at)
 }
 
-/// What stands before the first `needle`, and after it.
+/// What stands before the first `needle`, and what stands after it.
 pub(super) fn cut(haystack: &[u8], needle: u8) -> Option<(&[u8], &[u8])> {
     let (before, rest) = haystack.split_at(find(needle, haystack)?);
     Some((before, &rest[1..]))

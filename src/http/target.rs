@@ -119,7 +119,7 @@ pub fn form_pairs(text: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str
     })
 }
 
-/// What stands before an ASCII character, and behind it if it is there.
+/// What stands before the first of an ASCII character, and after it if it is there.
 fn cut(text: &str, character: u8) -> (&str, Option<&str>) {
     match scan::find(character, text.as_bytes()) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),

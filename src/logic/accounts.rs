@@ -348,8 +348,8 @@ impl SignUp {
     }
 }
 
-/// Bytes in the alphabet of base64 for URLs, without padding (RFC 4648, section 5). A token is 43 characters
-/// then, which is one block for SHA-256: in hexadecimal digits it would be two, at each request.
+/// Bytes in URL-safe base64, without padding (RFC 4648, section 5). So a token has 43 characters,
+/// which is one block for SHA-256: in hexadecimal digits it would be two, at each request.
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::new();
     for three in bytes.chunks(3) {

@@ -65,7 +65,7 @@ pub enum Call {
     Me,
     /// Show me as this.
     UpdateMe {
-        /// As before where it is missing.
+        /// As before, if it is missing.
         display_name: Option<DisplayName>,
     },
     /// Let me use another password from now on.
@@ -194,14 +194,14 @@ pub enum Call {
     State,
     /// I have got everything up to here.
     Acknowledge {
-        /// The place behind it.
+        /// The place after it.
         cursor: String,
     },
     /// What is new, or will be?
     Events {
-        /// The place up to which everything is known; from now on where it is missing.
+        /// The place up to which everything is known; if it is missing, events begin now.
         cursor: Option<String>,
-        /// How long to wait where nothing is.
+        /// How long to wait if there is nothing.
         wait: Duration,
         /// How to be told.
         manner: Manner,

@@ -251,8 +251,8 @@ impl Live {
         self.inboxes.get(&user).map_or(MessageId(i64::MAX), |inbox| inbox.stored)
     }
 
-    /// Everything up to the first number is known to have reached the user; up to the second there
-    /// may be something, as [`Live::newest_stored`] says.
+    /// Up to the first number everything is known to have reached the user; up to the second there
+    /// may be something for them, as [`Live::newest_stored`] says.
     pub(super) fn arrived(&self, user: UserId) -> (MessageId, MessageId) {
         let of = |inbox: &Inbox| (inbox.arrived, inbox.stored);
         self.inboxes.get(&user).map_or((MessageId(0), MessageId(i64::MAX)), of)

@@ -384,14 +384,14 @@ impl Logic {
             };
             told.inspect_err(|error| log::error!("what is stored nowhere waits: {error}")).is_err()
         });
-        // What could not be told waits for a turn in which the store can be read, and all that came after
-        // it does, too; but not more than is remembered of other things.
+        // What could not be told waits for a turn in which the store can be read, and so does
+        // everything that came after it; but no more of it is kept than of other things.
         let too_many = count.saturating_sub(self.config.notes_max);
         unwritten.drain(..untold.unwrap_or(count).max(too_many));
         if let Err(error) = self.tell_marks(now) {
             log::error!("what has reached a crowd was not told: {error}");
         }
-        // Mostly empty, and kept for its memory.
+        // Usually empty, and kept for its memory.
         self.unwritten = unwritten;
     }
 

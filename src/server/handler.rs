@@ -93,7 +93,7 @@ pub enum Decision {
 /// Why a connection is turned away without asking what it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// What it sends is no request.
+    /// What it sends is not a request.
     Malformed(ParseError),
     /// Its request does not come to an end.
     TimedOut,

@@ -21,7 +21,7 @@ struct Peer {
 
 impl Peers {
     /// Enters a connection from this address. Returns also how many there are from there now.
-    /// `share` is that of all of them, where they have one together and this is the first.
+    /// `share` is that of all of them, if they have one together and this is the first.
     pub(super) fn enter(&mut self, address: IpAddr, share: Option<Share>) -> (PeerId, usize) {
         let new = || Peer { connections: 0, share };
         let id = PeerId(self.peers.place_or_insert_with(address, new));
@@ -36,7 +36,7 @@ impl Peers {
         peer.and_then(|peer| peer.share.as_mut()).unwrap_or(&mut connection.share)
     }
 
-    /// One of its connections is no more.
+    /// One of its connections is gone.
     pub(super) fn leave(&mut self, id: PeerId) {
         if !id.is_counted() {
             return;

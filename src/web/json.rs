@@ -121,12 +121,12 @@ fn text(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
 }
 
-/// How many bytes come before the first that must be escaped. Eight of them are looked at together, as a
+/// How many bytes come before the first that must be escaped. Eight at a time are looked at, as a
 /// word: messages are long.
 fn plain_length(bytes: &[u8]) -> usize {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    // A byte that is less borrows, which sets its highest bit.
+    // A smaller byte borrows, which sets its highest bit.
     let less = |word: u64, than: u8| word.wrapping_sub(LOW * u64::from(than)) & !word & HIGH;
     let is_plain = |word: &&[u8; 8]| {
         let word = u64::from_le_bytes(**word);

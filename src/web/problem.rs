@@ -15,7 +15,7 @@ pub struct Problem {
     status: u16,
     code: &'static str,
     detail: String,
-    /// The member or parameter that is wrong; empty for a body that is no object.
+    /// The member or parameter that is wrong; empty for a body that is not an object.
     field: Option<&'static str>,
     /// When to come back.
     retry: Option<Duration>,

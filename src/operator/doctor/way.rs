@@ -27,13 +27,13 @@ const FLOW_MAX: Duration = Duration::from_secs(3);
 /// How much longer than a poll is held a proxy has to wait.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// How much shorter than asked for a poll may be held and still count.
+/// By how much a poll may be held too short and still be fine.
 const SLACK: Duration = Duration::from_millis(1_500);
 
 /// How often to give a sign of life while something takes long.
 const SIGN: Duration = Duration::from_secs(10);
 
-/// Where the server is to be reached.
+/// Where the server can be reached.
 #[derive(Debug)]
 pub(super) struct Url {
     /// As the field `Host` says it.
