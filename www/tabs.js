@@ -11,7 +11,8 @@
 //    and so ask for themselves (by 2).
 // 4. The leader is elected by a Web Lock. A page on plain http has none: there it is whoever holds
 //    a lease in localStorage. If neither is available each tab leads. Two leaders for a moment do
-//    no harm. Does not know what the answers mean, nor what the tabs tell each other with `say`.
+//    no harm.
+// Does not know what the answers mean, nor what the tabs tell each other with `say`.
 
 const LEASE_MS = 1_500;
 const RENEW_MS = 500;

@@ -1,13 +1,13 @@
 // Runs one script twice, for real: three messages to a client that asks again and again, first without a cursor as
 // the page of 2013 did, then with one. What is said between two polls is lost in the first run, and not in the second.
-// Whether a poll is held is not guessed: the lab tells.
+// Whether a poll is held is not guessed: the lab says so.
 
 import { button, h, setText } from "../dom.js";
 import { explain } from "../i18n.js";
 import { openRoom } from "./room.js";
 import { EN, ZH } from "./words-2013.js";
 
-/** Nobody else's poll waits for so odd a time: by that it is found among what is held. */
+/** Nobody else's poll waits for such an odd time, by which it is found among what is held. */
 const WAIT_S = 7;
 const SAID = ["1", "2", "3"];
 
@@ -87,7 +87,7 @@ async function run({ api, t }, room, { withCursor, step, judge }, isGone) {
     if (withCursor) cursor = answer.cursor;
   }
 
-  /** Asks until a question is held, and gives that one. */
+  /** Asks until a question is held, and returns that one. */
   async function askUntilHeld() {
     for (;;) {
       const asked = ask();

@@ -1,5 +1,5 @@
-// Lets answers go wrong on purpose, and shows how the client gets over it: the real poll.js, in the real session.
-// The server does it, to this session alone (see chat/faults.rs); the page only asks for it and keeps the log.
+// Makes answers go wrong on purpose, and shows how the client recovers: the real poll.js, in the real session.
+// The server does it, only to this session (see chat/faults.rs); the page just asks for it and keeps the log.
 
 import { button, h, patchList, setText } from "../dom.js";
 import { explain } from "../i18n.js";
@@ -122,7 +122,7 @@ function mount(root, lab) {
     },
   });
 
-  /** Reads a stream that something on its way buffers. */
+  /** Reads a stream that is buffered on its way. */
   async function stream() {
     streaming.abort();
     streaming = new AbortController();

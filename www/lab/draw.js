@@ -1,4 +1,4 @@
-// Makes parts of pictures: SVG elements from data, as `h` of dom.js makes those of HTML.
+// Makes parts of pictures: SVG elements from data, as `h` of dom.js makes HTML elements.
 
 import { setAttributes } from "../dom.js";
 

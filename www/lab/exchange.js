@@ -1,6 +1,6 @@
-// Takes an exchange apart: head, fields, body, chunks, and when each came. What the server has recorded are bytes,
+// Takes an exchange apart: head, fields, body, chunks, and when each came. What the server has recorded is bytes,
 // written one character each; here they stay that way, so that one place in them is one byte.
-// Knows HTTP/1.1 as the server speaks it, and no page.
+// Knows HTTP/1.1 as the server speaks it, and nothing of the page.
 
 /**
  * @typedef {{bytes: string, length: number, pieces: [number, number][]}} Track
@@ -16,7 +16,7 @@
  * @property {number} [ended_us] since its beginning
  *
  * @typedef {"start" | "field" | "empty" | "body" | "size" | "chunk" | "close"} Kind of a part: a start line, a field
- *   line, the empty line, a body; the size of a chunk, what is in it, and the line end behind that
+ *   line, the empty line, a body; the size of a chunk, what is in it, and the line end after that
  * @typedef {{kind: Kind, at: number, bytes: string, name?: string}} Part `at`: its place in the bytes
  */
 
@@ -77,7 +77,7 @@ export function parts(bytes) {
     take("size", line());
     take("chunk", at + (size || 0));
     take("close", at + 2);
-    // Behind the last chunk there is nothing here; what is no chunk is shown as it is.
+    // After the last chunk there is nothing here; what is not a chunk is shown as it is.
     if (!(size > 0)) take("body", bytes.length);
   }
   return found;
@@ -100,7 +100,7 @@ export function message(bytes) {
   return { start, words: start.split(" "), fields, body: join("body", "chunk"), headBytes };
 }
 
-/** When the piece came in which the byte at a place was, in microseconds since the exchange began.
+/** When the piece came that held the byte at a place, in microseconds since the exchange began.
  * @param {Track} track @param {number} place */
 export function timeOf({ pieces }, place) {
   let end = 0;

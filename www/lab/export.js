@@ -1,5 +1,5 @@
-// Writes what was recorded for other tools: as an HTTP Archive (HAR 1.2), and as a script of curl that asks again.
-// The token is in neither: the server has not kept it.
+// Writes what was recorded for other tools: as an HTTP Archive (HAR 1.2), and as a curl script that asks again.
+// Neither has the token: the server has not kept it.
 
 import { message, timings, toText, toTextStrictly } from "./exchange.js";
 

@@ -111,7 +111,7 @@ export const section = {
       poll.stop();
     };
 
-    /** The page is loaded, as it were. */
+    /** Loads the page, so to speak. */
     function start() {
       left.abort();
       left = new AbortController();

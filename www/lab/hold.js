@@ -1,4 +1,4 @@
-// Holds polls and streams of the signed-in user open, for no other purpose than to be seen.
+// Holds polls and streams of the signed-in user open, just for them to be seen.
 
 /** @param {import("./lab.js").Lab} lab */
 export function holdSome(lab) {

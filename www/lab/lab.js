@@ -1,4 +1,4 @@
-// The frame of the lab: who is signed in, which section is shown, in which language and light.
+// The frame of the lab: who is signed in, which section is shown, in which language and theme.
 // Does not know what the sections do.
 //
 // A section is a module of its own, `NAME.js` beside this file, at `#/NAME`. It is loaded when it is first opened,

@@ -1,9 +1,9 @@
 // The four runners of the race: ways to hear of the same messages, each with a lane of its own to be counted in.
 // Does not know what is heard, nor who counts.
 //
-// The added delay is kept here, on the way of each question and of each answer or piece of a stream: a question
-// leaves the browser so much later, and what comes is looked at so much later. So it costs what it would cost on
-// a long line, but for the line's own handshakes.
+// The added delay is kept here, on the way of each question and of each answer or piece of a
+// stream: a question leaves the browser that much later, and what comes is looked at that much
+// later. So it costs what it would cost on a long line, except for the line's own handshakes.
 
 import { createPoll } from "../poll.js";
 
@@ -103,7 +103,7 @@ const streaming = (lane, accept, end, read) => (/** @type {Track} */ track) => {
     let text = "";
     for (let piece; !(piece = await reader.read()).done;) {
       const { value } = piece;
-      // Timers of one length go off in their order.
+      // Timers of the same length go off in order.
       if (track.delay) setTimeout(() => (text = take(text + value)), track.delay);
       else text = take(text + value);
     }

@@ -1,5 +1,5 @@
 // Shows the polls that are held, and how they leave: the answers to a long poll that is itself one of them.
-// What an answer consists of stands at the head of src/web/lab.rs. The times in between are this page's own clock.
+// What an answer consists of is at the head of src/web/lab.rs. The times in between are by this page's own clock.
 
 import { button, h, patchList, setAttributes, setText } from "../dom.js";
 import { holdSome } from "./hold.js";

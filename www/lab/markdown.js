@@ -1,8 +1,8 @@
 // Shows a text in Markdown as elements: as much of it as our own documents use.
 //
-// Blocks: headings, paragraphs, lists (of one level), tables, fenced code, quotes, <details> with its <summary>. Within
-// a line: `code`, **strong**, *emphasis*, [links](where). All else is text: there is no way in for markup, and a link
-// goes where `link` says, or nowhere.
+// Blocks: headings, paragraphs, lists (of one level), tables, fenced code, quotes, <details> with
+// its <summary>. Within a line: `code`, **strong**, *emphasis*, [links](where). Everything else is
+// text: there is no way in for markup, and a link goes where `link` says, or nowhere.
 
 import { h } from "../dom.js";
 

@@ -9,8 +9,8 @@ import { openRoom } from "./room.js";
 import { EN, ZH } from "./words-message.js";
 
 const SCALE = 1000; // the picture's own width
-const SMALL = 4; // the least that a bar may have of it, so that it is seen
-const MARGIN = 1.3; // the picture ends so much behind the last answer, and bars that go on are cut off there
+const SMALL = 4; // the least that a bar may have of it, so that it can be seen
+const MARGIN = 1.3; // the picture ends this much after the last answer, and bars that go on are cut off there
 
 /**
  * @typedef {{step: string, micros: number, user_id?: number, connection?: number}} Step
@@ -92,7 +92,7 @@ function bar(from, to, end, kind) {
     svg("rect", { class: kind, x: Math.min(x(from), SCALE - width), width, height: 12 }));
 }
 
-/** Each step as the time since that which it waited for.
+/** Each step as the time since the one that it waited for.
  * @param {Message} message @param {(id?: number) => string} name @param {import("./lab.js").Lab["t"]} t
  * @returns {Bar[]} */
 function toBars({ steps }, name, t) {

@@ -4,7 +4,7 @@
 import { h, setText } from "../dom.js";
 import { svg } from "./draw.js";
 
-/** The pictures are so wide and high; how large they are shown, the style says. */
+/** How wide and high the pictures are; the style says how large they are shown. */
 const [WIDTH, HEIGHT] = [1000, 100];
 /** From the bottom of a strip to its top, in milliseconds, by their logarithm. */
 const [FASTEST, SLOWEST] = [1, 10_000];

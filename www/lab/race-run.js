@@ -1,12 +1,12 @@
-// Runs a race: writes messages at a rate, lets the four lanes hear of them, and measures how late each was heard.
-// What was asked and answered for that, byte by byte, the server counts. Does not know the page.
+// Runs a race: writes messages at a rate, lets the four lanes hear of them, and measures how late each heard them.
+// The server counts what was asked and answered for that, byte by byte. Does not know the page.
 
 import { late, pause, RUNNERS } from "./lanes.js";
 
-/** The group of oneself alone in which the messages of all races are. */
+/** The group that the messages of all races are in; its only member is the user. */
 const TITLE = "Race";
 const TICK_MS = 500;
-/** How long to wait, when all is written, for a lane that has not heard it. */
+/** How long to wait, once everything is written, for a lane that has not heard it all. */
 const PATIENCE_MS = 15_000;
 
 /**

@@ -1,4 +1,4 @@
-// The section of the race: what is set, how it goes, and what it came to.
+// The section of the race: what is set, how it goes, and how it ended.
 // Does not know how a lane hears, nor how it is measured.
 
 import { button, h, setText } from "../dom.js";

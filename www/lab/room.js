@@ -1,5 +1,5 @@
 // A conversation with nobody else, to try things in: a group whose only member is the signed-in user.
-// One that was left over from a page that closed in between is used again.
+// One that was left over from a page that closed in between is reused.
 
 /** @param {import("./lab.js").Lab} lab */
 export async function openRoom({ api, user, t }) {

@@ -10,7 +10,7 @@ import { createLoop } from "./loop-2013.js";
  * @typedef {{ResponseStatus: number, ResponseData: any, ResponseDetails?: string}} Answer
  * @typedef {(data: Answer, status: string) => void} Success
  * @typedef {(params: Params) => (status: number, answer: Answer | null) => void} Watch
- *   is told of each exchange, and of its end; a status of 0 is no answer
+ *   is told of each exchange, and of its end; a status of 0 means no answer
  */
 
 /**

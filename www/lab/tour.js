@@ -1,5 +1,5 @@
 // The tour: the documents of `docs/tour`, each a page at `#/tour/NAME`, and the one on 2013.
-// Does not know what they say; `markdown.js` shows them. The documents are in English; what leads through them is not.
+// Does not know what they say; `markdown.js` shows them. The documents are in English; what surrounds them need not be.
 
 import { h } from "../dom.js";
 import { markdown } from "./markdown.js";

@@ -9,7 +9,7 @@ import { pause } from "./lanes.js";
 import { words } from "./words-wire.js";
 
 const LOOK_MS = 1000;
-/** As many as the server keeps. */
+/** How many there are at most: as many as the server keeps. */
 const KEPT_MAX = 128;
 
 /** @typedef {import("./exchange.js").Exchange} Exchange @typedef {import("./exchange.js").Track} Track */
@@ -142,7 +142,7 @@ function mount(root, lab) {
     const answer = await lab.api("GET", `api/lab/recording?after=${changes}`);
     if (gone) return;
     if (answer.changes < changes) {
-      // It was begun anew.
+      // The recording was begun anew.
       [changes] = [0];
       exchanges.clear();
       return look();
