@@ -1,5 +1,5 @@
 //! Writes numbers in digits, and reads what it has written. Each answer holds a dozen of them, and
-//! `fmt` takes a few hundred instructions for one.
+//! `fmt` takes a few hundred instructions for one. Does not know what the numbers count.
 
 /// Appends a number in decimal digits.
 pub fn push_decimal(number: u64, out: &mut Vec<u8>) {

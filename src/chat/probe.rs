@@ -1,4 +1,5 @@
 //! Lets the operator's doctor see its own requests as they arrive; see [`crate::web::tell_probe`].
+//! Does not know what the doctor makes of them.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Writes help: a screen with what most people need, all of it, or everything about one command.
+//! Knows neither what was given nor what is in force.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
 //! Names where connections are accepted: an address with a port, or a socket in the file system.
+//! Does not know how to listen there.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};

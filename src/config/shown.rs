@@ -1,4 +1,5 @@
 //! Writes what is in force, as a file that could be read again, with where each value came from.
+//! Does not know how a value came to be set, only from where.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! Makes one whole file of a database, and puts such a file in a database's place.
+//! Makes one whole file of a database, and puts such a file in a database's place. Does not know
+//! who asks for it, nor whether a server is running.
 //!
 //! See [`super::files`] for why a database can be copied while it is written to, and for what
 //! happens if a restore is broken off.

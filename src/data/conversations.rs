@@ -1,4 +1,4 @@
-//! Queries about conversations and who takes part in them.
+//! Queries about conversations and who takes part in them. Knows nothing of who may ask.
 
 use super::people::user;
 use super::{Store, StoreError};

@@ -1,4 +1,5 @@
-//! Queries about groups: who comes, who goes, and what the group is called.
+//! Queries about groups: who comes, who goes, and what the group is called. Knows nothing of who
+//! may do that.
 
 use super::people::user;
 use super::{Store, StoreError};

@@ -1,4 +1,4 @@
-//! Queries about codes that let people make accounts.
+//! Queries about codes that let people make accounts. Does not know the codes, only their hashes.
 
 use super::{Store, StoreError};
 use crate::entity::Timestamp;

@@ -1,4 +1,4 @@
-//! Queries about what users are to each other.
+//! Queries about what users are to each other. Knows nothing of what follows from it.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 

@@ -1,4 +1,4 @@
-//! Queries about sessions, that is, logins.
+//! Queries about sessions, that is, logins. Does not know when one has expired.
 
 use super::{Store, StoreError, sql_integer};
 use crate::entity::{Session, SessionId, Timestamp, UserId};

@@ -1,4 +1,5 @@
-//! Carries what other threads ask to the thread of the server, and the answers back.
+//! Carries what other threads ask to the thread of the server, and the answers back. Does not know
+//! how they are answered.
 //!
 //! A [`Letter`] is read at the end of the server's turn and answered after its commit. The mailbox
 //! is bounded: whoever writes faster than the server reads is told so.

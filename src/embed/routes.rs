@@ -1,4 +1,5 @@
-//! Lets a program answer requests of its own, beside the pages and the web service.
+//! Lets a program answer requests of its own, beside the pages and the web service. Does not know
+//! what they answer.
 
 use std::fmt;
 use std::net::IpAddr;

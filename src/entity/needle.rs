@@ -1,4 +1,5 @@
-//! Defines what somebody searches for, and whether a text contains it.
+//! Defines what somebody searches for, and whether a text contains it. Does not know where texts
+//! are.
 //!
 //! Texts are compared in one form (NFKC, lower case), and anything of at least one character is
 //! found wherever it stands: at the beginning of a word, in its middle, or among the characters of

@@ -1,4 +1,5 @@
-//! Writes as much to a socket as it takes, and keeps the rest for when it takes more.
+//! Writes as much to a socket as it takes, and keeps the rest for when it takes more. Does not know
+//! whose bytes they are, nor what they say.
 
 use std::io::ErrorKind;
 

@@ -1,4 +1,5 @@
 //! Keeps in memory what is asked again and again: who holds a token, and who is in a conversation.
+//! Does not know who may see what.
 //!
 //! The database is the truth; everything here can be forgotten at any moment, and is forgotten as a
 //! whole whenever something about it changes or a turn is rolled back. That is simpler than finding

@@ -1,4 +1,4 @@
-//! Lists what can be asked of the logic, and what it can answer.
+//! Lists what can be asked of the logic, and what it can answer. Knows neither paths nor JSON.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! Answers "what came after this cursor?", the one question behind every poll.
+//! Answers "what came after this cursor?", the one question behind every poll. Does not know who
+//! waits, nor for how long: the comet does.
 //!
 //! [`Logic::ask`] is called when a poll comes, again whenever its user is woken, and a last time
 //! when its time is over. It takes nothing away and so gives the same answer twice; what moves is

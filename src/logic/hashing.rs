@@ -1,4 +1,5 @@
-//! Spreads the hashing of passwords over many turns, so that a login delays nobody's poll.
+//! Spreads the hashing of passwords over many turns, so that a login delays nobody's poll. Knows
+//! what a key is wanted for, but not what is done with it.
 //!
 //! Each turn does one slice for one of those who wait, in rotation: with many logins at once each
 //! takes longer, but the turns do not. The number of places is bounded, and one address gets only a

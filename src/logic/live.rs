@@ -1,4 +1,5 @@
-//! Remembers, for those who are around, the events that are stored nowhere.
+//! Remembers, for those who are around, the events that are stored nowhere. Does not know who waits
+//! for them.
 //!
 //! Messages can be found again in the store. Everything else that is pushed only says that
 //! something is different now, so it is enough to remember it while its user keeps coming back for

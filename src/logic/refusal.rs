@@ -1,4 +1,5 @@
-//! Names every way in which the logic can say no.
+//! Names every way in which the logic can say no. Knows neither statuses nor codes: the web gives
+//! each its own.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Forgets old messages little by little, when nobody waits for anything.
+//! Forgets old messages little by little, when nobody waits for anything. Does not know how: the
+//! store does.
 
 use std::time::Duration;
 

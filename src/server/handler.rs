@@ -1,5 +1,5 @@
 //! Says what a server asks of the handler that answers its requests, and what that can give it to
-//! write.
+//! write. Knows no handler.
 
 use std::net::IpAddr;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
 //! Lists what can happen to a server and what it can want done: the whole of its interface to a
-//! world of sockets.
+//! world of sockets. Knows nothing of HTTP.
 
 use std::net::IpAddr;
 use std::ops::Range;

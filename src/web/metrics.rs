@@ -1,4 +1,4 @@
-//! Writes what is counted in the text format of Prometheus, version 0.0.4.
+//! Writes what is counted in the text format of Prometheus, version 0.0.4. Counts nothing itself.
 
 use std::fmt::{Display, Write as _};
 

@@ -1,4 +1,5 @@
-//! Says what went wrong, as `application/problem+json` (RFC 9457).
+//! Says what went wrong, as `application/problem+json` (RFC 9457). Does not know what was asked
+//! for.
 //!
 //! `code` is what programs go by and never changes; `detail` is a sentence for people.
 

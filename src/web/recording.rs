@@ -1,4 +1,5 @@
-//! Writes what a session has recorded of itself in the lab; see [`crate::lab::tape`].
+//! Writes what a session has recorded of itself in the lab; see [`crate::lab::tape`]. Does not know
+//! what is worth keeping.
 //!
 //! The bytes are written as text, each as the character with its number (an *isomorphic decoding*,
 //! in the words of the WHATWG), since they need not be UTF-8, but JSON must be.

@@ -1,4 +1,4 @@
-//! Writes a reply of the logic as a response.
+//! Writes a reply of the logic as a response. Decides nothing about what is in it.
 
 use super::json::{self, Object};
 use crate::config::Config;

@@ -1,4 +1,5 @@
-//! Turns a request into a call of the logic.
+//! Turns a request into a call of the logic. Does not know whether a token is good, nor what its user
+//! may do.
 
 use std::time::Duration;
 
