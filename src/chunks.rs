@@ -7,7 +7,8 @@
 //!    taking take constant time.
 //! 2. [`Slots`] gives the numbers itself, and reuses free ones before it gives new ones: so they
 //!    stay small.
-//! 3. One empty chunk is kept, so that a single thing that comes and goes does not cost a chunk each time.
+//! 3. One empty chunk is kept, so that a single thing that comes and goes does not cost a chunk
+//!    each time.
 
 use std::collections::VecDeque;
 

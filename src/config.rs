@@ -76,8 +76,8 @@ pub struct Config {
     /// Whether to serve the lab, which shows how this server works. Off, since it is for studying
     /// and not for chatting; `demo` turns it on, too. See [`Config::has_lab`].
     pub lab: bool,
-    /// Who sees everybody's connections in the lab; all others see their own. Names of accounts, since
-    /// the server knows no other kind of administrator.
+    /// Who sees everybody's connections in the lab; all others see their own. Names of accounts,
+    /// since the server knows no other kind of administrator.
     pub lab_admin: Vec<UserName>,
     /// Whether to answer the chat page of 2013 as well: see `docs/2013.md`. Off, since nobody needs
     /// it to chat, and since other sites' pages can send forms; what those carry is checked all the

@@ -4,10 +4,11 @@
 //! Decides nothing. It tells the [`Server`] what has happened, as [`Input`], and does what the
 //! server wants done. One round of the loop is one turn of the server.
 //!
-//! `mio` is edge-triggered: it says once that a socket has become ready. From that follow the rules:
-//! 1. *Read until there is nothing left, or remember that you stopped early* (`unread`). A read that
-//!    does not fill the buffer has emptied the socket, and what comes later is a new edge; only if
-//!    the peer has closed is the end still to be read.
+//! `mio` is edge-triggered: it says once that a socket has become ready. From that follow the
+//! rules:
+//! 1. *Read until there is nothing left, or remember that you stopped early* (`unread`). A read
+//!    that does not fill the buffer has emptied the socket, and what comes later is a new edge;
+//!    only if the peer has closed is the end still to be read.
 //! 2. *Write until the socket is full, and keep the rest*; an edge says when there is plenty of
 //!    room, and full sockets are also tried again now and then, for those who read slowly.
 //! 3. *A readiness may be false.* Reading or writing then finds nothing, and that is all.
@@ -128,7 +129,8 @@ const GATHERING_MAX: Duration = Duration::from_millis(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 impl<H: Handler> EventLoop<H> {
-    /// Listens wherever the configuration says. The server is not reachable before [`EventLoop::run`].
+    /// Listens wherever the configuration says. The server is not reachable before
+    /// [`EventLoop::run`].
     pub fn bind(
         server: Server<H>,
         clock: Clock,
@@ -207,7 +209,8 @@ impl<H: Handler> EventLoop<H> {
         Ok(())
     }
 
-    /// The first address at which it listens: the port is the system's choice where 0 was asked for.
+    /// The first address at which it listens: the port is the system's choice where 0 was asked
+    /// for.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         let address = |at: Listen| match at {
             Listen::Tcp(address) => Some(address),

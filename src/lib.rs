@@ -2,7 +2,8 @@
 //!
 //! *Comet* is a web server that speaks without being asked: the browser keeps one request open, and
 //! the server answers it the moment there is something to say. This crate is a chat built on that,
-//! from the socket to the disk, with one thread and without a framework; and it is meant to be read.
+//! from the socket to the disk, with one thread and without a framework; and it is meant to be
+//! read.
 //!
 //! # The tour
 //!
@@ -40,8 +41,8 @@
 //!
 //! # Reading order
 //!
-//! Ten minutes for the comet: `www/poll.js` (the client that asks), [`comet`] (the server that waits),
-//! [`chat`] (the turn around it), [`server`] and [`connection`] (the sockets' states),
+//! Ten minutes for the comet: `www/poll.js` (the client that asks), [`comet`] (the server that
+//! waits), [`chat`] (the turn around it), [`server`] and [`connection`] (the sockets' states),
 //! [`event_loop`] (which, with its folder, is all that touches sockets). Then `logic/events.rs` for
 //! what a poll is answered with, and [`entity::Cursor`] for why nothing is lost between two polls.
 //! `docs/tour` takes that way step by step, with the pitfalls and with exercises.
@@ -88,8 +89,8 @@
 //! | hold and release polls of one's own | [`comet`], which needs nothing else |
 //! | serve something else with the loop and its HTTP | [`server::Handler`] |
 //!
-//! In `examples/`: `embed.rs` is a sensor that chats its readings, `own_loop.rs` runs the chat beside
-//! another socket on one thread, `echo.rs` puts another handler on the loop.
+//! In `examples/`: `embed.rs` is a sensor that chats its readings, `own_loop.rs` runs the chat
+//! beside another socket on one thread, `echo.rs` puts another handler on the loop.
 //!
 //! A program that wants SQLite as small as in the binary copies `.cargo/config.toml`.
 //!
@@ -97,9 +98,9 @@
 //!
 //! What is named at the root of the crate is its public interface and follows [semantic
 //! versioning](https://semver.org): while the version is 0.x, only a new x may break it. So do the
-//! web service (`docs/api.md`), the options, and the database: a version opens the database of every
-//! earlier one. New fields of [`Config`] and new kinds of [`Event`] and of errors break nothing; a
-//! `Config` is made with `..Config::default()`. `mio` 1 is part of the interface.
+//! web service (`docs/api.md`), the options, and the database: a version opens the database of
+//! every earlier one. New fields of [`Config`] and new kinds of [`Event`] and of errors break
+//! nothing; a `Config` is made with `..Config::default()`. `mio` 1 is part of the interface.
 //!
 //! The modules are the layers of the tour. They are there to be read, tested and, at your own risk,
 //! built upon; they may change with any version.

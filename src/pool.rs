@@ -1,10 +1,10 @@
 //! Counts the bytes that are kept for all peers together: of requests that have begun, and of
 //! answers that a socket has not taken yet.
 //!
-//! Each connection has bounds of its own, but a hundred thousand of them at their bounds are more than
-//! any machine has. So all of them share one pool. Whoever keeps bytes has a [`Part`] of it, and
-//! says how many there are; a part gives back what it has when it is dropped. Does not know what
-//! the bytes are.
+//! Each connection has bounds of its own, but a hundred thousand of them at their bounds are more
+//! than any machine has. So all of them share one pool. Whoever keeps bytes has a [`Part`] of it,
+//! and says how many there are; a part gives back what it has when it is dropped. Does not know
+//! what the bytes are.
 //!
 //! The pool reports only afterwards that its bound is exceeded, by one buffer of one connection at
 //! most; the owner of that buffer then gives it up. So the pool is never over its bound from one

@@ -22,8 +22,8 @@
 //! the queue costs; but the queue gets at least every other turn. A turn that has to wait for the
 //! disk is long whatever it reads, so it takes along everybody who is within their share.
 //!
-//! Knows connections and their deadlines (see [`crate::connection`] for their states). Does not know
-//! what is asked, nor why an answer has to wait.
+//! Knows connections and their deadlines (see [`crate::connection`] for their states). Does not
+//! know what is asked, nor why an answer has to wait.
 
 mod handler;
 mod io;
@@ -429,8 +429,8 @@ impl<H: Handler> Server<H> {
                 self.read_queued(now, round, outputs);
                 is_busy |= self.spent > self.portion(true) / 2;
                 self.finish_turn(now, outputs);
-                // Requests that were pipelined are waiting; a few of them need not wait for the loop,
-                // unless something else does.
+                // Requests that were pipelined are waiting; a few of them need not wait for the
+                // loop, unless something else does.
                 let has_room = self.spent < self.portion(false) && !self.is_full(outputs);
                 if self.queue.is_empty()
                     || !has_room

@@ -1,10 +1,10 @@
 //! Does to the answers of a session what networks and proxies do to answers, because its user wants
 //! to see what happens then.
 //!
-//! Stands between the chat and the server: each answer passes here on its way to its connection, in the
-//! turn in which it leaves. Knows neither why something was answered nor sockets; time is an argument.
-//! A session sets one fault at a time, for its own answers alone, for a few of them, and for
-//! [`LASTS`] at most. What is kept back is bounded, and forgotten with its connection.
+//! Stands between the chat and the server: each answer passes here on its way to its connection, in
+//! the turn in which it leaves. Knows neither why something was answered nor sockets; time is an
+//! argument. A session sets one fault at a time, only for its own answers, for a few of them, and
+//! for [`LASTS`] at most. What is kept back is bounded, and forgotten with its connection.
 //!
 //! | fault | what becomes of an answer | of a stream |
 //! |---|---|---|
@@ -14,8 +14,8 @@
 //! | [`Fault::Twice`] | it is also the answer to the next poll, as from a cache | each piece leaves twice |
 //! | [`Fault::Buffer`] | it leaves later | pieces are gathered until they are many, or it is late |
 //!
-//! A connection that closes without a byte would show nothing: browsers then send a request again by
-//! themselves (RFC 9112, section 9.3.1), whatever its method.
+//! A connection that closes without a byte would show nothing: browsers then send a request again
+//! by themselves (RFC 9112, section 9.3.1), whatever its method.
 //!
 //! ```text
 //!           answered, and a fault is set

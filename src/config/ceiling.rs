@@ -22,8 +22,8 @@ pub struct Ceiling {
     pub parts: Vec<(&'static str, usize)>,
 }
 
-/// At rest: 0.7 MiB for the program, 0.25 for pages of the database, 0.7 for prepared statements; and
-/// what a statement needs while it runs.
+/// At rest: 0.7 MiB for the program, 0.25 for pages of the database, 0.7 for prepared statements;
+/// and what a statement needs while it runs.
 const REST: usize = 5 * MIB / 2;
 
 /// A connection, its socket, its deadlines, its address, its poll with a place in each line.
@@ -44,7 +44,8 @@ const MESSAGE_JSON: usize = 6 * 8 * 1024 + 1024;
 /// A session and a conversation of two.
 const CACHED: usize = 256 + 384;
 
-/// A place in each of the limits on rates, which have six kinds: twice the key, half-full nodes of a tree.
+/// A place in each of the limits on rates, which have six kinds: twice the key, half-full nodes of
+/// a tree.
 const RATES: usize = 6 * 320;
 
 /// A refusal that is to be told later.

@@ -1,8 +1,8 @@
 //! Lists every setting once: its field, what it takes, what it is for.
 //!
 //! Knows neither where a value comes from nor how an error is reported. Rules:
-//! 1. Options, environment variables, lines of a file, help and the table in `docs/settings.md` follow
-//!    from this one, so none of them knows a setting that another does not.
+//! 1. Options, environment variables, lines of a file, help and the table in `docs/settings.md`
+//!    follow from this one, so none of them knows a setting that another does not.
 //! 2. A setting has the name of its field, and its default is that of `Config::default()`.
 
 use std::ops::RangeInclusive;

@@ -35,8 +35,8 @@ pub fn back_up(
     made
 }
 
-/// Puts a copy of the file at `backup` in the place of a database that nobody uses. Returns where the
-/// one that was there is kept.
+/// Puts a copy of the file at `backup` in the place of a database that nobody uses. Returns where
+/// the one that was there is kept.
 pub fn restore(backup: &Path, database: &Path) -> Result<Option<PathBuf>, OpenError> {
     let part = beside(database, ".restoring.tmp");
     let failed = |error| OpenError::File(backup.to_path_buf(), error);
@@ -84,8 +84,8 @@ fn remember_to_forget(copy: &Path) -> Result<(), OpenError> {
 }
 
 impl super::Store {
-    /// From now on the database's file is left alone and its log only grows, so that another process
-    /// can copy both; but not beyond so many bytes.
+    /// From now on the database's file is left alone and its log only grows, so that another
+    /// process can copy both; but not beyond so many bytes.
     ///
     /// This is a write of this turn: if the log was to begin anew with the next write, it does so
     /// before anybody reads it.

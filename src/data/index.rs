@@ -194,7 +194,8 @@ impl Index {
 }
 
 impl Store {
-    /// The messages under a key between two numbers, both excluded: the first `limit` in this order.
+    /// The messages under a key between two numbers, both excluded: the first `limit` in this
+    /// order.
     pub(super) fn ids(
         &self,
         key: Key,
@@ -246,7 +247,8 @@ impl Store {
         Ok(count)
     }
 
-    /// How many messages of a conversation after a number are deleted. Each has left a change behind.
+    /// How many messages of a conversation after a number are deleted. Each has left a change
+    /// behind.
     pub(super) fn count_deleted(
         &self,
         conversation: ConversationId,

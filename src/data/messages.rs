@@ -213,8 +213,8 @@ impl Store {
         Ok((found, last))
     }
 
-    /// The numbers of changes of messages that a member may see. The index may still lead to changes
-    /// that have given their numbers up.
+    /// The numbers of changes of messages that a member may see. The index may still lead to
+    /// changes that have given their numbers up.
     fn changes_seen(
         &self,
         place: &Place,
@@ -394,8 +394,8 @@ mod tests {
         store.add_member(&NewMember { conversation_id, user_id, role, after_id, read_id }).unwrap();
     }
 
-    /// Messages and changes in five groups, of which Anna is in the first from the beginning and in the
-    /// second from the middle; and which of the numbers she may see.
+    /// Messages and changes in five groups, of which Anna is in the first from the beginning and in
+    /// the second from the middle; and which of the numbers she may see.
     fn talk(store: &mut Store) -> Vec<MessageId> {
         let new = NewAccount {
             name: "anna",

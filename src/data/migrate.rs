@@ -1,7 +1,7 @@
 //! Brings a database to the newest schema, step by step.
 //!
-//! `user_version` says which schema a file has. Each step leads from one version to the next and is a
-//! transaction of its own: a database is never between two versions, and a step that fails leaves
+//! `user_version` says which schema a file has. Each step leads from one version to the next and is
+//! a transaction of its own: a database is never between two versions, and a step that fails leaves
 //! it as it was. Before the first step on a database that is not new, a copy is put beside it.
 
 use std::path::Path;

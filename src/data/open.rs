@@ -79,8 +79,8 @@ impl Store {
             .and_then(|connection| Self::set_up(connection, path, Durability::Full, 1))
     }
 
-    /// Notes that a server begins its work, and returns the new epoch. Makes up for what the last one
-    /// had only remembered: entries of the index, and read marks.
+    /// Notes that a server begins its work, and returns the new epoch. Makes up for what the last
+    /// one had only remembered: entries of the index, and read marks.
     ///
     /// No number is given twice, not even if the newest messages, of which somebody may know, are
     /// lost: to a power cut that has taken what was not synced, or because the database is a
@@ -149,7 +149,8 @@ impl Store {
             (epoch, mark),
             |_| Ok(()),
         )?;
-        // The first epoch that the cursor's history does not share with ours began on common ground.
+        // The first epoch that the cursor's history does not share with ours began on common
+        // ground.
         let first_strange = if known.is_some() { i64::from(epoch) + 1 } else { i64::from(epoch) };
         let end = self.one(
             "SELECT newest_id FROM epochs WHERE id >= ?1 ORDER BY id LIMIT 1",

@@ -414,7 +414,8 @@ mod tests {
         writer.check();
     }
 
-    /// Whoever edits one message again and again leaves nothing behind that others must look through.
+    /// Whoever edits one message again and again leaves nothing behind that others must look
+    /// through.
     #[test]
     fn changes_that_have_given_their_numbers_up_are_left_behind() {
         let mut writer = Writer::new(2);

@@ -197,8 +197,8 @@ impl LocalUser {
         Events::begin(self.clone(), None)
     }
 
-    /// What happened after a place in the events, and what happens from then on. A place that is too
-    /// far back, or from before a restart, begins with [`Event::Reset`](crate::Event::Reset).
+    /// What happened after a place in the events, and what happens from then on. A place that is
+    /// too far back, or from before a restart, begins with [`Event::Reset`](crate::Event::Reset).
     pub fn events_after(&self, cursor: &str) -> Events {
         Events::begin(self.clone(), Some(cursor.to_owned()))
     }

@@ -1,9 +1,10 @@
 //! Writes and reads the cursor: the place up to which a client has seen everything.
 //!
-//! A cursor is opaque to clients and plain to us: `TAG-EPOCH.MARK-STORED-LIVE`. `TAG` binds it to one user of one
-//! database. `EPOCH` numbers the starts of the server and `MARK` tells two histories of one
-//! database apart. `STORED` is the newest stored message that the client has seen. `LIVE` is the
-//! same for the events that are stored nowhere, and means something only within one epoch.
+//! A cursor is opaque to clients and plain to us: `TAG-EPOCH.MARK-STORED-LIVE`. `TAG` binds it to
+//! one user of one database. `EPOCH` numbers the starts of the server and `MARK` tells two
+//! histories of one database apart. `STORED` is the newest stored message that the client has seen.
+//! `LIVE` is the same for the events that are stored nowhere, and means something only within one
+//! epoch.
 //!
 //! It is not secret and needs no signature: whoever forges a cursor learns no more than with a true
 //! one, since all that a cursor chooses is where in one's own events to begin.

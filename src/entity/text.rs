@@ -421,7 +421,8 @@ mod tests {
 
     #[test]
     fn the_key_of_a_key_is_itself() {
-        // Beyond the first two planes there are Han characters, which fold like those here, and nothing.
+        // Beyond the first two planes there are Han characters, which fold like those here, and
+        // nothing.
         for character in '\0'..='\u{1FFFF}' {
             let accented = format!("{character}\u{301}");
             for text in [&accented[..character.len_utf8()], &accented] {

@@ -142,8 +142,8 @@ impl Door {
             }
             Listener::Unix(listener, _) => {
                 let (stream, _) = listener.accept()?;
-                // The system calls are the same, whatever the family of the socket. Whoever has come
-                // is on this machine.
+                // The system calls are the same, whatever the family of the socket. Whoever has
+                // come is on this machine.
                 let stream = std::net::TcpStream::from(OwnedFd::from(stream));
                 (TcpStream::from_std(stream), IpAddr::V4(Ipv4Addr::LOCALHOST))
             }

@@ -419,7 +419,8 @@ mod tests {
         }
     }
 
-    /// A flipped bit anywhere is an error, which the client is told; never a panic, nor a wrong byte.
+    /// A flipped bit anywhere is an error, which the client is told; never a panic, nor a wrong
+    /// byte.
     #[test]
     fn what_was_changed_on_its_way_is_refused() {
         let (mut client, mut session) = pair(64);

@@ -1,8 +1,8 @@
 //! Keeps what TLS needs besides sessions: the certificate, and the time that a handshake may last.
 //! Knows nothing of what is said on a connection.
 //!
-//! TLS 1.3 and nothing older, with HTTP/1.1 as its only protocol (ALPN). A session may be resumed by a
-//! ticket, of which the server keeps nothing.
+//! TLS 1.3 and nothing older, with HTTP/1.1 as its only protocol (ALPN). A session may be resumed
+//! by a ticket, of which the server keeps nothing.
 //!
 //! The files are read at the start, and again when somebody asks for it (SIGHUP): new connections
 //! then get the new certificate. If that cannot be used, the old one stays, and the log says why.

@@ -93,8 +93,8 @@ impl Wire {
                 return Err(error);
             }
         };
-        // The end of the connection without a word of TLS before it: each request says how long it is,
-        // so nothing can be cut off unnoticed.
+        // The end of the connection without a word of TLS before it: each request says how long it
+        // is, so nothing can be cut off unnoticed.
         if count == 0 {
             return Ok(0);
         }

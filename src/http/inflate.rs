@@ -70,8 +70,8 @@ impl Code {
         Self { counts, meanings }
     }
 
-    /// The next word's meaning: longer words are larger numbers than all shorter ones, so it is found
-    /// by counting.
+    /// The next word's meaning: longer words are larger numbers than all shorter ones, so it is
+    /// found by counting.
     fn read(&self, bits: &mut Bits<'_>) -> Option<usize> {
         let (mut word, mut first, mut index) = (0, 0, 0);
         for count in &self.counts[1..] {

@@ -1,4 +1,5 @@
-//! Names a range of addresses, as in `10.0.0.0/8`: an address, and how many of its first bits count.
+//! Names a range of addresses, as in `10.0.0.0/8`: an address, and how many of its first bits
+//! count.
 //!
 //! Does not know what the addresses are trusted with. IPv4 addresses that came over an IPv6 socket
 //! (`::ffff:10.0.0.1`, RFC 4291 section 2.5.5.2) count as the IPv4 addresses they hold, on both

@@ -9,7 +9,8 @@
 //! itself, too: each answer to such a poll, and the next question, are things that have happened.
 //! Lest it spin on the sight of itself:
 //!
-//! 1. *Its own polls are seen, but wake nobody.* They are told along with whatever else has happened.
+//! 1. *Its own polls are seen, but wake nobody.* They are told along with whatever else has
+//!    happened.
 //! 2. *What happens is told in portions*: [`PACE`] after the first thing that has not been told
 //!    yet, everything up to then is *published*, and only what is published is news. So a watcher
 //!    is answered five times a second at most, however much goes on and however fast it asks.

@@ -128,7 +128,8 @@ impl Logic {
         }
     }
 
-    /// Those who may know how a user is shown: friends, and all with whom they share a conversation.
+    /// Those who may know how a user is shown: friends, and all with whom they share a
+    /// conversation.
     pub(super) fn acquaintances(&mut self, user: UserId) -> Result<BTreeSet<UserId>, StoreError> {
         let mut known = self.fellow_members(user)?;
         known.extend(self.store.friend_ids(user)?);

@@ -1,4 +1,5 @@
-//! Slows down whoever does too much: guesses passwords, makes accounts, asks for friends, talks, types.
+//! Slows down whoever does too much: guesses passwords, makes accounts, asks for friends, talks,
+//! types.
 //!
 //! Knows how often who may do what, and nothing of what that does; the time is an argument. Rules:
 //! 1. *Token buckets.* Each key has a bucket of tokens, which is refilled one by one at an even

@@ -50,8 +50,8 @@ impl Notes {
         self.used.get(&session).copied()
     }
 
-    /// A message, and so what was said before it, has reached a member: perhaps by an older cursor than
-    /// the last.
+    /// A message, and so what was said before it, has reached a member: perhaps by an older cursor
+    /// than the last.
     pub(super) fn deliver(&mut self, at: ConversationId, user: UserId, message_id: MessageId) {
         let noted = self.delivered.entry((at, user)).or_insert(message_id);
         *noted = message_id.max(*noted);

@@ -1,8 +1,9 @@
 //! Searches messages, one slice per turn, so that no search delays a poll. Does not know how texts
 //! are found: the store does.
 //!
-//! A search ends when it has found enough, when there is nothing left to look at, or when its time is
-//! over: then it answers with what it has, and says where to go on. One user has one search at a time.
+//! A search ends when it has found enough, when there is nothing left to look at, or when its time
+//! is over: then it answers with what it has, and says where to go on. One user has one search at a
+//! time.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -72,8 +72,8 @@ impl Entry {
         ENTRY_BYTES + copies * self.message.body.len() + seats
     }
 
-    /// Writes the links. `link` is told who may see this entry, and says up to which number they saw
-    /// everything before.
+    /// Writes the links. `link` is told who may see this entry, and says up to which number they
+    /// saw everything before.
     pub(super) fn link(&mut self, mut link: impl FnMut(UserId) -> MessageId) {
         let seats = self.room.seats.iter();
         let before = seats.map(|seat| {

@@ -1,5 +1,5 @@
-//! Looks for what would keep a server from doing well, on its machine and on the way to it, and says in
-//! plain words what to change.
+//! Looks for what would keep a server from doing well, on its machine and on the way to it, and
+//! says in plain words what to change.
 //!
 //! Each thing examined is one line, printed as soon as it is known: `ok`, or `MEND` with what to
 //! do. What takes long says so first. Nothing is changed on the machine, except for a file in the

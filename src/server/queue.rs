@@ -7,9 +7,10 @@
 //! 1. *Shares are by flow.* A flow is everything that comes from one address; or from one
 //!    connection, if the address speaks for many, as a proxy's does. Five hundred connections from
 //!    one address are one flow.
-//! 2. *A flow uses up its share.* The queue has a time of its own, which passes as the flows are served: by one
-//!    when each that waits has had one small request. Each flow has a moment up to which it has
-//!    used its share; a request moves that forward by what it cost, including its answer.
+//! 2. *A flow uses up its share.* The queue has a time of its own, which passes as the flows are
+//!    served: by one when each that waits has had one small request. Each flow has a moment up to
+//!    which it has used its share; a request moves that forward by what it cost, including its
+//!    answer.
 //! 3. *Whoever has used least goes first.* A request may be read at the moment of its flow, and the
 //!    earliest is next. So an expensive request waits for as many cheap ones of each other flow as
 //!    it costs.
@@ -137,7 +138,8 @@ fn share_until(moment: u64) -> Share {
 mod tests {
     use super::*;
 
-    /// Flows that always have something to ask, each at its cost. Whose requests are read, in order.
+    /// Flows that always have something to ask, each at its cost. Whose requests are read, in
+    /// order.
     fn serve(queue: &mut Queue, costs: &[usize], count: usize) -> Vec<usize> {
         let mut shares = vec![queue.new_share(); costs.len()];
         let enter = |queue: &mut Queue, share: &mut Share, flow: usize| {

@@ -3,8 +3,8 @@
 //!
 //! Knows paths, JSON, status codes and error codes: the public contract of the web service. Never
 //! touches the store, and decides nothing about users.
-//! `openapi.json`, beside this file, describes all of it for programs, and is served; every answer in
-//! the tests is compared with it.
+//! `openapi.json`, beside this file, describes all of it for programs, and is served; every answer
+//! in the tests is compared with it.
 //!
 //! What is wrong with a request is checked in a fixed order, so that clients can rely on it:
 //!

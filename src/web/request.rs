@@ -1,5 +1,5 @@
-//! Turns a request into a call of the logic. Does not know whether a token is good, nor what its user
-//! may do.
+//! Turns a request into a call of the logic. Does not know whether a token is good, nor what its
+//! user may do.
 
 use std::time::Duration;
 
