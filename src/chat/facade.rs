@@ -277,7 +277,7 @@ impl Chat {
         }
     }
 
-    /// Whether a password was being checked on this connection for a page of 2013; from now on none
+    /// Whether a password was being checked on this connection for a page of 2013. From now on none
     /// is.
     pub(super) fn has_entered(&mut self, connection: ConnectionId) -> bool {
         let Some(facade) = &mut self.facade else { return false };

@@ -138,15 +138,15 @@ while the server runs and while none does.",
         help: "change a password, and end all sessions",
         about: "\
 Gives somebody another password, which is asked for, or read as a line from
-stdin. All sessions of theirs end.",
+stdin. All their sessions end.",
         read: |arguments| Ok(Operation::SetPassword { name: arguments.text()? }),
     },
     Verb {
         words: "user list",
         takes: "",
-        help: "print all accounts, a line each",
+        help: "print all accounts, one per line",
         about: "\
-Prints all accounts, a line each with tabs between: id, name, display name,
+Prints all accounts, one per line, separated by tabs: id, name, display name,
 created, last seen, sessions.",
         read: |_| Ok(Operation::ListUsers),
     },
@@ -164,8 +164,8 @@ name.",
         takes: "NAME NAME",
         help: "make two users friends",
         about: "\
-Makes two users friends of each other, who may write to each other, as if the
-one had asked and the other agreed.",
+Makes two users friends, who may write to each other, as if one had asked and
+the other had agreed.",
         read: |arguments| {
             Ok(Operation::Befriend { name: arguments.name()?, other: arguments.name()? })
         },
@@ -175,11 +175,11 @@ one had asked and the other agreed.",
         takes: "--as NAME [--nonce TEXT] WHOM [TEXT]",
         help: "say something as a user",
         about: "\
-Says TEXT, or what stdin has, to a friend by name, a group by its title, or
-id:NUMBER, a conversation; as the user NAME. It is silent when that is stored.
-While there is no answer it tries again, for half a minute, and says it once all
-the same; with --nonce so does another run. What is longer than 8,192 bytes, no
-UTF-8 or empty is refused. Works while no server runs, too.",
+Says TEXT, or what stdin has, as the user NAME: to a friend by name, a group by
+title, or a conversation by id:NUMBER. Prints nothing once it is stored. While
+there is no answer it tries again, for half a minute, and still says it only
+once; with --nonce that holds for further runs. Text that is longer than 8,192
+bytes, not UTF-8 or empty is refused. Works while no server runs, too.",
         read: |arguments| {
             Ok(Operation::Send {
                 user: arguments.user()?,
@@ -194,11 +194,11 @@ UTF-8 or empty is refused. Works while no server runs, too.",
         takes: "--as NAME [--since TIME|CURSOR] [--json] [WHOM]",
         help: "print what a user is told, as it comes",
         about: "\
-Prints the messages that the user NAME is told, a line each with tabs between:
+Prints the messages that the user NAME is told, one per line, separated by tabs:
 time, conversation, sender, text; of all conversations, or of one, named as for
-`send`. --json prints all events of the web service, an object a line. Begins
-now, or --since a time ago, or behind the \"cursor\" of a line of JSON. Goes on
-over restarts of the server, until nobody reads it. NAME is online meanwhile.",
+`send`. --json prints all events of the web service, one object per line. Begins
+now, or --since a time ago, or after the \"cursor\" of a line of JSON. Goes on
+across restarts of the server, until nobody reads it. NAME is online meanwhile.",
         read: |arguments| {
             Ok(Operation::Tail {
                 user: arguments.user()?,
@@ -213,8 +213,8 @@ over restarts of the server, until nobody reads it. NAME is online meanwhile.",
         takes: "[TIME]",
         help: "print a code for one new account, good for 7d",
         about: "\
-Prints a code by which one person may make an account, also where registration
-is by invitation only; good for 7d unless TIME says otherwise.",
+Prints a code with which one person may make an account, even if registration is
+by invitation only; good for 7d unless TIME says otherwise.",
         read: |arguments| {
             let mut lifetime = Duration::from_secs(7 * 24 * 3600);
             arguments.value(&mut lifetime, 1_000, 3_650 * 86_400_000)?;
@@ -226,40 +226,40 @@ is by invitation only; good for 7d unless TIME says otherwise.",
         takes: "FILE",
         help: "copy the database into one file",
         about: "\
-Copies the database into one whole file, readable by its owner alone, while the
-server runs or while none does.",
+Copies the database into one whole file, readable only by its owner, whether a
+server is running or not.",
         read: |arguments| Ok(Operation::Backup { file: arguments.file()? }),
     },
     Verb {
         words: "restore",
         takes: "FILE",
-        help: "put such a file in place of the database",
+        help: "put such a file in the database's place",
         about: "\
-Puts a copy in place of the database, while no server runs. What was there is
-kept beside it as lovejoy.db.before-restore.",
+Puts a copy in the place of the database, while no server runs. What was there
+is kept beside it as lovejoy.db.before-restore.",
         read: |arguments| Ok(Operation::Restore { file: arguments.file()? }),
     },
     Verb {
         words: "check",
         takes: "[FILE]",
-        help: "look whether it, or a copy, is whole",
+        help: "check that it, or a copy, is whole",
         about: "\
-Looks whether the database, or a copy of it, is whole and can be true. Prints
-what is wrong, a line each, and then ends with 1.",
+Checks that the database, or a copy of it, is whole and can be true. Prints what
+is wrong, one line each, and then ends with 1.",
         read: |arguments| Ok(Operation::Check { file: arguments.rest.next().map(PathBuf::from) }),
     },
     Verb {
         words: "doctor",
         takes: "[URL]",
-        help: "look for what is to be mended",
+        help: "look for what has to be mended",
         about: "\
 Looks at the machine: descriptors, memory, clock, the data folder and its disk.
-With a URL, as http://chat.example.org, it asks by that, through whatever proxy
-stands there: whether answers come as they were made, whether the server sees
+With a URL, such as http://chat.example.org, it asks through that, and whatever
+proxy is there: whether answers come as they were made, whether the server sees
 who asks, whether a stream flows, how long a poll may be held. That needs a
-server that runs, takes as long as --wait-max says and a little more, and makes
-an account, which is deleted in the end. Prints a line for each thing; ends with
-1 where something is to be mended.",
+running server, takes a little longer than --wait-max, and makes an account,
+which is deleted at the end. Prints a line for each thing; ends with 1 if
+something has to be mended.",
         read: |arguments| Ok(Operation::Doctor { url: arguments.option()? }),
     },
     Verb {
@@ -267,7 +267,7 @@ an account, which is deleted in the end. Prints a line for each thing; ends with
         takes: "[open|invite|closed]",
         help: "say or change who may make an account",
         about: "\
-Says who may make an account, or changes it until the server is started again.
+Says who may make an account, or changes that until the server is restarted.
 A server must be running.",
         read: |arguments| {
             let mut mode = Registration::Open;

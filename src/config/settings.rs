@@ -86,38 +86,38 @@ pub(super) static GROUPS: [(&str, &[Setting]); 4] =
 const OPTIONS: &[Setting] = &[
     setting!(listen, "where to accept connections"),
     setting!(data, "folder of data, or :memory:"),
-    setting!(trusted_proxy, "believe these about whom they ask for"),
+    setting!(trusted_proxy, "believe these when they say who asks"),
     setting!(name, "what the pages call the server"),
     setting!(registration, "who may make an account"),
     setting!(durability, "full survives a power failure"),
-    setting!(retention, 0..=36_500 * DAY, "forget messages this old; 0s is never"),
-    setting!(memory_max, 0..=1 << 50, "never use more memory; 0 is no bound"),
+    setting!(retention, 0..=36_500 * DAY, "forget messages this old; 0s means never"),
+    setting!(memory_max, 0..=1 << 50, "never use more memory; 0 means no bound"),
     setting!(demo, flag, "make two accounts to try the server with"),
     setting!(log, "how much to say on stderr"),
 ];
 
 const MORE: &[Setting] = &[
-    setting!(metrics_listen, "where to give /metrics, not in public"),
+    setting!(metrics_listen, "where to serve /metrics, not in public"),
     setting!(log_format, "lines for people, or of JSON"),
-    setting!(lab, flag, "serve the lab, where one sees how it works"),
+    setting!(lab, flag, "serve the lab, which shows how it works"),
     setting!(lab_admin, "who sees all connections there"),
     setting!(seed_facade, flag, "answer the chat page of 2013, too"),
     #[cfg(feature = "tls")]
-    setting!(tls_certificate, "speak TLS by this certificate and its chain"),
+    setting!(tls_certificate, "speak TLS with this certificate and chain"),
     #[cfg(feature = "tls")]
     setting!(tls_key, "the certificate's key"),
     setting!(www, "serve the pages from this folder"),
     setting!(rate_limits, "off for a trusted network or a load test"),
     setting!(password_iterations, 1_000..=10_000_000, "rounds of PBKDF2 for new passwords"),
-    setting!(retention_bytes, 0..=1 << 50, "forget the oldest beyond; 0 is never"),
+    setting!(retention_bytes, 0..=1 << 50, "forget the oldest beyond; 0 means never"),
 ];
 
 const TIMES: &[Setting] = &[
     setting!(wait_default, 0..=HOUR, "hold a poll that does not say how long"),
     setting!(wait_max, 0..=HOUR, "hold any poll at most"),
-    setting!(keep_alive, 1_000..=HOUR, "say that a silent stream is there"),
+    setting!(keep_alive, 1_000..=HOUR, "give a sign of life on a silent stream"),
     setting!(presence_grace, 0..=HOUR, "stay online after the last poll"),
-    setting!(token_lifetime, SECOND..=3_650 * DAY, "keep a login that is not used"),
+    setting!(token_lifetime, SECOND..=3_650 * DAY, "keep a login that nobody uses"),
     setting!(head_time_max, 100..=HOUR, "wait for the head of a request"),
     setting!(body_time_max, 100..=HOUR, "wait for its body"),
     setting!(idle_time_max, 100..=HOUR, "wait for the next request"),
@@ -149,9 +149,9 @@ const LIMITS: &[Setting] = &[
     setting!(body_bytes_max, 1_024..=16 * MIB, "bytes of a request's body"),
     setting!(chunk_line_bytes_max, 20..=65_536, "bytes of a line before a chunk"),
     setting!(chunk_extension_bytes_max, 0..=1_048_576, "bytes of chunk extensions in a body"),
-    setting!(trailer_bytes_max, 0..=1_048_576, "bytes of fields behind a chunked body"),
+    setting!(trailer_bytes_max, 0..=1_048_576, "bytes of fields after a chunked body"),
     setting!(buffers_bytes_max, 65_536..=1 << 50, "bytes kept for all connections"),
-    setting!(pipelined_bytes_max, 1_024..=MIB, "bytes waiting behind a request"),
+    setting!(pipelined_bytes_max, 1_024..=MIB, "bytes waiting after a request"),
     setting!(group_members_max, 2..=10_000, "members of a group"),
     setting!(users_page_default, 1..=1_000, "users found unless asked"),
     setting!(users_page_max, 1..=1_000, "users found in an answer"),
@@ -169,7 +169,7 @@ const LIMITS: &[Setting] = &[
     setting!(backup_log_bytes_max, 0..=1 << 40, "of the log while a backup is made"),
     setting!(requests_per_turn_max, 1..=MILLION, "requests read in a turn"),
     setting!(turn_bytes_max, 1_024..=1 << 50, "bytes to be written in a turn"),
-    setting!(polls_per_turn_max, 1..=MILLION, "polls asked for in a turn"),
+    setting!(polls_per_turn_max, 1..=MILLION, "polls asked about in a turn"),
     setting!(reads_per_turn_max, 1..=1_000, "reads from a connection in a turn"),
     setting!(accepts_per_turn_max, 1..=10_000, "connections accepted in a turn"),
 ];

@@ -1,10 +1,10 @@
 //! Holds one request that has been read: method, target, fields and body, borrowed from where its
 //! bytes lie.
 //!
-//! Relies on what the parser has made sure of. It also remembers where those fields are that may be
-//! here only once; the others are looked up by a second pass over the head rather than in a table,
-//! since hardly any request is asked for one. So none costs an allocation. Does not know what the
-//! fields mean to the chat.
+//! Relies on what the parser has made sure of. The parser also remembers where the fields are that
+//! may be here only once; the others are looked up by a second pass over the head rather than in a
+//! table, since hardly any request is asked for one. So no field costs an allocation. Does not know
+//! what the fields mean to the chat.
 
 use super::negotiate;
 use super::parse::{Head, Singleton, Singletons};

@@ -114,7 +114,7 @@ impl RateLimits {
     }
 
     /// Whether a password may be tried, and whether the outcome may be told. Asked before it is
-    /// hashed and again after: of many that are tried at once, no more are answered than of as many
+    /// hashed and again after, so that trying many at once gets no more answers than trying them
     /// one after another.
     pub(super) fn guess(&self, now: Mono, guess: &Guess) -> Result<(), Refusal> {
         if self.enabled { self.failed_passwords.look(now, guess) } else { Ok(()) }

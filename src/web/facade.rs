@@ -1,7 +1,7 @@
 //! Translates between the forms of a chat page of 2013 and the logic of today: the facade of
 //! `--seed-facade`.
 //!
-//! The page asks for everything by POSTing a form, and is answered with one JSON object:
+//! The page asks for everything by a POST of a form, and is answered with one JSON object:
 //!
 //! | `Action` | beside it | `ResponseData` |
 //! |---|---|---|
