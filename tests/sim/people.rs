@@ -261,13 +261,17 @@ impl People {
         }
     }
 
-    /// A stream of all that happens from now on, which somebody watches for a while.
+    /// Streams of all that happens from now on, which somebody keeps for a while; perhaps without
+    /// reading a byte.
     fn watch(&mut self, tab: usize, network: &mut Network, now: u64) {
-        let manner = self.random.pick(&[Manner::EventStream, Manner::Lines]);
-        let what = What::Poll(Poll { manner, ..Poll::probe(None, 25) });
-        if let Some(link) = self.ask(tab, network, None, what) {
-            let give_up_at = now + self.random.pick(&[1_000, 1_000_000, 40_000_000]);
-            self.tabs[tab].abandoned.push(Sent { link, give_up_at });
+        let (count, time) = (self.random.pick(&[1, 3]), self.random.pick(&[1_000, 40_000_000]));
+        let stalled_until = if self.random.chance(500) { now + time } else { 0 };
+        for _ in 0..count {
+            let manner = self.random.pick(&[Manner::EventStream, Manner::Lines]);
+            let what = What::Poll(Poll { manner, ..Poll::probe(None, 25) });
+            let Some(link) = self.ask(tab, network, None, what) else { return };
+            network.link(link).stalled_until = stalled_until;
+            self.tabs[tab].abandoned.push(Sent { link, give_up_at: now + time });
         }
     }
 
@@ -300,7 +304,7 @@ impl People {
         match self.ask(tab, network, last, what.clone()) {
             Some(link) => {
                 let give_up_at = now + PATIENCE;
-                self.tabs[tab].commanded(Sent { link, give_up_at }, what);
+                self.tabs[tab].command = Some(Sent { link, give_up_at });
             }
             None => self.tabs[tab].pause_until = now + 500_000,
         }

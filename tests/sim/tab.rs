@@ -38,8 +38,6 @@ pub struct Tab {
     /// An answer that begins with `reset`, or the first one, waits for the state to be reloaded; of
     /// a stream, all that comes meanwhile.
     pub pending: Vec<Batch>,
-    /// How many of these had come when the state was asked for. A `reset` behind them is news to it.
-    pending_when_asked: usize,
     pub wants_history: BTreeSet<i64>,
     /// Conversations that were left while something was on its way: what comes of them is old.
     left: BTreeSet<i64>,
@@ -104,14 +102,6 @@ impl Tab {
     pub fn on_their_way(&self) -> impl Iterator<Item = Sent> {
         let all = [self.poll, self.command].into_iter().flatten();
         all.chain(self.abandoned.iter().copied())
-    }
-
-    /// Its command is on its way.
-    pub fn commanded(&mut self, sent: Sent, what: &What) {
-        self.command = Some(sent);
-        if *what == What::State {
-            self.pending_when_asked = self.pending.len();
-        }
     }
 
     /// Cares for its poll no more, and may ask another one before the server knows.
@@ -231,10 +221,9 @@ impl Tab {
             return self.give_up(now);
         }
         self.view = View::of(&response.body);
-        let mut later = self.pending.iter().skip(self.pending_when_asked);
-        let told = later.position(Batch::is_reset).map(|place| self.pending_when_asked + place);
-        let told = told.unwrap_or(self.pending.len());
-        let rest = self.pending.split_off(told);
+        // Each reset has a state of its own, which was asked for after it.
+        let next = self.pending.iter().skip(1).position(Batch::is_reset);
+        let rest = self.pending.split_off(next.map_or(self.pending.len(), |place| place + 1));
         let pending = std::mem::replace(&mut self.pending, rest);
         // While it was away it may have left a group and come again.
         let view = &self.view;
