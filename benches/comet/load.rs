@@ -28,7 +28,7 @@ const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 pub(crate) const ADDRESSES: u32 = 250;
 
 /// After an answer is read, the server has this much time to hold the next poll, and to sleep.
-const PAUSE: Duration = Duration::from_millis(2);
+pub(crate) const PAUSE: Duration = Duration::from_millis(2);
 
 /// A kept connection.
 pub(crate) struct Line {

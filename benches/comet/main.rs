@@ -19,9 +19,10 @@ use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use load::{ADDRESSES, Crowd, Line, Pair, hold, run_pairs, stop};
+use load::{ADDRESSES, Crowd, Line, PAUSE, Pair, hold, run_pairs, stop};
 use peers::{Build, Peer};
 use table::Table;
 
@@ -100,10 +101,11 @@ fn main() -> io::Result<()> {
         peer.settle()?;
         fresh.push(peer.private_bytes()?);
     }
-    let mut fsyncs = Vec::new();
+    let (mut fsyncs, mut paused_fsyncs) = (Vec::new(), Vec::new());
     let mut table = Table::default();
     for round in 0..ROUNDS {
-        fsyncs.push(fsync_time(&folder)?);
+        fsyncs.push(fsync_time(&folder, Duration::ZERO)?);
+        paused_fsyncs.push(fsync_time(&folder, PAUSE)?);
         for (peer, fresh) in peers.iter().zip(&fresh) {
             if chosen("memory", &phases) {
                 measure_memory(peer, &mut table, *fresh, round)?;
@@ -125,9 +127,12 @@ fn main() -> io::Result<()> {
         }
     }
     table.print();
-    fsyncs.sort_unstable();
-    let fsync = fsyncs[ROUNDS / 2].as_secs_f64() * 1e6;
-    println!("A write of 4 KiB and its fdatasync took {fsync:.0} us: so much a lone message pays.");
+    let [fsync, paused_fsync] = [fsyncs, paused_fsyncs].map(|mut times| {
+        times.sort_unstable();
+        times[ROUNDS / 2].as_secs_f64() * 1e6
+    });
+    println!("A write of 4 KiB and its fdatasync took {fsync:.0} us, one after another;");
+    println!("{paused_fsync:.0} us when nothing else goes on: a lone message pays that.");
     if peers.len() < 2 {
         println!("Nginx with nchan was not measured: there is nothing to compare with.");
     }
@@ -258,8 +263,9 @@ fn descriptors() -> io::Result<usize> {
     Ok(if status.success() { raised } else { soft })
 }
 
-/// What a message has to wait for where it is the only one.
-fn fsync_time(folder: &Path) -> io::Result<Duration> {
+/// How long a message waits for the disk if it is the only one: after a pause, when the processor and the
+/// disk sleep, it is longer.
+fn fsync_time(folder: &Path, pause: Duration) -> io::Result<Duration> {
     let mut file = File::create(folder.join("fsync"))?;
     // Over what is there already, as SQLite does in its log.
     let block = [1; 4096];
@@ -267,6 +273,7 @@ fn fsync_time(folder: &Path) -> io::Result<Duration> {
     file.write_all(&block.repeat(4))?;
     file.sync_all()?;
     for _ in 0..100 {
+        thread::sleep(pause);
         file.rewind()?;
         let begin = Instant::now();
         file.write_all(&block)?;
