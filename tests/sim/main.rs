@@ -42,7 +42,7 @@ use trace::{Counts, Lines, Trace};
 use world::World;
 
 /// How many seeds are tried where nobody says.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 400;
 
 /// Runs one seed to its end; panics where something is not as it must be.
 fn run(seed: u64, trace: &Trace) {
