@@ -64,7 +64,8 @@ pub enum Event {
     UserUpdated(Box<User>),
 }
 
-/// What an event is about. A newer event about the same subject replaces an older one.
+/// What an event is about. A newer event about the same subject replaces an older one, unless that
+/// says that the user has left a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// How far messages have reached a member.

@@ -3,9 +3,9 @@
 //!
 //! Messages can be found again in the store. Everything else that is pushed only says that
 //! something is different now, so it is enough to remember it while its user keeps coming back for
-//! it, and to keep only the newest of several events about one subject. Each live event takes the
-//! next number of one counter, which a cursor carries beside the number of the newest stored
-//! message.
+//! it, and to keep only the newest of several events about one subject. That one has left a
+//! conversation is kept beside what came after it. Each live event takes the next number of one
+//! counter, which a cursor carries beside the number of the newest stored message.
 //!
 //! That somebody is typing is news for only a few seconds. Such an event disappears by itself:
 //! whoever comes later is not told, and has missed nothing.
@@ -52,8 +52,8 @@ pub(super) struct Live {
 #[derive(Debug)]
 struct Inbox {
     floor: Floor,
-    /// Oldest first; at most one for each subject. A box, since most of those who wait have no
-    /// events.
+    /// Oldest first; at most one for each subject, or two where somebody left and came back. A box,
+    /// since most of those who wait have no events.
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 where there are none")]
     events: Option<Box<VecDeque<Entry>>>,
     /// Nothing newer than this is stored for the user; there may be less.
@@ -312,16 +312,20 @@ impl Inbox {
 
 impl News {
     /// Whether older news need no longer be told. Whoever has left a conversation is told nothing
-    /// of what happened there before; and what users are to each other includes whether they are
-    /// online.
+    /// of what happened there before, but that they have left is told even to those who came back:
+    /// what they know of the conversation is of their earlier stay. And what users are to each
+    /// other includes whether they are online.
     fn replaces(&self, older: &Self) -> bool {
-        let (subject, older) = (self.subject(), older.subject());
-        if let Self::Event(Event::ConversationRemoved(id)) = self {
-            return older.is_some_and(|subject| subject.conversation() == Some(*id));
-        }
-        match (subject, older) {
-            (Some(Subject::Friend(friend)), Some(Subject::Presence(user))) => friend == user,
-            _ => subject == older,
+        let (subject, about) = (self.subject(), older.subject());
+        match (self, older) {
+            (Self::Event(Event::ConversationRemoved(id)), _) => {
+                about.is_some_and(|about| about.conversation() == Some(*id))
+            }
+            (_, Self::Event(Event::ConversationRemoved(_))) => false,
+            _ => match (subject, about) {
+                (Some(Subject::Friend(friend)), Some(Subject::Presence(user))) => friend == user,
+                _ => subject == about,
+            },
         }
     }
 
@@ -545,9 +549,19 @@ mod tests {
         }
         let left = Since::News(vec![(2, read(2)), (4, removed)]);
         assert_eq!(live.since(ANNA, 0, None, Mono(0)), left);
-        // Somebody who comes back is told of what is there then.
-        live.publish(ANNA, told(News::Conversation(ConversationId(1))), Mono(0));
-        let back = News::Conversation(ConversationId(1));
-        assert_eq!(live.since(ANNA, 2, None, Mono(0)), Since::News(vec![(5, back)]));
+    }
+
+    #[test]
+    fn who_left_and_came_back_is_told_both() {
+        let mut live = live(8);
+        let removed = News::Event(Event::ConversationRemoved(ConversationId(1)));
+        let changed = News::Conversation(ConversationId(1));
+        for news in [&removed, &changed, &changed, &removed, &changed, &changed] {
+            live.publish(ANNA, told(news.clone()), Mono(0));
+        }
+        let back = (6, changed);
+        let both = Since::News(vec![(4, removed), back.clone()]);
+        assert_eq!(live.since(ANNA, 0, None, Mono(0)), both);
+        assert_eq!(live.since(ANNA, 4, None, Mono(0)), Since::News(vec![back]));
     }
 }

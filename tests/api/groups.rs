@@ -260,6 +260,32 @@ fn who_comes_again_sees_what_comes_after_the_last_joining() {
     assert_eq!(seen(&mut world, &ben, group).expect("it is there")["unread"], 1);
 }
 
+/// Whoever was not asking meanwhile cannot know otherwise that what they have of the group is of
+/// their earlier stay.
+#[test]
+fn who_left_and_came_back_is_told_both() {
+    let mut world = World::new();
+    let [anna, ben, ..] = circle(&mut world);
+    let group = world.group(&anna, "x", &[&ben]);
+    let before = world.cursor(&ben);
+    said(&mut world, &anna, group, "first stay");
+    for _ in 0..2 {
+        assert_done(&remove(&mut world, &anna, group, &ben));
+        add(&mut world, &anna, group, ben.id);
+    }
+    said(&mut world, &anna, group, "second stay");
+    let (removed, changed) =
+        (format!("conversation_removed {group}"), format!("conversation {group}"));
+    let told = [&*removed, &*changed, "message \"second stay\""];
+    assert_eq!(world.news_after(&ben, &before), told);
+    // Nor does it come again for each change.
+    world.patch(&path(group), &anna, &json!({ "title": "y" }));
+    assert_eq!(world.news_after(&ben, &before), told);
+    let after = world.cursor(&ben);
+    world.patch(&path(group), &anna, &json!({ "title": "z" }));
+    assert_eq!(world.news_after(&ben, &after), [&*changed]);
+}
+
 /// Neither what came after leaving nor what came before, whichever cursor is shown, from memory or
 /// from the store, in the same turn or a later one.
 #[test]
@@ -485,10 +511,10 @@ fn what_becomes_of_a_group_survives_a_restart_and_not_a_full_disk() {
     let [anna, ben, carl, _] = circle(&mut world);
     let group = world.group(&anna, "x", &[&ben]);
     said(&mut world, &ben, group, "hello");
-    let cursor = world.cursor(&ben);
     world.chat().store().set_pages_max(Some(1));
-    let mut full = false;
+    let (mut full, mut cursor) = (false, String::new());
     for _ in 0..60 {
+        cursor = world.cursor(&ben);
         let line = world.say(&anna, group, &"x".repeat(8000));
         let leaving =
             world.ask("DELETE", &format!("{}/members/{}", path(group), ben.id), &ben.token, None);
