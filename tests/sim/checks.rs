@@ -206,7 +206,7 @@ impl Checks {
     /// Looks at what the turn has committed.
     pub fn look_into(&mut self, store: &mut Store, turn: u64, now: u64) {
         assert!(!store.is_writing(), "a turn ends with its transaction");
-        self.members.look_into(store);
+        self.members.look_into(store, now);
         let lifetimes = &self.lifetimes;
         self.accounts.look_into(store, turn, |token| lifetimes.may_be_over(token, now));
         self.relations.look_into(store, self.accounts.users());

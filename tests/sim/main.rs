@@ -12,6 +12,7 @@
 //! ```text
 //! cargo test --test sim                                                 some hundred seeds
 //! SIM_SEEDS=100000 CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --test sim     many
+//! SIM_FROM=400 SIM_SEEDS=1000 cargo test --test sim                     those behind the 400
 //! SIM_SEED=17 cargo test --test sim -- --nocapture                      one, with all that happens in it
 //! ```
 
@@ -89,8 +90,9 @@ fn whatever_happens_everybody_sees_the_same_in_the_end() {
         println!("all is well; digest {:016x}", trace.digest());
         return;
     }
-    let seeds = number("SIM_SEEDS").unwrap_or(SEEDS);
-    let (began, next, failed) = (Instant::now(), AtomicU64::new(0), Mutex::new(None));
+    let (first, seeds) = (number("SIM_FROM").unwrap_or(0), number("SIM_SEEDS").unwrap_or(SEEDS));
+    let end = first + seeds;
+    let (began, next, failed) = (Instant::now(), AtomicU64::new(first), Mutex::new(None));
     let counts = Mutex::new(Counts::new());
     // A failure is told once, with its trace, and not where it happens.
     let hook = panic::take_hook();
@@ -101,7 +103,7 @@ fn whatever_happens_everybody_sees_the_same_in_the_end() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds {
+                    if seed >= end {
                         return;
                     }
                     let trace = Trace::new(Lines::Dropped);
@@ -111,7 +113,7 @@ fn whatever_happens_everybody_sees_the_same_in_the_end() {
                         *counts.entry(what).or_insert(0) += times;
                     }
                     if failure.is_some() {
-                        next.store(seeds, Ordering::Relaxed);
+                        next.store(end, Ordering::Relaxed);
                         let mut failed = failed.lock().expect("no panic before");
                         *failed = Some(failed.map_or(seed, |other: u64| other.min(seed)));
                     }

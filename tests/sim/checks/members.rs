@@ -13,6 +13,8 @@ pub struct Members {
     /// After which number each member of each conversation came.
     now: BTreeMap<(i64, i64), i64>,
     before: BTreeMap<(i64, i64), i64>,
+    /// When each last left each conversation.
+    left_at: BTreeMap<(i64, i64), u64>,
     /// Who owns each group, now and at the beginning of the turn.
     owners: BTreeMap<i64, i64>,
     owners_before: BTreeMap<i64, i64>,
@@ -36,7 +38,7 @@ impl Members {
     }
 
     /// Looks at what the turn has committed.
-    pub fn look_into(&mut self, store: &Store) {
+    pub fn look_into(&mut self, store: &Store, now: u64) {
         self.before.clone_from(&self.now);
         self.owners_before.clone_from(&self.owners);
         self.changed = std::mem::take(&mut self.changing);
@@ -46,6 +48,18 @@ impl Members {
         while self.load(store, self.count + 1) {
             self.count += 1;
         }
+        let left = self.before.iter().filter(|(place, after)| self.now.get(place) != Some(after));
+        self.left_at.extend(left.map(|(place, _)| (*place, now)));
+    }
+
+    /// When each user last left each conversation, if they came back or not.
+    pub fn left_at(&self) -> impl Iterator<Item = (i64, i64, u64)> {
+        self.left_at.iter().map(|(&(conversation, user), &at)| (conversation, user, at))
+    }
+
+    /// Whether a user, who may have come back, was once in a conversation and left.
+    pub fn has_left(&self, conversation: i64, user: i64) -> bool {
+        self.left_at.contains_key(&(conversation, user))
     }
 
     /// Whether there is such a conversation.

@@ -86,6 +86,9 @@ impl Checks {
             self.hand_out(body, user, until, c);
             let is_reset = events.first().is_some_and(|event| event["type"] == "reset");
             self.check_reset(poll, is_reset, c);
+            if let Some(asked) = asked.filter(|_| !is_reset) {
+                self.check_left(user, asked, events, c);
+            }
         }
 
         let released = body["released"] == true;
@@ -143,8 +146,8 @@ impl Checks {
             }
             "conversation_removed" => {
                 let id = event["conversation_id"].as_i64().expect("an id");
-                let is_member = self.members.is_member(id, user) && c.exact;
-                assert!(!is_member, "{event} to {user}, who is a member");
+                let has_left = self.members.has_left(id, user) || !c.exact;
+                assert!(has_left, "{event} to {user}, who has never left");
             }
             "friend" => {
                 let other = event["friend"]["user"]["id"].as_i64().expect("a user");
@@ -153,6 +156,25 @@ impl Checks {
             "friend_removed" => self.check_friend(user, other(), None, c),
             "user_updated" => {}
             unknown => panic!("an event of type {unknown}"),
+        }
+    }
+
+    /// Whoever has left a conversation since is told so, and whoever came back that they did: what
+    /// they know of it is of an earlier stay.
+    fn check_left(&self, user: i64, asked: Place, events: &[Value], c: Circumstances) {
+        let is_removed = |event: &Value, id| {
+            event["type"] == "conversation_removed" && event["conversation_id"] == id
+        };
+        for (id, _, at) in self.members.left_at().filter(|(_, who, _)| *who == user) {
+            let mut rest = events.iter().skip_while(|event| !is_removed(event, id));
+            let is_told = rest.next().is_some();
+            let must_be = asked.at < at && (at < c.now || c.exact);
+            assert!(is_told || !must_be, "{user} is not told to have left {id}: {events:?}");
+            if is_told && c.exact && self.members.is_member(id, user) {
+                self.trace.count("told to be back");
+                let is_back = rest.any(|event| event["conversation"]["id"] == id);
+                assert!(is_back, "{user} is not told to be back in {id}: {events:?}");
+            }
         }
     }
 

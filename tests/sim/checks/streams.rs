@@ -1,6 +1,7 @@
 //! What must be true of streams: each is told what came after its cursor, once and in order, says
 //! where it stands, and gives a sign of life.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::log::Told;
@@ -22,6 +23,8 @@ pub struct Stream {
     written_at: u64,
     /// Nothing but signs of life was.
     is_new: bool,
+    /// The conversations that its user was told to have left, and not to be back in.
+    left: BTreeSet<i64>,
     /// The word by which it ended.
     pub end: Option<String>,
 }
@@ -42,7 +45,8 @@ impl Checks {
             assert!(turn >= given.turn, "a session that has ended is not served: {request}");
         }
         let number = self.last_behind(poll, given, self.user(request));
-        Stream { manner: poll.manner, number, written_at: c.now, is_new: true, end: None }
+        let (manner, written_at, left) = (poll.manner, c.now, BTreeSet::new());
+        Stream { manner, number, written_at, is_new: true, left, end: None }
     }
 
     /// Something is written to it.
@@ -75,6 +79,13 @@ impl Checks {
                     self.trace.count("resets");
                 } else {
                     self.check_live_event(user, event, c);
+                    stream.left.extend(
+                        event["conversation_id"]
+                            .as_i64()
+                            .filter(|_| kind == Some("conversation_removed")),
+                    );
+                    let changed = event["conversation"]["id"].as_i64();
+                    changed.map(|id| stream.left.remove(&id));
                 }
                 self.moved(user, stream, cursor, c);
             }
@@ -145,6 +156,8 @@ impl Checks {
         let user = self.user(request);
         let missed = self.log.told(&self.members, user, stream.number, i64::MAX).next();
         assert_eq!(missed, None, "a stream is told what there is");
+        let is_back = stream.left.iter().find(|&&id| self.members.is_member(id, user));
+        assert_eq!(is_back, None, "{user} is told to be back");
         if let Some(turn) = self.accounts.ended(&request.token) {
             panic!("a stream goes on of a session that ended in turn {turn}");
         }
