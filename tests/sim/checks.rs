@@ -171,9 +171,8 @@ impl Checks {
             | What::Unfriend { user }
             | What::Block { user }
             | What::Unblock { user } => self.relations.changing(me, Some(*user)),
-            What::AddMember { group, .. } | What::RemoveMember { group, .. } => {
-                self.members.changing(*group);
-            }
+            What::AddMember { group, .. } => self.members.changing(*group),
+            What::RemoveMember { group, user } => self.members.leaving(*group, *user),
             What::Delete { message } => self.log.changing(*message, ""),
             What::Edit { message, body } => self.log.changing(*message, body),
             What::Type { conversation } => drop(self.typed.insert((*conversation, me), now)),
@@ -187,7 +186,7 @@ impl Checks {
     fn deleting(&mut self, user: i64) {
         self.accounts.changing(user);
         for conversation in self.members.conversations_of(user).collect::<Vec<_>>() {
-            self.members.changing(conversation);
+            self.members.leaving(conversation, user);
         }
         for other in self.accounts.users() {
             self.relations.changing(user, Some(other));

@@ -45,6 +45,8 @@ pub struct Plan {
     pub typing: u64,
     /// A tab blocks somebody, or no longer.
     pub block: u64,
+    /// Somebody takes another out of a group, and in again.
+    pub expel: u64,
     /// Somebody changes their password.
     pub change_password: u64,
     /// Somebody deletes their account.
@@ -81,6 +83,7 @@ impl Plan {
         let (stream, abandon, fault) = (sometimes(500), sometimes(30), sometimes(12));
         let (block, change_password) = (sometimes(40), sometimes(25));
         let (delete_account, acknowledge) = (sometimes(10), sometimes(60));
+        let expel = sometimes(100);
         let mut config = config(random);
         // Who starts anew or sets the clock does not know how old things are.
         if crash + drain + set_clock == 0 {
@@ -101,6 +104,7 @@ impl Plan {
             stream,
             typing,
             block,
+            expel,
             change_password,
             delete_account,
             acknowledge,

@@ -43,6 +43,8 @@ pub struct Tab {
     left: BTreeSet<i64>,
     /// Messages that may not have arrived, to be sent again.
     pub unsure: Vec<What>,
+    /// What is to be put right.
+    pub regret: Option<What>,
     pub view: View,
     pub transcript: Transcript,
     /// The newest message that came behind the present snapshot.

@@ -62,7 +62,7 @@ pub struct World {
     fault: Option<(Fault, u64)>,
     /// When to stop draining.
     drained_by: Option<u64>,
-    /// Turns in a row that the server wanted at once.
+    /// Turns in a row that the server wanted at once, and in which nothing happened.
     at_once: u64,
     /// What has happened in this turn.
     inputs: u64,
@@ -170,12 +170,13 @@ impl World {
         self.look_into_store();
         self.carry_out();
         self.give_next();
-        self.look();
+        let is_alone = self.inputs_of_turn + 1 == self.inputs;
+        let was_for_nothing = is_alone && before == self.activity();
+        self.look(was_for_nothing);
         self.look_around();
         if let Some(due) = due
-            && self.inputs_of_turn + 1 == self.inputs
+            && is_alone
         {
-            let was_for_nothing = before == self.activity();
             self.woken(due, was_for_nothing);
         }
         self.accept(gently);

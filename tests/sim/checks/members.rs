@@ -24,12 +24,20 @@ pub struct Members {
     /// The groups that somebody wants to change in this turn.
     changing: BTreeSet<i64>,
     changed: BTreeSet<i64>,
+    /// Who was to leave which conversation, if they did or not.
+    leaving: BTreeSet<(i64, i64)>,
 }
 
 impl Members {
     /// Somebody wants to change who is in a group.
     pub fn changing(&mut self, conversation: i64) {
         self.changing.insert(conversation);
+    }
+
+    /// Somebody wants a user to leave.
+    pub fn leaving(&mut self, conversation: i64, user: i64) {
+        self.changing(conversation);
+        self.leaving.insert((conversation, user));
     }
 
     /// Whether somebody may have come or gone in this turn.
@@ -57,9 +65,9 @@ impl Members {
         self.left_at.iter().map(|(&(conversation, user), &at)| (conversation, user, at))
     }
 
-    /// Whether a user, who may have come back, was once in a conversation and left.
-    pub fn has_left(&self, conversation: i64, user: i64) -> bool {
-        self.left_at.contains_key(&(conversation, user))
+    /// Whether a user, who may have come back, even in the same turn, has left a conversation.
+    pub fn may_have_left(&self, conversation: i64, user: i64) -> bool {
+        self.leaving.contains(&(conversation, user))
     }
 
     /// Whether there is such a conversation.

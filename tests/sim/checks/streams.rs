@@ -77,6 +77,7 @@ impl Checks {
             kind => {
                 if kind == Some("reset") {
                     self.trace.count("resets");
+                    stream.left.clear();
                 } else {
                     self.check_live_event(user, event, c);
                     stream.left.extend(

@@ -44,6 +44,7 @@ impl People {
             self.stray(tab, network, What::Type { conversation });
         }
         self.keep_apart(tab, network);
+        self.think_better(tab, network);
         if self.random.chance(self.plan.log_out) {
             self.stray(tab, network, What::LogOut);
         }
@@ -163,6 +164,31 @@ impl People {
             6 => Some(What::RemoveMember { group, user: self.tabs[tab].view.me }),
             7..9 => Some(What::Rename { group, title }),
             _ => None,
+        }
+    }
+
+    /// Takes somebody out of a group, and in again at once or a little later.
+    fn think_better(&mut self, tab: usize, network: &mut Network) {
+        if let Some(what) = self.tabs[tab].regret.take() {
+            return self.stray(tab, network, what);
+        }
+        if !self.random.chance(self.plan.expel) {
+            return;
+        }
+        let view = &self.tabs[tab].view;
+        let own = view.conversations.iter().filter(|(_, known)| known.owner == Some(view.me));
+        let all = own.flat_map(|(&group, known)| known.members.keys().map(move |&m| (group, m)));
+        let others: Vec<_> = all.filter(|&(_, user)| user != view.me).collect();
+        if others.is_empty() {
+            let friends = view.friends.iter().filter(|(_, friend)| friend.state == "friends");
+            let (title, members) = ("friends".to_owned(), friends.map(|(&user, _)| user).collect());
+            return self.stray(tab, network, What::CreateGroup { title, members });
+        }
+        let (group, user) = self.random.pick(&others);
+        self.stray(tab, network, What::RemoveMember { group, user });
+        self.tabs[tab].regret = Some(What::AddMember { group, user });
+        if self.random.chance(500) {
+            self.think_better(tab, network);
         }
     }
 
