@@ -1,15 +1,17 @@
 //! Measures the comet: what a held poll costs, how long news take, and how much of them there can
 //! be. The release binary with its defaults (every message is on the disk before it is answered or
 //! delivered), and where they are installed nginx and nchan with one worker, which keep messages in
-//! memory, in turns within one run.
+//! memory, in turns within one run. Beside them the floor: the least that can be done with every
+//! message on the disk.
 //!
 //! ```text
 //! cargo bench --bench comet                              everything
 //! cargo bench --bench comet -- pairs 50 lovejoy          only that
-//! LOVEJOY_BESIDE=BINARY cargo bench --bench comet        with another build of Lovejoy instead of nchan
+//! LOVEJOY_BESIDE=BINARY cargo bench --bench comet        with another build instead of the others
 //! ```
 //!
-//! The words are `memory`, `latency`, `pairs`, `crowd`, `stop`, `lovejoy`, `nchan`, and numbers of pairs.
+//! The words are `memory`, `latency`, `pairs`, `crowd`, `stop`, `lovejoy`, `nchan`, `floor`, and
+//! numbers of pairs.
 //!
 //! The load is one thread, tied to one processor, and the server to another, or to the same where
 //! the table says so. Everything stays within this machine; polls come from many of its addresses.
@@ -23,9 +25,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use load::{ADDRESSES, Crowd, Line, PAUSE, Pair, hold, run_pairs, stop};
-use peers::{Build, Peer};
+use peers::{BE_THE_FLOOR, Build, FLOOR, Peer};
 use table::Table;
 
+mod floor;
 mod load;
 mod peers;
 #[path = "../support/mod.rs"]
@@ -56,12 +59,19 @@ const SERVER_CPU: &str = "0";
 const LOAD_CPU: &str = "1";
 
 fn main() -> io::Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [option, log] = arguments.as_slice()
+        && option == BE_THE_FLOOR
+    {
+        return floor::serve(Path::new(log));
+    }
+    let words: Vec<String> = arguments.into_iter().filter(|it| !it.starts_with('-')).collect();
     let chosen = |word: &str, among: &[&str]| {
         let none = !words.iter().any(|other| among.contains(&other.as_str()));
         none || words.iter().any(|other| other == word)
     };
-    let (names, phases) = (["lovejoy", "nchan"], ["memory", "latency", "pairs", "crowd", "stop"]);
+    let (names, phases) =
+        (["lovejoy", "nchan", FLOOR], ["memory", "latency", "pairs", "crowd", "stop"]);
     let mut pairs: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
     if pairs.is_empty() {
         pairs.extend(PAIRS);
@@ -91,6 +101,9 @@ fn main() -> io::Result<()> {
     }
     if chosen("nchan", &names) && builds.len() == 1 {
         peers.extend(Peer::nchan(&folder, idle, most_pairs));
+    }
+    if chosen(FLOOR, &names) && builds.len() == 1 {
+        peers.push(Peer::floor(&folder, idle, most_pairs)?);
     }
     for peer in &peers {
         eprintln!("{}: process {}", peer.name, peer.pid());
@@ -133,8 +146,8 @@ fn main() -> io::Result<()> {
     });
     println!("A write of 4 KiB and its fdatasync took {fsync:.0} us, one after another;");
     println!("{paused_fsync:.0} us when nothing else goes on: a lone message pays that.");
-    if peers.len() < 2 {
-        println!("Nginx with nchan was not measured: there is nothing to compare with.");
+    if builds.len() == 1 && !peers.iter().any(|peer| peer.name == "nchan") {
+        println!("Nginx with nchan was not measured.");
     }
     drop(peers);
     fs::remove_dir_all(&folder)

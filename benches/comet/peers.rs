@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +14,12 @@ use serde_json::Value;
 use crate::load::{ask_all, field};
 use crate::support::Server;
 use crate::table::OURS;
+
+/// What the least that can be done is called.
+pub(crate) const FLOOR: &str = "floor";
+
+/// With this, and the path of its log, this program is the floor.
+pub(crate) const BE_THE_FLOOR: &str = "--floor";
 
 /// What is said. As long as most chat messages are.
 const BODY: &str = r#"{"body":"A message of about the length that people write to each other."}"#;
@@ -46,6 +53,7 @@ pub(crate) struct Channel {
 enum Kind {
     Lovejoy,
     Nchan,
+    Floor,
 }
 
 impl Channel {
@@ -65,13 +73,15 @@ impl Channel {
                 let since = [before, b"If-Modified-Since: ", time, b"\r\nIf-None-Match: ", tag];
                 [since.concat().as_slice(), b"\r\n", after].concat()
             }
+            Kind::Floor => self.first_poll(),
         }
     }
 
-    fn nchan(name: usize) -> Self {
+    /// The floor understands what is said to nchan, too.
+    fn named(kind: Kind, name: usize) -> Self {
         Self {
             publish: post(&format!("/pub?id={name}"), "", BODY),
-            kind: Kind::Nchan,
+            kind,
             poll: (format!("GET /sub?id={name} HTTP/1.1\r\nHost: localhost\r\n"), "\r\n".into()),
         }
     }
@@ -144,13 +154,31 @@ impl Peer {
              location = /sub { nchan_subscriber longpoll; nchan_channel_id $arg_id; \
              nchan_subscriber_first_message newest; }";
         let server = Server::nginx(folder, &main, http, locations)?;
-        Some(Self {
-            name: "nchan",
+        Some(Self::of_channels("nchan", Kind::Nchan, server, idle, pairs))
+    }
+
+    /// The least that can be done, as another process of this program.
+    pub(crate) fn floor(folder: &Path, idle: usize, pairs: usize) -> io::Result<Self> {
+        let mut command = Command::new(env::current_exe()?);
+        command.arg(BE_THE_FLOOR).arg(folder.join(FLOOR));
+        let server = Server::announced(&mut command)?;
+        Ok(Self::of_channels(FLOOR, Kind::Floor, server, idle, pairs))
+    }
+
+    fn of_channels(
+        name: &'static str,
+        kind: Kind,
+        server: Server,
+        idle: usize,
+        pairs: usize,
+    ) -> Self {
+        Self {
+            name,
             server,
-            idle: (0..idle).map(Channel::nchan).collect(),
-            pairs: (idle..idle + pairs).map(Channel::nchan).collect(),
-            crowd: Channel::nchan(idle + pairs),
-        })
+            idle: (0..idle).map(|name| Channel::named(kind, name)).collect(),
+            pairs: (idle..idle + pairs).map(|name| Channel::named(kind, name)).collect(),
+            crowd: Channel::named(kind, idle + pairs),
+        }
     }
 
     /// Waits until the server has nothing to do: then it holds what it was sent.

@@ -47,27 +47,44 @@ impl Table {
         }
     }
 
+    /// Everybody's figures, and how ours compares with each of the others'.
     pub(crate) fn print(&self) {
-        let mut names = self.rows.iter().flat_map(|row| row.results.iter().map(|(name, _)| *name));
-        let other = names.find(|name| *name != OURS).unwrap_or("-");
-        println!("{:<50}{:>10}{:>10}{:>8}{:>7}", "", OURS, other, "ratio", "ahead");
+        let mut others = Vec::new();
+        for (name, _) in self.rows.iter().flat_map(|row| &row.results) {
+            if *name != OURS && !others.contains(name) {
+                others.push(*name);
+            }
+        }
+        print!("{:<50}{OURS:>10}", "");
+        for other in &others {
+            print!("{other:>10}{:>8}{:>7}", "ratio", "ahead");
+        }
+        println!();
         for row in &self.rows {
-            let of = |name| row.results.iter().find(|it| it.0 == name).map(|it| median(&it.1));
-            let (ours, theirs) = (of(OURS), of(other));
-            let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
-            let ahead =
-                ratio.map_or(
-                    "-",
-                    |ratio| {
-                        if (ratio > 1.0) == row.more_is_better { "yes" } else { "no" }
-                    },
-                );
-            let shown = |value: Option<f64>| value.map_or("-".to_owned(), show);
-            let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
-            let (label, ours, theirs) = (&row.label, shown(ours), shown(theirs));
-            println!("{label:<50}{ours:>10}{theirs:>10}{ratio:>8}{ahead:>7}");
+            let ours = row.of(OURS);
+            print!("{:<50}{:>10}", row.label, shown(ours));
+            for other in &others {
+                let theirs = row.of(other);
+                let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
+                let ahead = ratio.map(|ratio| (ratio > 1.0) == row.more_is_better);
+                let ahead = ahead.map_or("-", |ahead| if ahead { "yes" } else { "no" });
+                let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+                print!("{:>10}{ratio:>8}{ahead:>7}", shown(theirs));
+            }
+            println!();
         }
     }
+}
+
+impl Row {
+    /// The middle of what this one did.
+    fn of(&self, name: &str) -> Option<f64> {
+        self.results.iter().find(|it| it.0 == name).map(|it| median(&it.1))
+    }
+}
+
+fn shown(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), show)
 }
 
 fn show(value: f64) -> String {

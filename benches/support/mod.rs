@@ -30,20 +30,25 @@ impl Server {
 
     /// The same of any build.
     pub(crate) fn lovejoy_of(binary: &OsStr, folder: &Path, options: &[&str]) -> io::Result<Self> {
-        let mut process = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data"])
             .arg(folder.join("data"))
             .args(options)
             // For benches, and no settings.
             .env_remove("LOVEJOY_BINARY")
-            .env_remove("LOVEJOY_BESIDE")
-            .stdout(Stdio::piped())
-            .spawn()?;
+            .env_remove("LOVEJOY_BESIDE");
+        Self::announced(&mut command)
+    }
+
+    /// A server whose first line on its standard output ends with where it listens.
+    pub(crate) fn announced(command: &mut Command) -> io::Result<Self> {
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line)?;
         let Some((_, address)) = line.trim().rsplit_once("http://") else {
             let _ = process.wait();
-            return Err(io::Error::other("lovejoy did not start"));
+            return Err(io::Error::other("the server did not start"));
         };
         Ok(Self { process, address: address.to_owned(), _log: None })
     }
