@@ -7,6 +7,7 @@ mod accounts;
 mod blocks;
 mod changes;
 mod conversations;
+mod crowds;
 mod deletion;
 mod description;
 mod events;
