@@ -193,7 +193,8 @@ impl People {
             manner = self.random.pick(&[Manner::EventStream, Manner::Lines]);
         }
         let began_behind = me.old_cursor.clone().filter(|_| manner == Manner::EventStream);
-        Poll { cursor, wait: None, manner, began_behind, is_probe: false }
+        let is_old = manner.is_stream() && self.random.chance(100);
+        Poll { cursor, wait: None, manner, began_behind, is_probe: false, is_old }
     }
 
     fn reload(&mut self, tab: usize, network: &mut Network) {
@@ -268,7 +269,8 @@ impl People {
         let stalled_until = if self.random.chance(500) { now + time } else { 0 };
         for _ in 0..count {
             let manner = self.random.pick(&[Manner::EventStream, Manner::Lines]);
-            let what = What::Poll(Poll { manner, ..Poll::probe(None, 25) });
+            let is_old = self.random.chance(100);
+            let what = What::Poll(Poll { manner, is_old, ..Poll::probe(None, 25) });
             let Some(link) = self.ask(tab, network, None, what) else { return };
             network.link(link).stalled_until = stalled_until;
             self.tabs[tab].abandoned.push(Sent { link, give_up_at: now + time });

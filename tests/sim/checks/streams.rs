@@ -41,6 +41,10 @@ impl Checks {
         self.trace.count("streams");
         let poll = request.poll().expect("nothing else is streamed");
         assert_eq!((response.status, response.stream), (200, Some(poll.manner)), "to {request}");
+        assert!(response.closes || !poll.is_old, "to {request}");
+        if poll.is_old {
+            self.trace.count("streams of HTTP/1.0");
+        }
         if let Some(turn) = self.accounts.ended(&request.token) {
             assert!(turn >= given.turn, "a session that has ended is not served: {request}");
         }

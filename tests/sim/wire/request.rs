@@ -60,6 +60,8 @@ pub struct Poll {
     pub began_behind: Option<Rc<str>>,
     /// It only looks whether the same question gets the same answer: the tab does not go on from it.
     pub is_probe: bool,
+    /// In HTTP/1.0, whose streams end with the connection, even if the client wants to keep it.
+    pub is_old: bool,
 }
 
 /// How the answer comes.
@@ -90,7 +92,7 @@ impl Poll {
     /// One whose answer nobody goes on from.
     pub fn probe(cursor: Option<Rc<str>>, wait: u64) -> Self {
         let (wait, manner) = (Some(wait), Manner::Poll);
-        Self { cursor, wait, manner, began_behind: None, is_probe: true }
+        Self { cursor, wait, manner, began_behind: None, is_probe: true, is_old: false }
     }
 
     /// How long the contract says it is held, in microseconds.
@@ -118,7 +120,9 @@ impl Request {
     /// The bytes of the request.
     pub fn encode(&self) -> Vec<u8> {
         let (method, path, body) = self.parts();
-        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: sim\r\n");
+        let is_old = self.poll().is_some_and(|poll| poll.is_old);
+        let version = if is_old { "1.0\r\nConnection: keep-alive" } else { "1.1" };
+        let mut text = format!("{method} {path} HTTP/{version}\r\nHost: sim\r\n");
         if !self.token.is_empty() {
             text = text + "Authorization: Bearer " + &self.token + "\r\n";
         }

@@ -31,16 +31,18 @@ impl Response {
         if field(head, "Cache-Control") != Some("no-store") {
             return Err("an answer that may be kept in a cache".into());
         }
-        if field(head, "Transfer-Encoding") == Some("chunked") {
-            let media_type = field(head, "Content-Type");
-            let streams = [Manner::EventStream, Manner::Lines].into_iter();
-            let mut stream = streams.filter(|manner| media_type == Some(manner.media_type()));
-            let stream = Some(stream.next().ok_or("a stream of another kind")?);
-            return Ok((Self { stream, ..Self::new(status, closes) }, end));
-        }
+        let is_chunked = field(head, "Transfer-Encoding") == Some("chunked");
         let length = match field(head, "Content-Length") {
             Some(length) => length.parse().map_err(|_| "a length that is no number")?,
             None if status == 204 => 0,
+            // Without chunks its end is that of the connection.
+            None if is_chunked || closes => {
+                let media_type = field(head, "Content-Type");
+                let streams = [Manner::EventStream, Manner::Lines].into_iter();
+                let mut stream = streams.filter(|manner| media_type == Some(manner.media_type()));
+                let stream = Some(stream.next().ok_or("a stream of another kind")?);
+                return Ok((Self { stream, ..Self::new(status, closes) }, end));
+            }
             None => return Err("a response without a length".into()),
         };
         let body = bytes.get(end..end + length).ok_or("a body that is shorter than it says")?;

@@ -54,6 +54,12 @@ impl fmt::Display for Frame {
 }
 
 impl Piece {
+    /// Reads what ends with the connection: no chunks, but whole frames.
+    pub fn read_whole(manner: Manner, bytes: &[u8], is_last: bool) -> Result<Self, String> {
+        let frames = read_frames(manner, bytes)?;
+        Ok(Self { frames, is_last, len: bytes.len() })
+    }
+
     /// Reads one chunk.
     pub fn read(manner: Manner, bytes: &[u8]) -> Result<Self, String> {
         let line = find(bytes, b"\r\n").ok_or("a chunk without a size")?;
@@ -65,21 +71,27 @@ impl Piece {
         if bytes.get(end..end + 2) != Some(b"\r\n") {
             return Err("a chunk without an end".into());
         }
-        let mut piece = Self { frames: Vec::new(), is_last: size == 0, len: end + 2 };
-        let (mark, read): (&[u8], fn(&str) -> _) = match manner {
-            Manner::EventStream => (b"\n\n", read_event),
-            _ => (b"\n", read_line),
-        };
-        let mut taken = 0;
-        while taken < size {
-            let rest = &data[taken..];
-            let len = find(rest, mark).ok_or("a chunk that ends within a frame")?;
-            let text = str::from_utf8(&rest[..len]).map_err(|_| "a frame that is no text")?;
-            taken += len + mark.len();
-            piece.frames.push((start + taken, read(text)?));
-        }
-        Ok(piece)
+        let frames = read_frames(manner, data)?.into_iter();
+        let frames = frames.map(|(end, frame)| (start + end, frame)).collect();
+        Ok(Self { frames, is_last: size == 0, len: end + 2 })
     }
+}
+
+/// Each with the byte at which it ends.
+fn read_frames(manner: Manner, data: &[u8]) -> Result<Vec<(usize, Frame)>, String> {
+    let (mark, read): (&[u8], fn(&str) -> _) = match manner {
+        Manner::EventStream => (b"\n\n", read_event),
+        _ => (b"\n", read_line),
+    };
+    let (mut frames, mut taken) = (Vec::new(), 0);
+    while taken < data.len() {
+        let rest = &data[taken..];
+        let len = find(rest, mark).ok_or("a piece that ends within a frame")?;
+        let text = str::from_utf8(&rest[..len]).map_err(|_| "a frame that is no text")?;
+        taken += len + mark.len();
+        frames.push((taken, read(text)?));
+    }
+    Ok(frames)
 }
 
 fn read_event(text: &str) -> Result<Frame, String> {

@@ -15,7 +15,13 @@ impl World {
         bytes: &[u8],
         then: Then,
     ) -> Result<usize, String> {
-        let piece = Piece::read(manner, bytes)?;
+        let first = self.network.peek(id).unanswered.front().expect("a stream has a request");
+        let is_old = first.request.poll().is_some_and(|poll| poll.is_old);
+        let piece = if is_old {
+            Piece::read_whole(manner, bytes, then != Then::Keep)?
+        } else {
+            Piece::read(manner, bytes)?
+        };
         let then = if piece.len == bytes.len() { then } else { Then::Keep };
         self.written += 1;
         let circumstances = self.circumstances();
