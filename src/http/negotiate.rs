@@ -11,12 +11,20 @@ use super::scan;
 /// then by order. Without an `Accept` field, or with an empty one, that is the first; `None` if all
 /// are refused.
 pub(super) fn prefers<'a>(
-    accept: impl Iterator<Item = &'a [u8]>,
+    accept: impl Iterator<Item = &'a [u8]> + Clone,
     offers: &[&str],
 ) -> Option<usize> {
+    let first = offers.first()?.as_bytes();
+    let mut values = accept.clone();
+    match (values.next(), values.next()) {
+        (None, _) => return Some(0),
+        // What most clients send needs no taking apart.
+        (Some(value), None) if value == b"*/*" || value == first => return Some(0),
+        _ => {}
+    }
     let ranges: Vec<_> = accept.flat_map(scan::list).map(weighted).collect();
     if ranges.is_empty() {
-        return if offers.is_empty() { None } else { Some(0) };
+        return Some(0);
     }
     let judged = offers.iter().enumerate().filter_map(|(index, offer)| {
         let matching = ranges.iter().filter_map(|&(range, weight)| {

@@ -15,7 +15,7 @@ use super::authority;
 use super::error::ParseError;
 use super::request::{Method, Version};
 use super::scan;
-use super::target::Target;
+use super::target::{Judged, Target};
 
 /// How many empty lines are skipped before a request; RFC 9112 section 2.2 asks for at least one.
 const EMPTY_LINES_MAX: u8 = 4;
@@ -24,10 +24,12 @@ const EMPTY_LINES_MAX: u8 = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub(super) method: Method,
+    /// Without the scheme and the authority.
     pub(super) target: Range<usize>,
+    pub(super) is_escaped: bool,
     pub(super) version: Version,
     pub(super) fields: Range<usize>,
-    pub(super) singletons: Singletons,
+    pub(super) places: Places,
     pub(super) length: Length,
     pub(super) keep_alive: bool,
     pub(super) expects_continue: bool,
@@ -56,7 +58,7 @@ pub(super) struct HeadParser {
     request_line: Option<RequestLine>,
     fields: usize,
     fields_start: usize,
-    singletons: Singletons,
+    places: Places,
     content_length: Option<u64>,
     close: bool,
     keep_alive: bool,
@@ -67,6 +69,7 @@ pub(super) struct HeadParser {
 struct RequestLine {
     method: Method,
     target: Range<usize>,
+    is_escaped: bool,
     version: Version,
 }
 
@@ -139,8 +142,12 @@ impl HeadParser {
         let (name, value) = field_line(text)?;
         match known(name) {
             Some(Known::Once(which)) => {
-                self.singletons.note(which, start - self.fields_start + name.len() + 1)?;
+                self.places.note(which, start - self.fields_start + name.len() + 1)?;
                 self.singleton(which, value)?;
+            }
+            Some(Known::Accept) => {
+                let line = start - self.fields_start;
+                self.places.note_accept(line, line + text.len() + b"\r\n".len());
             }
             Some(Known::Connection) => {
                 let says =
@@ -180,15 +187,15 @@ impl HeadParser {
     /// The head, once its last line has been taken. Judges what only the whole head shows.
     pub(super) fn head(&mut self) -> Result<Head, ParseError> {
         // invariant: the request line comes before the last line.
-        let RequestLine { method, target, version } =
+        let RequestLine { method, target, is_escaped, version } =
             self.request_line.take().expect("a request line");
-        if version == Version::Http11 && !self.singletons.saw(Singleton::Host) {
+        if version == Version::Http11 && !self.places.saw(Singleton::Host) {
             return Err(ParseError::HostMissing);
         }
-        if method == Method::Put && self.singletons.saw(Singleton::ContentRange) {
+        if method == Method::Put && self.places.saw(Singleton::ContentRange) {
             return Err(ParseError::PartialPut);
         }
-        let is_coded = self.singletons.saw(Singleton::TransferEncoding);
+        let is_coded = self.places.saw(Singleton::TransferEncoding);
         let length = match (is_coded, self.content_length) {
             (true, Some(_)) => return Err(ParseError::LengthAndCoding),
             // RFC 9112 section 6.1: framing of an HTTP/1.0 request with a transfer coding is
@@ -201,9 +208,10 @@ impl HeadParser {
         Ok(Head {
             method,
             target,
+            is_escaped,
             version,
             fields: self.fields_start..self.bytes - b"\r\n".len(),
-            singletons: self.singletons,
+            places: self.places,
             length,
             keep_alive: persists && !self.close,
             expects_continue: self.expects_continue,
@@ -240,9 +248,10 @@ fn request_line(text: &[u8], start: usize) -> Result<RequestLine, ParseError> {
     let (method, target, version) = parts().ok_or(ParseError::RequestLine)?;
     let version = http_version(version)?;
     let target_start = start + method.len() + 1;
+    let target_end = target_start + target.len();
     let method = Method::parse(method).ok_or(ParseError::MethodUnknown)?;
-    Target::judge(target, method)?;
-    Ok(RequestLine { method, target: target_start..target_start + target.len(), version })
+    let Judged { skipped, is_escaped } = Target::judge(target, method)?;
+    Ok(RequestLine { method, target: target_start + skipped..target_end, is_escaped, version })
 }
 
 fn http_version(text: &[u8]) -> Result<Version, ParseError> {
@@ -310,56 +319,84 @@ pub enum Singleton {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     Once(Singleton),
+    Accept,
     Connection,
     Expect,
 }
 
-const KNOWN: [(&[u8], Known); 14] = [
-    (b"host", Known::Once(Singleton::Host)),
-    (b"content-length", Known::Once(Singleton::ContentLength)),
-    (b"transfer-encoding", Known::Once(Singleton::TransferEncoding)),
-    (b"content-range", Known::Once(Singleton::ContentRange)),
-    (b"authorization", Known::Once(Singleton::Authorization)),
-    (b"content-type", Known::Once(Singleton::ContentType)),
-    (b"content-encoding", Known::Once(Singleton::ContentEncoding)),
-    (b"if-range", Known::Once(Singleton::IfRange)),
-    (b"range", Known::Once(Singleton::Range)),
-    (b"max-forwards", Known::Once(Singleton::MaxForwards)),
-    (b"last-event-id", Known::Once(Singleton::LastEventId)),
-    (b"origin", Known::Once(Singleton::Origin)),
-    (b"connection", Known::Connection),
-    (b"expect", Known::Expect),
+const KNOWN: [(&[u8], Known); 15] = [
+    (b"Host", Known::Once(Singleton::Host)),
+    (b"Content-Length", Known::Once(Singleton::ContentLength)),
+    (b"Transfer-Encoding", Known::Once(Singleton::TransferEncoding)),
+    (b"Content-Range", Known::Once(Singleton::ContentRange)),
+    (b"Authorization", Known::Once(Singleton::Authorization)),
+    (b"Content-Type", Known::Once(Singleton::ContentType)),
+    (b"Content-Encoding", Known::Once(Singleton::ContentEncoding)),
+    (b"If-Range", Known::Once(Singleton::IfRange)),
+    (b"Range", Known::Once(Singleton::Range)),
+    (b"Max-Forwards", Known::Once(Singleton::MaxForwards)),
+    (b"Last-Event-ID", Known::Once(Singleton::LastEventId)),
+    (b"Origin", Known::Once(Singleton::Origin)),
+    (b"Accept", Known::Accept),
+    (b"Connection", Known::Connection),
+    (b"Expect", Known::Expect),
 ];
 
-/// Which of them has this name. Most differ in length already.
+/// Which of them has this name. Most differ in length already, and most peers write it as here.
 fn known(name: &[u8]) -> Option<Known> {
-    let is_it = |known: &[u8]| known.len() == name.len() && name.eq_ignore_ascii_case(known);
-    KNOWN.iter().find(|(known, _)| is_it(known)).map(|&(_, known)| known)
+    for &(known, meaning) in &KNOWN {
+        if known == name || (known.len() == name.len() && name.eq_ignore_ascii_case(known)) {
+            return Some(meaning);
+        }
+    }
+    None
 }
 
-/// Where the values of the singletons begin in the field lines; 0, where none can begin, for those
-/// that are missing.
+/// Where the fields are that somebody will ask for, in the field lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Singletons([u32; Singleton::TransferEncoding as usize + 1]);
+pub(super) struct Places {
+    /// Where the value of each singleton begins; 0, where none can begin, for those that are
+    /// missing.
+    singletons: [u32; Singleton::TransferEncoding as usize + 1],
+    /// All lines of `Accept` are between these.
+    accept: [u32; 2],
+}
 
-impl Singletons {
+impl Places {
     fn note(&mut self, which: Singleton, start: usize) -> Result<(), ParseError> {
         if self.saw(which) {
             return Err(ParseError::FieldRepeated);
         }
-        // invariant: no head is longer than 4 GiB.
-        self.0[which as usize] = u32::try_from(start).expect("a place in a head");
+        self.singletons[which as usize] = place(start);
         Ok(())
     }
 
+    fn note_accept(&mut self, start: usize, end: usize) {
+        if self.accept == [0, 0] {
+            self.accept[0] = place(start);
+        }
+        self.accept[1] = place(end);
+    }
+
     fn saw(&self, which: Singleton) -> bool {
-        self.0[which as usize] > 0
+        self.singletons[which as usize] > 0
+    }
+
+    /// The field lines among which all of `Accept` are.
+    pub(super) fn accept<'a>(&self, field_lines: &'a [u8]) -> &'a [u8] {
+        let [start, end] = self.accept;
+        &field_lines[start as usize..end as usize]
     }
 
     /// The value of one, in the field lines.
     pub(super) fn find<'a>(&self, which: Singleton, field_lines: &'a [u8]) -> Option<&'a [u8]> {
-        let start = Some(self.0[which as usize] as usize).filter(|&start| start > 0)?;
+        let start = Some(self.singletons[which as usize] as usize).filter(|&start| start > 0)?;
         let (value, _) = scan::cut(&field_lines[start..], b'\r')?;
         Some(scan::trim(value))
     }
+}
+
+fn place(at: usize) -> u32 {
+    // invariant: no head is longer than 4 GiB.
+    u32::try_from(at).expect("a place in a head")
 }

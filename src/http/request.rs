@@ -2,12 +2,12 @@
 //! bytes lie.
 //!
 //! Relies on what the parser has made sure of. The parser also remembers where the fields are that
-//! may be here only once; the others are looked up by a second pass over the head rather than in a
-//! table, since hardly any request is asked for one. So no field costs an allocation. Does not know
+//! may be here only once, and `Accept`; the others are looked up by a second pass over the head
+//! rather than in a table, since hardly any request is asked for one. So no field costs an allocation. Does not know
 //! what the fields mean to the chat.
 
 use super::negotiate;
-use super::parse::{Head, Singleton, Singletons};
+use super::parse::{Head, Places, Singleton};
 use super::scan;
 use super::target::Target;
 
@@ -101,7 +101,7 @@ pub struct Request<'a> {
     pub keep_alive: bool,
     /// The field lines, each with its CRLF.
     field_lines: &'a [u8],
-    singletons: Singletons,
+    places: Places,
 }
 
 impl<'a> Request<'a> {
@@ -110,12 +110,12 @@ impl<'a> Request<'a> {
     pub(super) fn new(head: &Head, bytes: &'a [u8], too_large: bool) -> Self {
         Self {
             method: head.method,
-            target: Target::split(ascii(&bytes[head.target.clone()])),
+            target: Target::split(ascii(&bytes[head.target.clone()]), head.is_escaped),
             version: head.version,
             body: if too_large { Body::TooLarge } else { Body::Bytes(&bytes[head.end()..]) },
             keep_alive: head.keep_alive && !too_large,
             field_lines: &bytes[head.fields.clone()],
-            singletons: head.singletons,
+            places: head.places,
         }
     }
 
@@ -127,7 +127,7 @@ impl<'a> Request<'a> {
     /// The value of a field that cannot be here twice, since a second value would be a trap. The
     /// parser has remembered where it is.
     pub fn singleton(&self, which: Singleton) -> Option<&'a [u8]> {
-        self.singletons.find(which, self.field_lines)
+        self.places.find(which, self.field_lines)
     }
 
     /// The same, if it is UTF-8.
@@ -147,13 +147,14 @@ impl<'a> Request<'a> {
 
     /// The values of all lines with this name, which together are one list (RFC 9110 section 5.3).
     pub fn values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        Lines(self.field_lines).filter_map(move |line| value_of(line, name))
+        values(self.field_lines, name)
     }
 
     /// Which of `offers` the peer likes best, by `Accept` (RFC 9110 section 12.5.1); the earlier if
     /// it does not care, `None` if it takes none of them.
     pub fn prefers(&self, offers: &[&str]) -> Option<usize> {
-        negotiate::prefers(self.values("accept"), offers)
+        let lines = self.places.accept(self.field_lines);
+        negotiate::prefers(values(lines, "Accept"), offers)
     }
 
     /// Whether the peer takes this media type, by `Accept`.
@@ -195,6 +196,14 @@ impl<'a> Iterator for Lines<'a> {
         self.0 = rest.get(b"\r\n".len()..)?;
         Some(line)
     }
+}
+
+/// The values of the lines with this name.
+fn values<'a, 'n>(
+    lines: &'a [u8],
+    name: &'n str,
+) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
+    Lines(lines).filter_map(move |line| value_of(line, name))
 }
 
 /// The value in a field line, if the field has this name. Hardly any other name ends at the same

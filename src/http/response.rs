@@ -34,6 +34,8 @@ pub struct Response {
     status: u16,
     content_type: Option<&'static str>,
     cache_control: Option<&'static str>,
+    /// Both of these, written out: for the usual answer.
+    usual_lines: &'static str,
     /// Unix time in seconds.
     last_modified: Option<u64>,
     /// Further field lines, each with its CRLF.
@@ -82,6 +84,7 @@ impl Response {
             status,
             content_type: None,
             cache_control: None,
+            usual_lines: "",
             last_modified: None,
             field_lines: Vec::new(),
             payload: Payload::Empty,
@@ -90,8 +93,10 @@ impl Response {
 
     /// Adds a body in JSON, which nobody may store.
     #[must_use]
-    pub fn json(self, bytes: Vec<u8>) -> Self {
-        self.body("application/json", Payload::Owned(bytes)).cache_control("no-store")
+    pub fn json(mut self, bytes: Vec<u8>) -> Self {
+        self.usual_lines = "Cache-Control: no-store\r\nContent-Type: application/json\r\n";
+        self.payload = Payload::Owned(bytes);
+        self
     }
 
     /// Adds a body of this media type.
@@ -208,13 +213,14 @@ impl Response {
     /// Status line and fields, without those about the length.
     fn encode_fields(&self, framing: &Framing<'_>, keep_alive: bool, out: &mut Vec<u8>) {
         push_status_line(self.status, out);
-        push_field(b"Date: ", framing.date, out);
-        out.extend_from_slice(b"X-Content-Type-Options: nosniff\r\n");
+        out.extend_from_slice(framing.date.as_bytes());
+        out.extend_from_slice(b"\r\nX-Content-Type-Options: nosniff\r\n");
         if !keep_alive {
             out.extend_from_slice(b"Connection: close\r\n");
         } else if framing.version == Version::Http10 {
             out.extend_from_slice(b"Connection: keep-alive\r\n");
         }
+        out.extend_from_slice(self.usual_lines.as_bytes());
         if let Some(directives) = self.cache_control {
             push_field(b"Cache-Control: ", directives, out);
         }
@@ -225,7 +231,9 @@ impl Response {
             let date = date::http_date_until(second, framing.date);
             push_field(b"Last-Modified: ", &date, out);
         }
-        out.extend_from_slice(&self.field_lines);
+        if !self.field_lines.is_empty() {
+            out.extend_from_slice(&self.field_lines);
+        }
     }
 }
 
@@ -275,16 +283,19 @@ fn push_field(name: &[u8], value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The status line, and the name of the first field. Most answers are of two kinds.
 fn push_status_line(status: u16, out: &mut Vec<u8>) {
-    if status == 200 {
-        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        return;
+    match status {
+        200 => out.extend_from_slice(b"HTTP/1.1 200 OK\r\nDate: "),
+        201 => out.extend_from_slice(b"HTTP/1.1 201 Created\r\nDate: "),
+        _ => {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            push_decimal(u64::from(status), out);
+            out.push(b' ');
+            out.extend_from_slice(reason(status).as_bytes());
+            out.extend_from_slice(b"\r\nDate: ");
+        }
     }
-    out.extend_from_slice(b"HTTP/1.1 ");
-    push_decimal(u64::from(status), out);
-    out.push(b' ');
-    out.extend_from_slice(reason(status).as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 /// The reason phrase of a status (RFC 9110 section 15), which is also the title of an error; empty

@@ -39,7 +39,12 @@ pub(super) fn is_field_value(bytes: &[u8]) -> bool {
     };
     let are_fine = |bytes: &[u8]| bytes.iter().all(|&byte| is_field_value_byte(byte));
     let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().all(|word| !may_have_controls(word) || are_fine(word)) && are_fine(rest)
+    for word in words {
+        if may_have_controls(word) && !are_fine(word) {
+            return false;
+        }
+    }
+    are_fine(rest)
 }
 
 /// Whether `byte` may stand in a field value.

@@ -29,42 +29,61 @@ use super::scan;
 pub struct Target<'a> {
     path: &'a str,
     query: Option<&'a str>,
+    /// Whether anything in it reads differently once it is decoded.
+    is_escaped: bool,
+}
+
+/// What was found out about a target when it was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// How long the scheme and the authority are, which are left out.
+    pub(super) skipped: usize,
+    /// Whether anything in the rest reads differently once it is decoded.
+    pub(super) is_escaped: bool,
 }
 
 impl<'a> Target<'a> {
     /// Refuses what is not a target for `method`.
-    pub(super) fn judge(text: &'a [u8], method: Method) -> Result<Self, ParseError> {
-        if text.is_empty() || !scan::is_target(text) {
+    pub(super) fn judge(text: &'a [u8], method: Method) -> Result<Judged, ParseError> {
+        if !scan::is_target(text) {
             return Err(ParseError::Target);
         }
         let text = str::from_utf8(text).map_err(|_| ParseError::Target)?;
-        if text == "*" {
-            return if method == Method::Options {
-                Ok(Self::split(text))
-            } else {
-                Err(ParseError::Target)
-            };
-        }
-        if let Some(rest) = after_scheme(text) {
+        let mut skipped = 0;
+        if !text.starts_with('/') {
+            if text == "*" && method == Method::Options {
+                return Ok(Judged { skipped, is_escaped: false });
+            }
+            let rest = after_scheme(text).ok_or(ParseError::Target)?;
             let authority = &rest[..authority_end(rest)];
             if !authority::is_authority(authority.as_bytes()) {
                 return Err(ParseError::Host);
             }
-        } else if !text.starts_with('/') {
-            return Err(ParseError::Target);
+            skipped = text.len() - rest.len() + authority.len();
         }
-        let target = Self::split(text);
-        judge_path(target.path)?;
-        target.query.map_or(Ok(()), |query| judge_escapes(query, |_| true))?;
-        Ok(target)
+        let text = &text[skipped..];
+        let is_escaped = is_escaped(text);
+        let target = Self::split(text, is_escaped);
+        if is_escaped {
+            judge_escapes(target.path, |byte| {
+                !byte.is_ascii_control() && byte != b'/' && byte != b'\\'
+            })?;
+        }
+        let dots = |segment: Cow<'_, str>| matches!(&*segment, "." | "..");
+        if (is_escaped || has(target.path, b'.')) && target.segments().any(dots) {
+            return Err(ParseError::TargetDotSegment);
+        }
+        if is_escaped {
+            judge_escapes(target.query.unwrap_or(""), |_| true)?;
+        }
+        Ok(Judged { skipped, is_escaped })
     }
 
-    /// Splits a text that was judged before.
-    pub(super) fn split(text: &'a str) -> Self {
-        let text = after_scheme(text).map_or(text, |rest| &rest[authority_end(rest)..]);
+    /// Splits a text that was judged before, without what is left out of it.
+    pub(super) fn split(text: &'a str, is_escaped: bool) -> Self {
         let (path, query) = cut(text, b'?');
         // An absolute form may have no path at all, which is "/" (RFC 9110 section 4.2.3).
-        Self { path: if path.is_empty() { "/" } else { path }, query }
+        Self { path: if path.is_empty() { "/" } else { path }, query, is_escaped }
     }
 
     /// The path as it was sent, escapes and all: it starts with a slash, or it is `*`.
@@ -75,17 +94,15 @@ impl<'a> Target<'a> {
     /// The path with its escapes decoded. That is safe as a whole, since no segment can hold a
     /// slash.
     pub fn decoded_path(&self) -> Cow<'a, str> {
-        decode(self.path, false)
+        self.decode(self.path)
     }
 
     /// The decoded segments: `/a/b%20c` has `a` and `b c`, `/a/` has `a` and an empty one, `/` an
     /// empty one.
     pub fn segments(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
-        self.path
-            .strip_prefix('/')
-            .unwrap_or(self.path)
-            .split('/')
-            .map(|segment| decode(segment, false))
+        let target = *self;
+        let path = self.path.strip_prefix('/').unwrap_or(self.path);
+        path.split('/').map(move |segment| target.decode(segment))
     }
 
     /// Whether the target is the server as a whole: `OPTIONS *`.
@@ -101,22 +118,40 @@ impl<'a> Target<'a> {
     /// The decoded `name=value` pairs of the query in their order; `+` is a space, a missing value
     /// is empty.
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
-        form_pairs(self.query.unwrap_or(""))
+        pairs(self.query.unwrap_or(""), self.is_escaped)
+    }
+
+    fn decode(&self, part: &'a str) -> Cow<'a, str> {
+        if self.is_escaped { decode(part, false) } else { Cow::Borrowed(part) }
     }
 }
 
-/// The decoded `name=value` pairs of a query, or of a body of `application/x-www-form-urlencoded`.
+/// The decoded `name=value` pairs of a body of `application/x-www-form-urlencoded`.
 pub fn form_pairs(text: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + use<'_> {
+    pairs(text, is_escaped(text))
+}
+
+fn pairs(
+    text: &str,
+    is_escaped: bool,
+) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + use<'_> {
+    let decode = move |part| if is_escaped { decode(part, true) } else { Cow::Borrowed(part) };
     let mut rest = Some(text);
-    let pairs = std::iter::from_fn(move || {
-        let (pair, behind) = cut(rest?, b'&');
-        rest = behind;
-        Some(pair)
-    });
-    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = cut(pair, b'=');
-        (decode(name, true), decode(value.unwrap_or(""), true))
+    std::iter::from_fn(move || {
+        loop {
+            let (pair, behind) = cut(rest?, b'&');
+            rest = behind;
+            if !pair.is_empty() {
+                let (name, value) = cut(pair, b'=');
+                return Some((decode(name), decode(value.unwrap_or(""))));
+            }
+        }
     })
+}
+
+/// Whether anything in a target or a form has to be decoded.
+fn is_escaped(text: &str) -> bool {
+    has(text, b'%') || has(text, b'+')
 }
 
 /// What stands before the first of an ASCII character, and after it if it is there.
@@ -139,15 +174,6 @@ fn after_scheme(text: &str) -> Option<&str> {
 
 fn authority_end(text: &str) -> usize {
     text.find(['/', '?']).unwrap_or(text.len())
-}
-
-fn judge_path(path: &str) -> Result<(), ParseError> {
-    judge_escapes(path, |byte| !byte.is_ascii_control() && byte != b'/' && byte != b'\\')?;
-    if !has(path, b'.') && !has(path, b'%') {
-        return Ok(());
-    }
-    let dots = |segment| matches!(&*decode(segment, false), "." | "..");
-    if path.split('/').any(dots) { Err(ParseError::TargetDotSegment) } else { Ok(()) }
 }
 
 /// Refuses malformed escapes, those of bytes that are not allowed, and what is not UTF-8 once
@@ -198,7 +224,8 @@ mod tests {
     use super::*;
 
     fn get(text: &str) -> Result<Target<'_>, ParseError> {
-        Target::judge(text.as_bytes(), Method::Get)
+        let Judged { skipped, is_escaped } = Target::judge(text.as_bytes(), Method::Get)?;
+        Ok(Target::split(&text[skipped..], is_escaped))
     }
 
     #[test]
@@ -216,7 +243,6 @@ mod tests {
         for (text, path, query) in cases {
             let target = get(text).unwrap();
             assert_eq!((target.path(), target.query()), (path, query), "{text}");
-            assert_eq!(Target::split(text), target, "{text}");
         }
     }
 
@@ -262,7 +288,9 @@ mod tests {
 
     #[test]
     fn asterisk_is_for_options_alone() {
-        assert!(Target::judge(b"*", Method::Options).unwrap().is_asterisk());
+        let judged = Judged { skipped: 0, is_escaped: false };
+        assert_eq!(Target::judge(b"*", Method::Options), Ok(judged));
+        assert!(Target::split("*", false).is_asterisk());
         assert_eq!(Target::judge(b"*a", Method::Options), Err(ParseError::Target));
     }
 

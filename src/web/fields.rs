@@ -1,5 +1,7 @@
 //! Reads the members of a JSON body and the parameters of a query, and says which one is wrong.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::Problem;
@@ -74,10 +76,10 @@ fn says_json(request: &Request<'_>) -> bool {
 }
 
 /// The value of a query parameter, if it is there and not empty; the first of several.
-pub(super) fn parameter(request: &Request<'_>, name: &str) -> Option<String> {
+pub(super) fn parameter<'a>(request: &Request<'a>, name: &str) -> Option<Cow<'a, str>> {
     let mut pairs = request.target.query_pairs();
     let (_, value) = pairs.find(|(key, _)| key == name)?;
-    if value.is_empty() { None } else { Some(value.into_owned()) }
+    if value.is_empty() { None } else { Some(value) }
 }
 
 /// The number in a query parameter, brought into the range of an `i64`.

@@ -10,6 +10,14 @@ use crate::entity::{
 };
 use crate::logic::ListedAccount;
 
+/// A member's name as it is written after another member, for [`Object::named`].
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+pub(super) use name;
+
 /// An object that is being written.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
@@ -37,12 +45,20 @@ impl<'a> Object<'a> {
         self.out
     }
 
+    /// The same in one piece, of a name that `name!` has put together: for what is written with
+    /// each message and each poll.
+    pub(super) fn named(&mut self, name: &'static str) -> &mut Vec<u8> {
+        let comma = usize::from(std::mem::take(&mut self.empty));
+        self.out.extend_from_slice(&name.as_bytes()[comma..]);
+        self.out
+    }
+
     pub(super) fn text(&mut self, name: &str, value: &str) {
         text(self.member(name), value);
     }
 
     pub(super) fn cursor(&mut self, cursor: Cursor, tag: CursorTag) {
-        let out = self.member("cursor");
+        let out = self.named(name!("cursor"));
         out.push(b'"');
         cursor.push(tag, out);
         out.push(b'"');
@@ -64,14 +80,11 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn time(&mut self, name: &str, value: Option<Timestamp>) {
-        match value {
-            Some(time) => self.integer(name, time.0),
-            None => self.null(name),
-        }
+        time(self.member(name), value);
     }
 
     pub(super) fn boolean(&mut self, name: &str, value: bool) {
-        self.member(name).extend_from_slice(if value { b"true" } else { b"false" });
+        boolean(self.member(name), value);
     }
 
     pub(super) fn null(&mut self, name: &str) {
@@ -80,15 +93,30 @@ impl<'a> Object<'a> {
 
     /// An array, each of whose items is written by `write`.
     pub(super) fn array<T>(&mut self, name: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
-        let out = self.member(name);
-        out.push(b'[');
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            write(out, item);
+        array(self.member(name), items, write);
+    }
+}
+
+/// An array, each of whose items is written by `write`.
+pub(super) fn array<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
         }
-        out.push(b']');
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+pub(super) fn boolean(out: &mut Vec<u8>, value: bool) {
+    out.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
+fn time(out: &mut Vec<u8>, value: Option<Timestamp>) {
+    match value {
+        Some(time) => integer(out, time.0),
+        None => out.extend_from_slice(b"null"),
     }
 }
 
@@ -127,14 +155,17 @@ fn plain_length(bytes: &[u8]) -> usize {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     // A smaller byte borrows, which sets its highest bit.
-    let less = |word: u64, than: u8| word.wrapping_sub(LOW * u64::from(than)) & !word & HIGH;
-    let is_plain = |word: &&[u8; 8]| {
-        let word = u64::from_le_bytes(**word);
-        let [quotes, backslashes] = [b'"', b'\\'].map(|byte| word ^ (LOW * u64::from(byte)));
-        less(word, b' ') | less(quotes, 1) | less(backslashes, 1) == 0
-    };
-    let (words, _) = bytes.as_chunks::<8>();
-    let plain = 8 * words.iter().take_while(is_plain).count();
+    let less = |word: u64, than: u8| word.wrapping_sub(LOW * u64::from(than)) & !word;
+    let mut plain = 0;
+    for word in bytes.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        let (quotes, backslashes) =
+            (word ^ (LOW * u64::from(b'"')), word ^ (LOW * u64::from(b'\\')));
+        if (less(word, b' ') | less(quotes, 1) | less(backslashes, 1)) & HIGH != 0 {
+            break;
+        }
+        plain += 8;
+    }
     let rest = &bytes[plain..];
     let is_escaped = |byte: &u8| matches!(byte, 0..b' ' | b'"' | b'\\');
     plain + rest.iter().position(is_escaped).unwrap_or(rest.len())
@@ -203,15 +234,15 @@ pub(super) fn friend(out: &mut Vec<u8>, friend: &Friend) {
 
 pub(super) fn message(out: &mut Vec<u8>, message: &Message) {
     let mut object = Object::begin(out);
-    object.integer("id", message.id.0);
-    object.integer("conversation_id", message.conversation_id.0);
-    object.integer("sender_id", message.sender_id.0);
-    object.text("body", &message.body);
-    object.integer("sent_at", message.sent_at.0);
-    object.time("edited_at", message.edited_at);
-    object.time("deleted_at", message.deleted_at);
+    integer(object.named(name!("id")), message.id.0);
+    integer(object.named(name!("conversation_id")), message.conversation_id.0);
+    integer(object.named(name!("sender_id")), message.sender_id.0);
+    text(object.named(name!("body")), &message.body);
+    integer(object.named(name!("sent_at")), message.sent_at.0);
+    time(object.named(name!("edited_at")), message.edited_at);
+    time(object.named(name!("deleted_at")), message.deleted_at);
     if let Some(nonce) = &message.nonce {
-        object.text("nonce", nonce);
+        text(object.named(name!("nonce")), nonce);
     }
     object.end();
 }
@@ -260,17 +291,17 @@ pub(super) fn event(out: &mut Vec<u8>, event: &Event) {
 
 /// What an event says, for an object that may say more.
 pub(super) fn event_members(object: &mut Object<'_>, event: &Event) {
-    object.text("type", event.name());
+    text(object.named(name!("type")), event.name());
     match event {
         Event::Reset => {}
         Event::Message(changed) | Event::MessageUpdated(changed) => {
-            message(object.member("message"), changed);
+            message(object.named(name!("message")), changed);
         }
         Event::Delivered { conversation_id, user_id, message_id }
         | Event::Read { conversation_id, user_id, message_id } => {
-            object.integer("conversation_id", conversation_id.0);
-            object.integer("user_id", user_id.0);
-            object.integer("message_id", message_id.0);
+            integer(object.named(name!("conversation_id")), conversation_id.0);
+            integer(object.named(name!("user_id")), user_id.0);
+            integer(object.named(name!("message_id")), message_id.0);
         }
         Event::Typing { conversation_id, user_id } => {
             object.integer("conversation_id", conversation_id.0);

@@ -4,6 +4,7 @@
 //! The bytes are written as text, each as the character with its number (an *isomorphic decoding*,
 //! in the words of the WHATWG), since they need not be UTF-8, but JSON must be.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use super::Problem;
@@ -14,7 +15,7 @@ use crate::lab::tape::{Ended, Exchange, Lane, Tape, Track};
 use crate::system::Mono;
 
 /// The lane that a request says it belongs to, or nothing.
-pub fn lane(request: &Request<'_>) -> String {
+pub fn lane<'a>(request: &Request<'a>) -> Cow<'a, str> {
     parameter(request, "lane").unwrap_or_default()
 }
 

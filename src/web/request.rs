@@ -1,6 +1,7 @@
 //! Turns a request into a call of the logic. Does not know whether a token is good, nor what its
 //! user may do.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::fields::{Members, number, parameter};
@@ -15,7 +16,7 @@ use crate::logic::{Call, Credentials, HistoryPage, Manner, PasswordChange, SignU
 
 /// The token that a request carries (RFC 6750, section 2.1).
 pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
-    credentials(request, "bearer").ok_or_else(Problem::unauthorized)
+    credentials(request, "Bearer").ok_or_else(Problem::unauthorized)
 }
 
 /// By what a request proves whose it is.
@@ -30,7 +31,7 @@ pub enum Proof<'a> {
 
 /// What a request proves itself by.
 pub fn proof<'a>(request: &Request<'a>, is_operator: bool) -> Result<Proof<'a>, Problem> {
-    match is_operator.then(|| credentials(request, "user")).flatten() {
+    match is_operator.then(|| credentials(request, "User")).flatten() {
         Some(name) => Ok(Proof::Operator(name)),
         None => bearer_token(request).map(Proof::Token),
     }
@@ -40,7 +41,8 @@ pub fn proof<'a>(request: &Request<'a>, is_operator: bool) -> Result<Proof<'a>, 
 fn credentials<'a>(request: &Request<'a>, scheme: &str) -> Option<&'a str> {
     let value = request.singleton_text(Singleton::Authorization)?;
     let (shown, rest) = value.split_at_checked(scheme.len())?;
-    let credentials = rest.strip_prefix(' ').filter(|_| shown.eq_ignore_ascii_case(scheme))?;
+    let is_it = shown == scheme || shown.eq_ignore_ascii_case(scheme);
+    let credentials = rest.strip_prefix(' ').filter(|_| is_it)?;
     Some(credentials.trim_start_matches(' '))
 }
 
@@ -240,7 +242,7 @@ fn events(request: &Request<'_>, config: &Config) -> Result<Call, Problem> {
         if manner.is_stream() { request.singleton_text(Singleton::LastEventId) } else { None };
     let cursor = match last_event_id {
         Some(id) if !id.is_empty() => Some(id.to_owned()),
-        _ => parameter(request, "cursor"),
+        _ => parameter(request, "cursor").map(Cow::into_owned),
     };
     Ok(Call::Events { cursor, wait, manner })
 }
