@@ -35,7 +35,6 @@ use crate::server::{
 use crate::system::{Entropy, Mono, Now};
 use crate::timers::Wheel;
 use crate::web::{self, Problem};
-use decide::Considered;
 use facade::Facade;
 use lab::Lab;
 use probe::Probe;
@@ -257,17 +256,13 @@ impl Chat {
 
 impl Handler for Chat {
     fn decide(&mut self, now: Now, client: Client, request: &Request<'_>) -> Decision {
-        let response = match self.consider(now, client, request) {
-            Ok(Considered::Answer(response)) => response,
-            Ok(Considered::Later) => return Decision::Later,
-            Ok(Considered::Held(hold)) => return Decision::Held(hold),
+        match self.consider(now, client, request) {
+            Ok(decision) => decision,
             Err(problem) => {
                 self.say_no(now, client, request, problem);
-                return Decision::Later;
+                Decision::Later
             }
-        };
-        self.answer(client.connection, response);
-        Decision::Later
+        }
     }
 
     fn refuse(&mut self, why: &Refused) -> Response {

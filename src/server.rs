@@ -287,10 +287,12 @@ impl<H: Handler> Server<H> {
         let mut reader = connection.take_reader();
         loop {
             let is_fresh = reader.is_fresh();
-            let (taken, step) = reader.read(bytes, &self.limits);
-            self.recorder.read(now, id, &bytes[..taken], is_fresh);
-            bytes = &bytes[taken..];
-            match step {
+            // Not taken apart: a request is moved about no more often than it must.
+            let read = reader.read(bytes, &self.limits);
+            let (begun, rest) = bytes.split_at(read.0);
+            self.recorder.read(now, id, begun, is_fresh);
+            bytes = rest;
+            match &read.1 {
                 Ok(Step::Partial) => return self.wait_for_more(now, id, reader),
                 Ok(Step::Continue) => {
                     let start = outputs.bytes.len();
@@ -299,10 +301,10 @@ impl<H: Handler> Server<H> {
                     outputs.write(id, start, &[], Then::Keep);
                 }
                 Ok(Step::Complete(request)) => {
-                    self.decide(now, id, &request, bytes);
+                    self.decide(now, id, request, bytes);
                     return self.bound_early(now, id, outputs);
                 }
-                Err(error) => return self.refuse(now, id, Refused::Malformed(error)),
+                Err(error) => return self.refuse(now, id, Refused::Malformed(*error)),
             }
         }
     }
@@ -454,7 +456,7 @@ impl<H: Handler> Server<H> {
         }
         let before = outputs.len();
         for (id, answer) in answers.drain(..) {
-            self.write(now, id, answer, outputs);
+            self.write(now, id, &answer, outputs);
         }
         self.metrics.bytes_sent.add(outputs.len() - before);
         // Empty, and kept for its memory.

@@ -10,25 +10,18 @@ use super::{Chat, stopping, ticket};
 use crate::comet::{ConnectionId, Hold, HoldId};
 use crate::http::{Request, Response, client_address};
 use crate::logic::{self, Limited, Manner, Origin, Refusal, Reply, Wait};
-use crate::server::{Answer, Client};
+use crate::server::{Answer, Client, Decision};
 use crate::system::Now;
 use crate::web::{self, Match, OrderRoute, Problem, Proof, Reach, Route};
 
-/// What becomes of a request that is not refused.
-pub(super) enum Considered {
-    Answer(Response),
-    Later,
-    Held(HoldId),
-}
-
 impl Chat {
-    /// The answer, or what the request waits for.
+    /// What becomes of a request, unless it is refused.
     pub(super) fn consider(
         &mut self,
         now: Now,
         client: Client,
         request: &Request<'_>,
-    ) -> Result<Considered, Problem> {
+    ) -> Result<Decision, Problem> {
         if self.facade.is_some() && !client.is_monitor && request.target.path() == web::facade::PATH
         {
             return self.consider_2013(now, client, request).map_err(Problem::in_2013);
@@ -48,21 +41,28 @@ impl Chat {
             return Err(stopping());
         }
         if let Some(page) = page {
-            return Ok(Considered::Answer(page.respond(request)));
+            return Ok(self.respond(client.connection, page.respond(request)));
         }
-        match matched.route {
-            Route::Health => self.health().map(Considered::Answer),
-            Route::Metrics => Ok(Considered::Answer(self.count())),
-            Route::Options => Ok(Considered::Answer(web::options(request, reach))),
-            Route::Probe => self.examine(now, client, matched.id, request).map(Considered::Answer),
-            Route::Order(OrderRoute::BeginProbe) => self.begin_probe(now, request),
+        let response = match matched.route {
+            Route::Health => self.health()?,
+            Route::Metrics => self.count(),
+            Route::Options => web::options(request, reach),
+            Route::Probe => self.examine(now, client, matched.id, request)?,
+            Route::Order(OrderRoute::BeginProbe) => self.begin_probe(now, request)?,
             Route::Order(order) => {
                 let order = web::read_order(order, request, &self.config)?;
                 let answer = self.logic.obey(now, order, ticket(client.connection));
-                self.considered(now, client.connection, answer)
+                return self.considered(now, client.connection, answer);
             }
-            _ => self.consider_caller(now, client, matched, request),
-        }
+            _ => return self.consider_caller(now, client, matched, request),
+        };
+        Ok(self.respond(client.connection, response))
+    }
+
+    /// Answers at the end of this turn.
+    pub(super) fn respond(&mut self, connection: ConnectionId, response: Response) -> Decision {
+        self.answer(connection, response);
+        Decision::Later
     }
 
     /// The same for what depends on who asks.
@@ -72,17 +72,17 @@ impl Chat {
         client: Client,
         matched: Match,
         request: &Request<'_>,
-    ) -> Result<Considered, Problem> {
+    ) -> Result<Decision, Problem> {
         let address = client_address(client.peer, request, &self.config.trusted_proxy);
         let proof = web::proof(request, client.is_operator);
         let recorded = Some((client.connection, request));
         let origin = self.admit(now, address, matched.route, proof, recorded)?;
         if let Some(response) = self.record(now, origin, matched.route, request)? {
-            return Ok(Considered::Answer(response));
+            return Ok(self.respond(client.connection, response));
         }
         let asked = (matched.route, request);
         if let Some(replay) = self.aim(now, client.connection, asked, origin.caller) {
-            return Ok(Considered::Answer(replay));
+            return Ok(self.respond(client.connection, replay));
         }
         if let Route::Lab(route) = matched.route {
             return self.consider_lab(now, client.connection, route, request, origin.caller);
@@ -108,7 +108,7 @@ impl Chat {
         now: Now,
         connection: ConnectionId,
         answer: Result<logic::Answer, Refusal>,
-    ) -> Result<Considered, Problem> {
+    ) -> Result<Decision, Problem> {
         match answer {
             Ok(logic::Answer::Now(reply)) => {
                 if let Reply::Message { message, created: true } = &reply
@@ -116,12 +116,10 @@ impl Chat {
                 {
                     self.note_sent(now, message);
                 }
-                Ok(Considered::Answer(web::respond(&reply)))
+                Ok(self.respond(connection, web::respond(&reply)))
             }
-            Ok(logic::Answer::Later) => Ok(Considered::Later),
-            Ok(logic::Answer::Wait(wait)) => {
-                Ok(Considered::Held(self.hold(now, connection, &wait)))
-            }
+            Ok(logic::Answer::Later) => Ok(Decision::Later),
+            Ok(logic::Answer::Wait(wait)) => Ok(Decision::Held(self.hold(now, connection, &wait))),
             Err(refusal) => Err(self.refused(refusal)),
         }
     }

@@ -32,12 +32,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Chat, Considered, stopping, ticket};
+use super::{Chat, stopping, ticket};
 use crate::comet::{ConnectionId, Hold, HoldId, Left};
 use crate::entity::{Event, SessionId};
 use crate::http::{Request, Response, client_address};
 use crate::logic::{Answer, Batch, Call, Caller, Manner, Origin, Refusal, Reply};
-use crate::server::{Answer as ToWrite, Client};
+use crate::server::{Answer as ToWrite, Client, Decision};
 use crate::system::Now;
 use crate::web::facade::{self, Action, Form};
 use crate::web::{Problem, Proof};
@@ -109,7 +109,7 @@ impl Chat {
         now: Now,
         client: Client,
         request: &Request<'_>,
-    ) -> Result<Considered, Problem> {
+    ) -> Result<Decision, Problem> {
         let form = Form::read(request, self.config.body_bytes_max)?;
         if self.draining {
             return Err(stopping());
@@ -128,7 +128,7 @@ impl Chat {
         let call = match action {
             Action::Register => form.sign_up(request)?,
             Action::Online if origin.caller.is_some() => {
-                return self.come_again(now, origin, &form);
+                return self.come_again(now, client.connection, origin, &form);
             }
             Action::Online => form.log_in(request)?,
             Action::Offline => Call::LogOut,
@@ -145,17 +145,18 @@ impl Chat {
         connection: ConnectionId,
         origin: Origin,
         call: Call,
-    ) -> Result<Considered, Problem> {
+    ) -> Result<Decision, Problem> {
         let answer = self.logic.decide(now, origin, call, ticket(connection));
         let reply = match answer.map_err(|refusal| self.refused(refusal))? {
             Answer::Now(reply) => reply,
             Answer::Later => {
                 self.facade().entering.push(connection);
-                return Ok(Considered::Later);
+                return Ok(Decision::Later);
             }
             Answer::Wait(_) => unreachable!("a Keepline alone waits"),
         };
-        self.speak_2013(now, &reply).map(Considered::Answer)
+        let response = self.speak_2013(now, &reply)?;
+        Ok(self.respond(connection, response))
     }
 
     /// A reply in the words of 2013.
@@ -186,7 +187,13 @@ impl Chat {
     }
 
     /// A page that has a token comes online again: it may have missed the last answer.
-    fn come_again(&mut self, now: Now, origin: Origin, form: &Form) -> Result<Considered, Problem> {
+    fn come_again(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        origin: Origin,
+        form: &Form,
+    ) -> Result<Decision, Problem> {
         let (token, since) = form.credential()?;
         let session = origin.caller.map(|caller| caller.session_id);
         if let Some(line) = session.and_then(|id| self.facade().lines.get_mut(&id)) {
@@ -194,7 +201,7 @@ impl Chat {
         }
         match self.logic.decide(now, origin, Call::Me, ticket(ConnectionId(0))) {
             Ok(Answer::Now(Reply::Me(user))) => {
-                Ok(Considered::Answer(facade::signed_in(&user, token, since)))
+                Ok(self.respond(connection, facade::signed_in(&user, token, since)))
             }
             Ok(_) => unreachable!("who one is, is known at once"),
             Err(refusal) => Err(self.refused(refusal)),
@@ -221,7 +228,7 @@ impl Chat {
         connection: ConnectionId,
         origin: Origin,
         form: &Form,
-    ) -> Result<Considered, Problem> {
+    ) -> Result<Decision, Problem> {
         let (_, begun) = form.credential()?;
         let Caller { session_id, .. } = origin.caller.ok_or_else(Problem::unauthorized)?;
         let (known, older) = self.facade().ask(session_id, begun);
@@ -234,7 +241,7 @@ impl Chat {
             Ok(Answer::Wait(wait)) => {
                 let poll = self.hold(now, connection, &wait);
                 self.facade().wait(session_id, known, poll);
-                Ok(Considered::Held(poll))
+                Ok(Decision::Held(poll))
             }
             Ok(_) => unreachable!("a poll waits"),
             Err(refusal) => Err(self.refused(refusal)),

@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::Chat;
 use super::faults::Faults;
-use super::{Chat, Considered};
 use crate::comet::{ConnectionId, Hold, HoldId, Left};
 use crate::entity::{Event, Message, MessageId, Place, UserId, UserName};
 use crate::http::{Request, Response};
 use crate::lab::fault::{LASTS, Target};
 use crate::lab::observer::{Observer, Viewer};
 use crate::logic::{Batch, Caller, Manner, Refusal, Wait};
-use crate::server::{Answer, Answers};
+use crate::server::{Answer, Answers, Decision};
 use crate::system::{Mono, Now};
 use crate::web::{self, LabRoute, LabView, Problem, Route};
 
@@ -44,15 +44,16 @@ impl Chat {
         route: LabRoute,
         request: &Request<'_>,
         caller: Option<Caller>,
-    ) -> Result<Considered, Problem> {
+    ) -> Result<Decision, Problem> {
         if route == LabRoute::Door {
-            return Ok(Considered::Answer(web::lab_door()));
+            return Ok(self.respond(connection, web::lab_door()));
         }
         let caller = caller.ok_or_else(Problem::unauthorized)?;
         match route {
             LabRoute::Door => unreachable!("see above"),
             LabRoute::Fault | LabRoute::SetFault | LabRoute::ClearFault => {
-                self.consider_fault(now, route, request, caller).map(Considered::Answer)
+                let response = self.consider_fault(now, route, request, caller)?;
+                Ok(self.respond(connection, response))
             }
             LabRoute::Live => {
                 let (live, wait) = web::read_lab_poll(request, &self.config)?;
@@ -64,7 +65,7 @@ impl Chat {
                 if let Some(lab) = &mut self.lab {
                     lab.observer.watch(id, Viewer { user_id, sees_all });
                 }
-                Ok(Considered::Held(id))
+                Ok(Decision::Held(id))
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Chat, Considered};
+use super::Chat;
 use crate::http::{Request, Response, client_address};
 use crate::server::Client;
 use crate::system::{Mono, Now};
@@ -28,10 +28,10 @@ impl Chat {
         &mut self,
         now: Now,
         request: &Request<'_>,
-    ) -> Result<Considered, Problem> {
+    ) -> Result<Response, Problem> {
         let number = web::read_probe(request, &self.config)?;
         self.probe = Some(Probe { number, count: 0, until: now.mono.plus(LASTS) });
-        Ok(Considered::Answer(web::health()))
+        Ok(web::health())
     }
 
     /// Answers whoever knows it; for all others there is nothing.

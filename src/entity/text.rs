@@ -228,6 +228,11 @@ impl MessageBody {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same, to be kept.
+    pub fn into_string(self) -> String {
+        self.0
+    }
 }
 
 fn without_blank_lines(text: &str) -> &str {

@@ -37,24 +37,21 @@ fn is_colon_port(text: &[u8]) -> bool {
 
 /// `reg-name`, not empty; IPv4 addresses are among them (RFC 3986 section 3.2.2).
 fn is_name(mut text: &[u8]) -> bool {
-    let mut empty = true;
+    if text.is_empty() {
+        return false;
+    }
     loop {
         text = match text {
-            [] => return !empty,
+            [] => return true,
+            [byte, rest @ ..] if NAME[usize::from(*byte)] => rest,
             [b'%', high, low, rest @ ..] if scan::hex(*high).and(scan::hex(*low)).is_some() => rest,
-            [byte, rest @ ..] if is_name_byte(*byte) => rest,
             _ => return false,
         };
-        empty = false;
     }
 }
 
 /// `unreserved / sub-delims` without the comma, which in `Host` would be a list of two.
-const fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'')
-        || matches!(byte, b'(' | b')' | b'*' | b'+' | b';' | b'=')
-}
+static NAME: [bool; 256] = scan::class(b"-._~!$&'()*+;=");
 
 #[cfg(test)]
 mod tests {

@@ -97,21 +97,7 @@ impl HeadParser {
     /// it at once.
     pub(super) fn fits(&self, line: &[u8], limits: &Limits) -> Result<(), ParseError> {
         if self.request_line.is_none() {
-            match line {
-                [] | [b'\n' | b'\r'] | [b'\r', b'\n', ..] => {}
-                [first, ..] if scan::is_token(&[*first]) => {}
-                _ => return Err(ParseError::RequestLine),
-            }
-        }
-        if self.request_line.is_none() && line.len() > limits.request_line_bytes_max {
-            // The target is to blame if one has begun; otherwise it is a method longer than any
-            // there is (RFC 9112 section 3), or not a request line.
-            let begins = &line[..limits.request_line_bytes_max];
-            return Err(match scan::find(b' ', begins) {
-                Some(_) => ParseError::RequestLineTooLong,
-                None if scan::is_token(begins) => ParseError::MethodUnknown,
-                None => ParseError::RequestLine,
-            });
+            fits_before_fields(line, limits)?;
         }
         if self.bytes + line.len() > limits.head_bytes_max {
             return Err(ParseError::HeadTooLarge);
@@ -219,6 +205,26 @@ impl HeadParser {
     }
 }
 
+/// The same for a request line, or an empty line before it.
+fn fits_before_fields(line: &[u8], limits: &Limits) -> Result<(), ParseError> {
+    match line {
+        [] | [b'\n' | b'\r'] | [b'\r', b'\n', ..] => {}
+        [first, ..] if scan::is_token(&[*first]) => {}
+        _ => return Err(ParseError::RequestLine),
+    }
+    if line.len() <= limits.request_line_bytes_max {
+        return Ok(());
+    }
+    // The target is to blame if one has begun; otherwise it is a method longer than any there is
+    // (RFC 9112 section 3), or not a request line.
+    let begins = &line[..limits.request_line_bytes_max];
+    Err(match scan::find(b' ', begins) {
+        Some(_) => ParseError::RequestLineTooLong,
+        None if scan::is_token(begins) => ParseError::MethodUnknown,
+        None => ParseError::RequestLine,
+    })
+}
+
 /// Splits a field line, in the head or in the trailers, into its name and its trimmed value.
 pub(super) fn field_line(text: &[u8]) -> Result<(&[u8], &[u8]), ParseError> {
     if matches!(text, [b' ' | b'\t', ..]) {
@@ -324,32 +330,33 @@ enum Known {
     Expect,
 }
 
-const KNOWN: [(&[u8], Known); 15] = [
-    (b"Host", Known::Once(Singleton::Host)),
-    (b"Content-Length", Known::Once(Singleton::ContentLength)),
-    (b"Transfer-Encoding", Known::Once(Singleton::TransferEncoding)),
-    (b"Content-Range", Known::Once(Singleton::ContentRange)),
-    (b"Authorization", Known::Once(Singleton::Authorization)),
-    (b"Content-Type", Known::Once(Singleton::ContentType)),
-    (b"Content-Encoding", Known::Once(Singleton::ContentEncoding)),
-    (b"If-Range", Known::Once(Singleton::IfRange)),
-    (b"Range", Known::Once(Singleton::Range)),
-    (b"Max-Forwards", Known::Once(Singleton::MaxForwards)),
-    (b"Last-Event-ID", Known::Once(Singleton::LastEventId)),
-    (b"Origin", Known::Once(Singleton::Origin)),
-    (b"Accept", Known::Accept),
-    (b"Connection", Known::Connection),
-    (b"Expect", Known::Expect),
-];
+/// The longest name of them has so many bytes.
+const KNOWN_BYTES_MAX: usize = 17;
 
-/// Which of them has this name. Most differ in length already, and most peers write it as here.
+/// Which of them has this name.
 fn known(name: &[u8]) -> Option<Known> {
-    for &(known, meaning) in &KNOWN {
-        if known == name || (known.len() == name.len() && name.eq_ignore_ascii_case(known)) {
-            return Some(meaning);
-        }
-    }
-    None
+    let mut lower = [0; KNOWN_BYTES_MAX];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    Some(match &*lower {
+        b"accept" => Known::Accept,
+        b"authorization" => Known::Once(Singleton::Authorization),
+        b"connection" => Known::Connection,
+        b"content-encoding" => Known::Once(Singleton::ContentEncoding),
+        b"content-length" => Known::Once(Singleton::ContentLength),
+        b"content-range" => Known::Once(Singleton::ContentRange),
+        b"content-type" => Known::Once(Singleton::ContentType),
+        b"expect" => Known::Expect,
+        b"host" => Known::Once(Singleton::Host),
+        b"if-range" => Known::Once(Singleton::IfRange),
+        b"last-event-id" => Known::Once(Singleton::LastEventId),
+        b"max-forwards" => Known::Once(Singleton::MaxForwards),
+        b"origin" => Known::Once(Singleton::Origin),
+        b"range" => Known::Once(Singleton::Range),
+        b"transfer-encoding" => Known::Once(Singleton::TransferEncoding),
+        _ => return None,
+    })
 }
 
 /// Where the fields are that somebody will ask for, in the field lines.

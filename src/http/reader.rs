@@ -128,18 +128,16 @@ impl Reader {
             }
         };
         let (begun, rest) = input.split_at(head.end());
-        match Stage::after(head, limits) {
-            Stage::Done(complete) => Ok((begun.len(), Advance::Borrowed(complete))),
-            Stage::Body(head, Rest::Bytes(length)) if length <= rest.len() => {
-                let complete = Complete { head, too_large: false };
-                Ok((begun.len() + length, Advance::Borrowed(complete)))
-            }
-            stage => {
-                let pending = self.pending.insert(Pending::new(begun, stage));
-                let (taken, advance) = pending.begin_body(rest, limits)?;
-                Ok((begun.len() + taken, advance))
-            }
+        let (body, too_large) = Rest::after(&head, limits);
+        if let Rest::Bytes(length) = body
+            && length <= rest.len()
+        {
+            let complete = Complete { head, too_large };
+            return Ok((begun.len() + length, Advance::Borrowed(complete)));
         }
+        let pending = self.pending.insert(Pending::new(begun, Stage::Body(head, body)));
+        let (taken, advance) = pending.begin_body(rest, limits)?;
+        Ok((begun.len() + taken, advance))
     }
 }
 
@@ -187,18 +185,26 @@ impl Complete {
 }
 
 impl Stage {
-    /// What follows a head. A body that is too large is not waited for: whoever handles the request
-    /// may have a better reason to refuse it, and the peer should hear it soon.
+    /// What follows a head.
     fn after(head: Head, limits: &Limits) -> Self {
-        let length = match head.length {
-            Length::Chunked => return Self::Body(head, Rest::Chunks(Chunked::default())),
-            Length::Known(length) => usize::try_from(length).unwrap_or(usize::MAX),
-        };
-        let too_large = length > limits.body_bytes_max;
-        if too_large || length == 0 {
-            Self::Done(Complete { head, too_large })
-        } else {
-            Self::Body(head, Rest::Bytes(length))
+        match Rest::after(&head, limits) {
+            (Rest::Bytes(0), too_large) => Self::Done(Complete { head, too_large }),
+            (body, _) => Self::Body(head, body),
+        }
+    }
+}
+
+impl Rest {
+    /// The body that follows a head, and whether it is too large. Such a body is not waited for:
+    /// whoever handles the request may have a better reason to refuse it, and the peer should hear
+    /// it soon.
+    fn after(head: &Head, limits: &Limits) -> (Self, bool) {
+        match head.length {
+            Length::Chunked => (Self::Chunks(Chunked::default()), false),
+            Length::Known(length) => match usize::try_from(length) {
+                Ok(length) if length <= limits.body_bytes_max => (Self::Bytes(length), false),
+                _ => (Self::Bytes(0), true),
+            },
         }
     }
 }

@@ -167,7 +167,7 @@ impl Response {
 
     /// Appends the response to `out`, except for a body that is part of the program: what is
     /// returned, perhaps nothing, has to be sent right after it.
-    pub fn encode(self, framing: &Framing<'_>, out: &mut Vec<u8>) -> &'static [u8] {
+    pub fn encode(&self, framing: &Framing<'_>, out: &mut Vec<u8>) -> &'static [u8] {
         let payload = self.payload.as_slice();
         let owned = if matches!(self.payload, Payload::Owned(_)) { payload.len() } else { 0 };
         out.reserve(HEAD_BYTES_USUAL + self.field_lines.len() + owned);
@@ -182,10 +182,10 @@ impl Response {
         if framing.head_only || !may_have_body(self.status) {
             return &[];
         }
-        match self.payload {
+        match &self.payload {
             Payload::Empty => &[],
             Payload::Owned(bytes) => {
-                out.extend_from_slice(&bytes);
+                out.extend_from_slice(bytes);
                 &[]
             }
             Payload::Static(bytes) => bytes,
@@ -195,7 +195,7 @@ impl Response {
     /// Appends the head of a response whose body comes in pieces, and says how to send those. The
     /// payload is not looked at. For HTTP/1.0 the connection closes after the body, whatever
     /// `framing` says.
-    pub fn encode_stream_head(self, framing: &Framing<'_>, out: &mut Vec<u8>) -> Stream {
+    pub fn encode_stream_head(&self, framing: &Framing<'_>, out: &mut Vec<u8>) -> Stream {
         let chunked = framing.version == Version::Http11;
         let has_end = chunked || framing.head_only;
         self.encode_fields(framing, framing.keep_alive && has_end, out);

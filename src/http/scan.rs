@@ -32,15 +32,13 @@ pub(super) fn cut(haystack: &[u8], needle: u8) -> Option<(&[u8], &[u8])> {
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
     // For a word of only VCHAR and SP no bit is set here: none of its bytes is below SP, and none
     // becomes zero.
-    let may_have_controls = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        let deleted = word ^ (LOW * 0x7f);
-        (word.wrapping_sub(LOW * 0x20) | deleted.wrapping_sub(LOW) | word) & HIGH != 0
-    };
     let are_fine = |bytes: &[u8]| bytes.iter().all(|&byte| is_field_value_byte(byte));
     let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        if may_have_controls(word) && !are_fine(word) {
+    for bytes in words {
+        let word = u64::from_le_bytes(*bytes);
+        let deleted = word ^ (LOW * 0x7f);
+        let unusual = word.wrapping_sub(LOW * 0x20) | deleted.wrapping_sub(LOW) | word;
+        if unusual & HIGH != 0 && !are_fine(bytes) {
             return false;
         }
     }
@@ -62,9 +60,9 @@ pub(super) fn token_length(bytes: &[u8]) -> usize {
     bytes.iter().position(|&byte| !TOKEN[usize::from(byte)]).unwrap_or(bytes.len())
 }
 
-/// Whether all bytes may stand in a request target: printable ASCII without `"`, `#`, `<`, `>` and `\`.
-pub(super) fn is_target(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| TARGET[usize::from(byte)])
+/// Whether `byte` may stand in a request target: printable ASCII without `"`, `#`, `<`, `>` and `\`.
+pub(super) fn is_target_byte(byte: u8) -> bool {
+    TARGET[usize::from(byte)]
 }
 
 /// `bytes` without optional white space, SP and HTAB, at either end (RFC 9110 section 5.6.3).
@@ -131,7 +129,7 @@ pub(super) const fn hex(digit: u8) -> Option<u8> {
 }
 
 /// Letters and digits, and these.
-const fn class(others: &[u8]) -> [bool; 256] {
+pub(super) const fn class(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = b'0';
     while byte <= b'z' {
@@ -186,7 +184,7 @@ mod tests {
             let is_delimiter = b"\"(),/:;<=>?@[\\]{}".contains(&byte);
             assert_eq!(is_token(&[byte]), byte.is_ascii_graphic() && !is_delimiter, "{byte}");
             let is_refused = b"\"#<>\\".contains(&byte);
-            assert_eq!(is_target(&[byte]), byte.is_ascii_graphic() && !is_refused, "{byte}");
+            assert_eq!(is_target_byte(byte), byte.is_ascii_graphic() && !is_refused, "{byte}");
         }
     }
 

@@ -45,15 +45,26 @@ pub(super) struct Judged {
 impl<'a> Target<'a> {
     /// Refuses what is not a target for `method`.
     pub(super) fn judge(text: &'a [u8], method: Method) -> Result<Judged, ParseError> {
-        if !scan::is_target(text) {
-            return Err(ParseError::Target);
+        let (mut has_query, mut has_dots, mut is_escaped) = (false, false, false);
+        for &byte in text {
+            match byte {
+                b'?' => has_query = true,
+                b'.' => has_dots |= !has_query,
+                b'%' | b'+' => is_escaped = true,
+                _ if scan::is_target_byte(byte) => {}
+                _ => return Err(ParseError::Target),
+            }
+        }
+        // By far the most frequent case: there is nothing more to judge.
+        if text.starts_with(b"/") && !has_dots && !is_escaped {
+            return Ok(Judged { skipped: 0, is_escaped });
         }
         let text = str::from_utf8(text).map_err(|_| ParseError::Target)?;
+        if text == "*" && method == Method::Options {
+            return Ok(Judged { skipped: 0, is_escaped });
+        }
         let mut skipped = 0;
         if !text.starts_with('/') {
-            if text == "*" && method == Method::Options {
-                return Ok(Judged { skipped, is_escaped: false });
-            }
             let rest = after_scheme(text).ok_or(ParseError::Target)?;
             let authority = &rest[..authority_end(rest)];
             if !authority::is_authority(authority.as_bytes()) {
@@ -61,21 +72,14 @@ impl<'a> Target<'a> {
             }
             skipped = text.len() - rest.len() + authority.len();
         }
-        let text = &text[skipped..];
-        let is_escaped = is_escaped(text);
-        let target = Self::split(text, is_escaped);
-        if is_escaped {
-            judge_escapes(target.path, |byte| {
-                !byte.is_ascii_control() && byte != b'/' && byte != b'\\'
-            })?;
-        }
-        let dots = |segment: Cow<'_, str>| matches!(&*segment, "." | "..");
-        if (is_escaped || has(target.path, b'.')) && target.segments().any(dots) {
+        let target = Self::split(&text[skipped..], is_escaped);
+        judge_escapes(target.path, |byte| {
+            !byte.is_ascii_control() && byte != b'/' && byte != b'\\'
+        })?;
+        if target.segments().any(|segment| matches!(&*segment, "." | "..")) {
             return Err(ParseError::TargetDotSegment);
         }
-        if is_escaped {
-            judge_escapes(target.query.unwrap_or(""), |_| true)?;
-        }
+        judge_escapes(target.query.unwrap_or(""), |_| true)?;
         Ok(Judged { skipped, is_escaped })
     }
 

@@ -19,7 +19,7 @@ impl Logic {
         now: Now,
         me: UserId,
         conversation_id: ConversationId,
-        body: &MessageBody,
+        body: MessageBody,
         nonce: Option<&Nonce>,
     ) -> Result<Reply, Refusal> {
         // A message that is sent again was allowed the first time: this comes before the question
@@ -27,7 +27,7 @@ impl Logic {
         if let Some(nonce) = nonce
             && let Some(message) = self.store.message_by_nonce(me, nonce.as_str())?
         {
-            if is_same(&message, conversation_id, body) {
+            if is_same(&message, conversation_id, &body) {
                 return Ok(Reply::Message { message: Arc::new(message), created: false });
             }
             self.enter(me, conversation_id)?;
@@ -108,19 +108,19 @@ impl Logic {
         now: Now,
         sender_id: UserId,
         conversation_id: ConversationId,
-        body: &MessageBody,
+        body: MessageBody,
         nonce: Option<&Nonce>,
     ) -> Result<Message, StoreError> {
-        let (body, nonce) = (body.as_str(), nonce.map(Nonce::as_str));
+        let nonce = nonce.map(Nonce::as_str);
         let sent_at = self.time_of_writing(now);
-        let new = NewMessage { conversation_id, sender_id, body, nonce, sent_at };
+        let new = NewMessage { conversation_id, sender_id, body: body.as_str(), nonce, sent_at };
         let id: MessageId = self.store.add_message(&new)?;
         self.newest_sent_at = sent_at;
         Ok(Message {
             id,
             conversation_id,
             sender_id,
-            body: body.to_owned(),
+            body: body.into_string(),
             sent_at,
             edited_at: None,
             deleted_at: None,

@@ -293,7 +293,7 @@ impl Logic {
                 self.history(me, conversation_id, page, limit)?
             }
             Call::Send { conversation_id, body, nonce } => {
-                self.send(now, me, conversation_id, &body, nonce.as_ref())?
+                self.send(now, me, conversation_id, body, nonce.as_ref())?
             }
             Call::EditMessage { message_id, body } => {
                 self.edit_message(now, me, message_id, &body)?

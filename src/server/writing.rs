@@ -18,7 +18,7 @@ impl<H: Handler> Server<H> {
         &mut self,
         now: Now,
         id: ConnectionId,
-        answer: Answer,
+        answer: &Answer,
         outputs: &mut Outputs,
     ) {
         // Not `self.connection`: the date is borrowed beside it.
@@ -121,7 +121,7 @@ struct Encoded {
 
 /// Appends an answer to `out`, framed for its connection; `None` if that does not wait for it.
 fn encode(
-    answer: Answer,
+    answer: &Answer,
     connection: &mut Connection,
     framing: &http::Framing<'_>,
     peer: IpAddr,
@@ -137,20 +137,20 @@ fn encode(
             log::debug!("{} to {peer}, a stream", response.status());
             connection.state = State::Streaming(hold);
             connection.stream = response.encode_stream_head(framing, out);
-            (connection.stream.piece(&first, out), &[], false)
+            (connection.stream.piece(first, out), &[], false)
         }
         (Answer::Piece(bytes), State::Streaming(_)) => {
-            (connection.stream.piece(&bytes, out), &[], false)
+            (connection.stream.piece(bytes, out), &[], false)
         }
         (Answer::End(bytes), State::Streaming(_)) => {
             connection.framing.keep_alive &= !connection.stream.closes();
-            let payload = connection.stream.piece(&bytes, out);
+            let payload = connection.stream.piece(bytes, out);
             connection.stream.end(out);
             (payload, &[], true)
         }
         (Answer::Cut(response, missing), State::Deciding | State::Held(_)) => {
             connection.framing.keep_alive = false;
-            let missing = if framing.head_only { 0 } else { missing };
+            let missing = if framing.head_only { 0 } else { *missing };
             let payload = response.payload().len() - missing;
             response.encode(framing, out);
             out.truncate(out.len() - missing);

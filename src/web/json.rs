@@ -48,8 +48,11 @@ impl<'a> Object<'a> {
     /// The same in one piece, of a name that `name!` has put together: for what is written with
     /// each message and each poll.
     pub(super) fn named(&mut self, name: &'static str) -> &mut Vec<u8> {
-        let comma = usize::from(std::mem::take(&mut self.empty));
-        self.out.extend_from_slice(&name.as_bytes()[comma..]);
+        self.out.extend_from_slice(match name.as_bytes() {
+            [_comma, name @ ..] if self.empty => name,
+            all => all,
+        });
+        self.empty = false;
         self.out
     }
 
