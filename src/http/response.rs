@@ -354,7 +354,7 @@ mod tests {
     const OPEN: Framing<'_> =
         Framing { version: Version::Http11, head_only: false, keep_alive: true, date: DATE };
 
-    fn encode(response: Response, framing: &Framing<'_>) -> (String, &'static [u8]) {
+    fn encode(response: &Response, framing: &Framing<'_>) -> (String, &'static [u8]) {
         let mut out = Vec::new();
         let rest = response.encode(framing, &mut out);
         (String::from_utf8(out).unwrap(), rest)
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn json_is_framed_by_its_length_and_stored_by_nobody() {
-        let (text, rest) = encode(Response::new(200).json(b"{}".to_vec()), &OPEN);
+        let (text, rest) = encode(&Response::new(200).json(b"{}".to_vec()), &OPEN);
         let expected = format!(
             "HTTP/1.1 200 OK\r\n{FIELDS}Cache-Control: no-store\r\n\
              Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
@@ -374,7 +374,7 @@ mod tests {
     fn embedded_bytes_are_handed_back_and_not_copied() {
         static PAGE: &[u8] = b"<p>";
         let (text, rest) =
-            encode(Response::new(200).body("text/html", Payload::Static(PAGE)), &OPEN);
+            encode(&Response::new(200).body("text/html", Payload::Static(PAGE)), &OPEN);
         assert!(text.ends_with("Content-Type: text/html\r\nContent-Length: 3\r\n\r\n"));
         assert!(std::ptr::eq(rest, PAGE));
     }
@@ -383,7 +383,7 @@ mod tests {
     fn head_says_the_length_and_sends_nothing() {
         let framing = Framing { head_only: true, ..OPEN };
         for payload in [Payload::Static(b"12345"), Payload::Owned(b"12345".to_vec())] {
-            let (text, rest) = encode(Response::new(200).body("a/b", payload), &framing);
+            let (text, rest) = encode(&Response::new(200).body("a/b", payload), &framing);
             assert!(text.ends_with("Content-Length: 5\r\n\r\n") && rest.is_empty(), "{text}");
         }
     }
@@ -392,18 +392,18 @@ mod tests {
     fn statuses_without_body_have_no_length_either() {
         for status in [101, 204, 304] {
             let response = Response::new(status).body("a/b", Payload::Static(b"x"));
-            let (text, rest) = encode(response, &OPEN);
+            let (text, rest) = encode(&response, &OPEN);
             assert!(!text.contains("Content-Length") && text.ends_with("\r\n\r\n"), "{text}");
             assert!(rest.is_empty());
         }
-        let (text, _) = encode(Response::new(404), &OPEN);
+        let (text, _) = encode(&Response::new(404), &OPEN);
         assert_eq!(text, format!("HTTP/1.1 404 Not Found\r\n{FIELDS}Content-Length: 0\r\n\r\n"));
     }
 
     #[test]
     fn the_connection_is_spoken_of_where_it_is_not_as_usual() {
         let connection = |version, keep_alive| {
-            let (text, _) = encode(Response::new(200), &Framing { version, keep_alive, ..OPEN });
+            let (text, _) = encode(&Response::new(200), &Framing { version, keep_alive, ..OPEN });
             text.lines().find_map(|line| line.strip_prefix("Connection: ").map(String::from))
         };
         assert_eq!(connection(Version::Http11, true), None);
