@@ -54,13 +54,18 @@ impl Logic {
         if stored <= known || newest <= known {
             return Ok(());
         }
-        let arrived = match self.tail.newest_from_others(user, known, stored, newest) {
+        // Where nothing is known, the disk may know more.
+        let is_known = known > MessageId(0);
+        let recent = || self.tail.newest_from_others(user, known, stored, newest);
+        let arrived = match is_known.then(recent).flatten() {
             Some(arrived) => arrived,
             None => self.store.undelivered(user, known, stored)?,
         };
         for (conversation_id, message_id) in arrived {
-            self.notes.deliver(conversation_id, user, message_id);
-            self.unwritten.push(Unwritten::Arrived(conversation_id, user, message_id, ticket));
+            // What is told last replaces what was told before it, so it must not be less.
+            if self.notes.deliver(conversation_id, user, message_id) {
+                self.unwritten.push(Unwritten::Arrived(conversation_id, user, message_id, ticket));
+            }
         }
         self.live.arrive(user, stored);
         Ok(())

@@ -51,10 +51,17 @@ impl Notes {
     }
 
     /// A message, and so what was said before it, has reached a member: perhaps by an older cursor
-    /// than the last.
-    pub(super) fn deliver(&mut self, at: ConversationId, user: UserId, message_id: MessageId) {
-        let noted = self.delivered.entry((at, user)).or_insert(message_id);
+    /// than the last, and then it is no news.
+    pub(super) fn deliver(
+        &mut self,
+        at: ConversationId,
+        user: UserId,
+        message_id: MessageId,
+    ) -> bool {
+        let noted = self.delivered.entry((at, user)).or_default();
+        let is_news = message_id > *noted;
         *noted = message_id.max(*noted);
+        is_news
     }
 
     /// Up to which message everything has reached a member, if the disk knows only of `known`.
@@ -132,7 +139,7 @@ mod tests {
     fn a_mark_does_not_go_back() {
         let (at, user, mut notes) = (ConversationId(1), UserId(2), Notes::default());
         for (message, marked) in [(5, 5), (3, 5), (7, 7)] {
-            notes.deliver(at, user, MessageId(message));
+            assert_eq!(notes.deliver(at, user, MessageId(message)), message == marked);
             assert_eq!(notes.delivered(at, user, MessageId(1)), MessageId(marked));
         }
     }

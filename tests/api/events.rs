@@ -106,6 +106,41 @@ fn a_poll_without_a_cursor_begins_now() {
     }
 }
 
+/// A user has two tabs, and the one that is further behind comes last. The others are told the newest
+/// event alone, so that must not be what it says: neither after a restart, nor when the server has
+/// written the mark down and forgotten the user.
+#[test]
+fn what_has_arrived_is_told_as_far_as_the_furthest_cursor_says() {
+    for is_restarted in [true, false] {
+        let mut world = World::with(|config| config.users_remembered_max = 2);
+        let (anna, ben, conversation) = world.friends();
+        let [(_, first), (newest, second)] = ["one", "two"].map(|body| {
+            let id = said(&mut world, &anna, conversation, body);
+            (id, world.cursor(&ben))
+        });
+        if is_restarted {
+            world.restart();
+        }
+        let annas = world.cursor(&anna);
+        let acknowledge = |world: &mut World, cursor: &str| {
+            let body = json!({ "cursor": cursor });
+            world.ask("POST", "/api/events/ack", &ben.token, Some(&body));
+        };
+        acknowledge(&mut world, &second);
+        if !is_restarted {
+            world.pass(61 * SECOND);
+            said(&mut world, &anna, conversation, "three");
+            let carl = world.register("carl");
+            world.cursor(&carl);
+        }
+        acknowledge(&mut world, &first);
+        world.settle();
+        let told = world.events_after(&anna, &annas);
+        let marks: Vec<_> = told.iter().filter(|event| event.starts_with("delivered")).collect();
+        assert_eq!(marks, [&format!("delivered {} {newest}", ben.id)], "{is_restarted}");
+    }
+}
+
 #[test]
 fn after_a_restart_a_first_event_tells_to_load_anew() {
     let mut world = World::new();
