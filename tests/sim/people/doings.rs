@@ -85,11 +85,13 @@ impl People {
         Some(if is_blocked { What::Unblock { user } } else { What::Block { user } })
     }
 
-    /// One's own; or, against all rules, that of somebody else.
+    /// One's own, perhaps the one before; or, against all rules, that of somebody else.
     fn cursor_to_acknowledge(&mut self, tab: usize) -> Option<Rc<str>> {
         let other = self.random.index(self.tabs.len());
         let whose = if self.random.chance(100) { other } else { tab };
-        self.tabs[whose].cursor.clone()
+        let is_late = self.random.chance(300);
+        let whose = &self.tabs[whose];
+        if is_late { whose.old_cursor.clone() } else { whose.cursor.clone() }
     }
 
     /// Something new.
