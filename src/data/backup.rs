@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::check::{integrity_faults, look_into};
 use super::files::{self, beside};
 use super::open::PAGE_BYTES;
-use super::{OpenError, StoreError};
+use super::{OpenError, StoreError, pragma};
 
 /// Copies a database into one whole file at `target`, in place of one that may be there. The
 /// database must hold still (see [`super::Store::hold_still`]): `go_on` asks for that again and
@@ -63,9 +63,7 @@ fn settle(copy: &Path) -> Result<(), OpenError> {
     if let Some(fault) = faults.into_iter().next() {
         return Err(OpenError::Damaged(copy.to_path_buf(), fault));
     }
-    connection
-        .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
-        .map_err(sqlite)?;
+    pragma::set(&connection, "journal_mode", "DELETE").map_err(sqlite)?;
     connection.close().map_err(|(_, error)| sqlite(error))
 }
 

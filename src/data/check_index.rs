@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Statement};
 use super::check::FAULTS_MAX;
 use super::index::{Key, LEVELS, Level, entries_of};
 use super::search::{Signature, block_of};
-use super::sql_integer;
+use super::{pragma, sql_integer};
 use crate::entity::{ConversationId, MessageId};
 
 /// How much of the database is kept in memory meanwhile, in KiB: the entries of nonces may lie
@@ -21,7 +21,7 @@ pub(super) fn check_index(
     connection: &Connection,
     faults: &mut Vec<String>,
 ) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    pragma::set(connection, "cache_size", -CACHE_KIB)?;
     let mut levels = connection.prepare(LEVELS)?;
     let levels = levels.query_map([], Level::read)?;
     let forgotten =

@@ -2,7 +2,7 @@
 //!
 //! A full disk is another matter, and real: see [`Store::set_pages_max`].
 
-use super::Store;
+use super::{Store, pragma};
 
 /// What fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Store {
         let commit = (fault == Some(Fault::Commit)).then_some(|| true);
         let commits = self.connection.commit_hook(commit);
         let query_only = fault == Some(Fault::Write);
-        let writes = self.connection.pragma_update(None, "query_only", query_only);
+        let writes = pragma::set(&self.connection, "query_only", query_only);
         if let Err(error) = commits.and(writes) {
             log::warn!("the faults are not as they should be: {error}");
         }

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::OpenError;
 use super::files::{self, beside, put_in_place};
 use super::open::make_private;
+use super::{OpenError, pragma};
 
 /// "Love" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x4c6f_7665;
@@ -63,9 +63,9 @@ fn step(connection: &Connection, number: i64, sql: &str, seed: u64) -> rusqlite:
     if number == 0 {
         transaction
             .execute("INSERT INTO identity (database_id) VALUES (?1)", [seed.to_le_bytes()])?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        pragma::set(&transaction, "application_id", APPLICATION_ID)?;
     }
-    transaction.pragma_update(None, "user_version", number + 1)?;
+    pragma::set(&transaction, "user_version", number + 1)?;
     transaction.commit()
 }
 
@@ -92,7 +92,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("lovejoy.db");
         let connection = Connection::open(&path).unwrap();
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).unwrap();
+        pragma::set(&connection, "journal_mode", "WAL").unwrap();
         migrate(&connection, &path, 0, STEPS, 7).unwrap();
         let user = "INSERT INTO users (name, display_name, salt, iterations, password, created_at)
                     VALUES ('anna', 'Anna', x'', 1, x'', 0)";
@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn version(connection: &Connection) -> i64 {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+        pragma::get(connection, "user_version").unwrap()
     }
 
     fn text(connection: &Connection, sql: &str) -> String {

@@ -29,6 +29,7 @@ mod open;
 mod people;
 #[cfg(test)]
 mod plans;
+mod pragma;
 mod relations;
 mod retention;
 mod search;
@@ -150,7 +151,7 @@ impl Store {
     /// disk, and reading goes on. A bound below the present size is taken as that size.
     pub fn set_pages_max(&mut self, pages: Option<u32>) {
         let pages = pages.unwrap_or(u32::MAX - 1);
-        if let Err(error) = self.connection.pragma_update(None, "max_page_count", pages) {
+        if let Err(error) = pragma::set(&self.connection, "max_page_count", pages) {
             log::warn!("the size of the database could not be bounded: {error}");
         }
     }
@@ -194,7 +195,7 @@ impl Store {
         if self.connection.is_autocommit() {
             if self.synchronous != durability {
                 let word = open::synchronous(durability);
-                self.connection.pragma_update(None, "synchronous", word)?;
+                pragma::set(&self.connection, "synchronous", word)?;
                 self.synchronous = durability;
             }
             self.statement("BEGIN IMMEDIATE")?.execute([])?;
@@ -315,7 +316,7 @@ mod tests {
         store.commit().unwrap();
         store.try_write().unwrap();
         assert!(!store.is_writing());
-        store.connection.pragma_update(None, "query_only", true).unwrap();
+        pragma::set(&store.connection, "query_only", true).unwrap();
         assert!(store.try_write().is_err());
         assert!(!store.is_writing());
         assert!(store.account_by_key("a").unwrap().is_some());

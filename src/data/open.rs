@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::index::Index;
 use super::migrate::{APPLICATION_ID, STEPS, migrate, newest_version};
 use super::upkeep::{LOG_PAGES, Upkeep};
-use super::{OpenError, Store, StoreError, files};
+use super::{OpenError, Store, StoreError, files, pragma};
 use crate::config::{Config, Durability};
 use crate::entity::{MessageId, Timestamp};
 
@@ -227,7 +227,7 @@ pub(super) fn open_quietly(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    pragma::set(&connection, "locking_mode", "EXCLUSIVE")?;
     Ok(connection)
 }
 
@@ -237,14 +237,11 @@ pub(super) fn check_file(connection: &Connection, path: &Path) -> Result<i64, Op
         Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.to_path_buf()),
         _ => OpenError::Sqlite(path.to_path_buf(), error),
     };
-    let pragma = |name: &str| -> Result<i64, OpenError> {
-        connection.pragma_query_value(None, name, |row| row.get(0)).map_err(sqlite)
-    };
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(sqlite)?;
-    let version = pragma("user_version")?;
-    let ours = pragma("application_id")? == APPLICATION_ID;
+    let version = pragma::get(connection, "user_version").map_err(sqlite)?;
+    let ours = pragma::get(connection, "application_id").map_err(sqlite)? == APPLICATION_ID;
     let empty = tables == 0 && version == 0;
     if !ours && !empty {
         return Err(OpenError::Foreign(path.to_path_buf()));
@@ -275,16 +272,16 @@ pub(super) fn synchronous(durability: Durability) -> &'static str {
 fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     // For a database that is still to be made. A commit writes whole pages: for a single message
     // that is half of what it is with the usual 4096, and in batches it makes no difference.
-    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    pragma::set(connection, "page_size", PAGE_BYTES)?;
     // The answer is the mode in force: a database in memory has no log, and needs none.
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", synchronous(durability))?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    pragma::set(connection, "journal_mode", "WAL")?;
+    pragma::set(connection, "synchronous", synchronous(durability))?;
+    pragma::set(connection, "foreign_keys", true)?;
+    pragma::set(connection, "temp_store", "MEMORY")?;
     // For a log that was longer, because a backup was being made.
-    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_KEPT, |_| Ok(()))?;
+    pragma::set(connection, "journal_size_limit", LOG_BYTES_KEPT)?;
     // 256 KiB of pages: the operating system caches the file anyway.
-    connection.pragma_update(None, "cache_size", -256)
+    pragma::set(connection, "cache_size", -256)
 }
 
 #[cfg(test)]
@@ -294,8 +291,7 @@ mod tests {
     #[test]
     fn a_new_database_is_ours_and_has_the_newest_schema() {
         let store = Store::in_memory().unwrap();
-        let version: i64 =
-            store.connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        let version: i64 = pragma::get(&store.connection, "user_version").unwrap();
         assert_eq!(version, newest_version(STEPS));
         let check: String =
             store.connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -309,8 +305,8 @@ mod tests {
         assert!(matches!(check_file(&foreign, Path::new("x")), Err(OpenError::Foreign(_))));
 
         let newer = Connection::open_in_memory().unwrap();
-        newer.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-        newer.pragma_update(None, "user_version", 99).unwrap();
+        pragma::set(&newer, "application_id", APPLICATION_ID).unwrap();
+        pragma::set(&newer, "user_version", 99).unwrap();
         assert!(matches!(check_file(&newer, Path::new("x")), Err(OpenError::Newer(_, 99))));
     }
 

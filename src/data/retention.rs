@@ -4,7 +4,7 @@
 //! says what is gone, and nobody looks below it; entries of the index that are left there are
 //! dropped when it is merged. The newest row always stays, since the next number follows from it.
 
-use super::{Store, StoreError, sql_integer};
+use super::{Store, StoreError, pragma, sql_integer};
 use crate::config::Durability;
 use crate::entity::{MessageId, Timestamp};
 
@@ -60,12 +60,9 @@ impl Store {
 
     /// The size of the database, without the free room in it.
     fn bytes_in_use(&self) -> Result<u64, StoreError> {
-        let pragma = |name: &str| -> Result<u64, StoreError> {
-            let value = self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-            Ok(value?.max(0).cast_unsigned())
-        };
-        let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
-        Ok(pages * pragma("page_size")?)
+        let database = &self.connection;
+        let pages = pragma::get(database, "page_count")? - pragma::get(database, "freelist_count")?;
+        Ok((pages * pragma::get(database, "page_size")?).max(0).cast_unsigned())
     }
 }
 

@@ -296,6 +296,7 @@ mod tests {
     use super::super::index::Order;
     use super::*;
     use crate::data::NewMessage;
+    use crate::data::pragma;
     use crate::entity::{ConversationId, Timestamp, UserId};
 
     /// Writes messages and notes of changes; now and then it takes a turn back, fails, or starts
@@ -381,10 +382,10 @@ mod tests {
                 match writer.below(50) {
                     0 => writer.store.load_index().unwrap(),
                     1 => {
-                        writer.store.connection.pragma_update(None, "query_only", true).unwrap();
+                        pragma::set(&writer.store.connection, "query_only", true).unwrap();
                         let is_due = writer.store.upkeep_is_due(false);
                         assert_eq!(writer.store.keep_up().is_err(), is_due);
-                        writer.store.connection.pragma_update(None, "query_only", false).unwrap();
+                        pragma::set(&writer.store.connection, "query_only", false).unwrap();
                     }
                     2..12 => writer.check(),
                     _ => {}
