@@ -151,6 +151,9 @@ impl Checks {
     /// A request may be read, or what it began may end, in this turn; it was not there before if it
     /// is new.
     pub fn given(&mut self, request: &Request, now: u64, is_new: bool) {
+        if is_new {
+            self.limits.given(request);
+        }
         if request.token.is_empty() {
             return;
         }
@@ -224,8 +227,8 @@ impl Checks {
 
     /// The answer to a request that the server has, if there is one, is lost.
     pub fn lost(&mut self, request: &Request, now: u64) {
+        self.limits.lost(request, self.user_or_nobody(request), now);
         if !request.is_login() {
-            self.limits.lost(request, self.user(request), now);
             self.lifetimes.may_be_used(&request.token, now);
         }
     }
@@ -271,8 +274,8 @@ impl Checks {
             return;
         }
         self.accounts.check_names(&response.body, c.turn);
+        self.limits.answered(request, self.user_or_nobody(request), given.at, response, c.now);
         if !request.is_login() {
-            self.limits.answered(request, self.user(request), response, c.now);
             let is_over = self.lifetimes.is_over(&request.token, c.now);
             assert!(!is_over || matches!(response.status, 401 | 503), "{request}: {response}");
             if !matches!(response.status, 401 | 503) {
@@ -280,7 +283,8 @@ impl Checks {
             }
         }
         match response.status {
-            429 if !request.is_login() => self.trace.count("requests limited"),
+            429 if request.is_slow() => self.trace.count("guesses limited"),
+            429 => self.trace.count("requests limited"),
             200 | 201 | 204 => self.fulfilled(request, given, response, c),
             401 if request.is_login() => self.not_let_in(request, given, response),
             401 => {
@@ -313,6 +317,11 @@ impl Checks {
             let same = Place { at: place.at, ..known } == place;
             assert!(same, "a cursor has one meaning, not {known:?} and {place:?}");
         }
+    }
+
+    /// Before somebody has logged in, they are nobody.
+    fn user_or_nobody(&self, request: &Request) -> i64 {
+        if request.is_login() { 0 } else { self.user(request) }
     }
 
     fn user(&self, request: &Request) -> i64 {

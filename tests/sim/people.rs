@@ -21,6 +21,9 @@ use keys::Keys;
 
 pub const NAMES: [&str; 4] = ["anna", "ben", "漠然", "dora"];
 
+/// What accounts are called that nobody uses.
+const NOBODY: [&str; 8] = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7"];
+
 /// All users with all their tabs.
 #[derive(Debug)]
 pub struct People {
@@ -61,7 +64,9 @@ impl People {
     pub fn see(&mut self, link: LinkId, seen: Seen, now: u64) {
         match seen {
             Seen::Answer(request, response) => {
-                self.keys[request.person].answered(&request.what, &response);
+                if !request.is_for_another() {
+                    self.keys[request.person].answered(&request.what, &response);
+                }
                 self.tabs[request.tab].answered(link, &request, &response, now);
             }
             Seen::Frame(request, frame) => {

@@ -47,6 +47,8 @@ pub struct Plan {
     pub block: u64,
     /// Somebody takes another out of a group, and in again.
     pub expel: u64,
+    /// A tab tries passwords, its own person's and others', or makes accounts for nobody.
+    pub guess: u64,
     /// Somebody changes their password.
     pub change_password: u64,
     /// Somebody deletes their account.
@@ -85,6 +87,14 @@ impl Plan {
         let (delete_account, acknowledge) = (sometimes(10), sometimes(60));
         let expel = sometimes(100);
         let mut config = config(random);
+        // Those who need a new account, or try in vain to make one, would be kept out for too long.
+        let guess = if delete_account + full + fault == 0 && config.rate_limits { 150 } else { 0 };
+        if guess > 0 {
+            (config.failed_passwords_max, config.registrations_max) = (15, 6);
+            // So many are tried at once.
+            config.hashing_per_address_max = 1000;
+            config.hashing_max = if config.hashing_max == 1 { 1 } else { 1000 };
+        }
         // Who starts anew or sets the clock does not know how old things are.
         if crash + drain + set_clock == 0 {
             config.token_lifetime = SHORT_LIFETIME;
@@ -105,6 +115,7 @@ impl Plan {
             typing,
             block,
             expel,
+            guess,
             change_password,
             delete_account,
             acknowledge,

@@ -128,6 +128,7 @@ impl Tab {
             return self.log_out(now);
         }
         match &request.what {
+            _ if request.is_for_another() => {}
             What::Register { .. } | What::LogIn { .. } => match response.status {
                 201 => self.logged_in(&response.body),
                 _ => self.pause_until = now + AGAIN_AFTER,

@@ -23,7 +23,12 @@ impl Checks {
                 assert_eq!(response.status, 204);
                 assert!(self.accounts.ended(&request.token).is_some(), "the session goes on");
             }
+            What::Register { .. } if request.is_for_another() => {
+                self.trace.count("accounts of nobody");
+                assert_eq!(response.status, 201, "to {request}");
+            }
             What::Register { password, .. } | What::LogIn { password, .. } => {
+                assert!(!request.is_for_another(), "a guess lets nobody in: {request}");
                 assert_eq!(response.status, 201, "to {request}");
                 let id = body["user"]["id"].as_i64().expect("an id");
                 let token = body["token"].as_str().expect("a token");

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::{NAMES, People};
+use super::{NAMES, NOBODY, People};
 use crate::network::Network;
 use crate::wire::{Poll, What};
 
@@ -58,6 +58,9 @@ impl People {
             self.stray(tab, network, what);
         }
         let person = self.tabs[tab].person;
+        if self.plan.guess > 0 && self.random.chance(self.plan.guess) {
+            self.guess(tab, network);
+        }
         if self.random.chance(self.plan.change_password) {
             let what = self.keys[person].change();
             self.stray(tab, network, what);
@@ -74,6 +77,21 @@ impl People {
             && let Some(cursor) = self.cursor_to_acknowledge(tab)
         {
             self.stray(tab, network, What::Acknowledge { cursor });
+        }
+    }
+
+    /// Tries what is limited for each address, a little or too often.
+    fn guess(&mut self, tab: usize, network: &mut Network) {
+        let password = Rc::from("a guess");
+        if self.random.chance(300) {
+            for name in NOBODY {
+                self.stray(tab, network, What::Register { name, password: Rc::clone(&password) });
+            }
+            return;
+        }
+        let name = NAMES[self.random.index(self.persons)];
+        for _ in 0..self.random.pick(&[1, 20]) {
+            self.stray(tab, network, What::LogIn { name, password: Rc::clone(&password) });
         }
     }
 

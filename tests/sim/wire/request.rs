@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::shortened;
+use crate::people::NAMES;
 
 /// Something asked by a tab, from the moment it is sent until nobody cares for its answer.
 #[derive(Clone, Debug)]
@@ -111,6 +112,14 @@ impl Request {
     /// Whether it has no token yet.
     pub fn is_login(&self) -> bool {
         matches!(self.what, What::Register { .. } | What::LogIn { .. })
+    }
+
+    /// Whether it is about another name than its person's.
+    pub fn is_for_another(&self) -> bool {
+        match self.what {
+            What::Register { name, .. } | What::LogIn { name, .. } => name != NAMES[self.person],
+            _ => false,
+        }
     }
 
     pub fn poll(&self) -> Option<&Poll> {
