@@ -155,7 +155,6 @@ impl Chat {
         // What does not concern the store is told all the same; there is nothing left to write.
         let published = published.unwrap_or_else(|| self.logic.commit(now).unwrap_or_default());
         self.release(now, &published, answers);
-        self.logic.keep_up(now);
         if self.lab.is_some() {
             self.let_pass(now, answers);
         }
@@ -314,6 +313,10 @@ impl Handler for Chat {
 
     fn end_turn(&mut self, now: Now, answers: &mut Answers) {
         self.turn(now, answers);
+    }
+
+    fn keep_up(&mut self, now: Now) {
+        self.logic.keep_up(now);
     }
 
     fn is_writing(&self) -> bool {

@@ -265,6 +265,7 @@ impl<H: Handler> EventLoop<H> {
             return Ok(false);
         }
         self.accept(now);
+        self.server.handle(now, Input::CarriedOut, &mut self.outputs);
         self.server.metrics().turned(now.mono);
         Ok(true)
     }

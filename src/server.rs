@@ -13,6 +13,8 @@
 //! 4. *Release.* What was kept and can be answered now, is.
 //! 5. *Write.* All answers leave.
 //!
+//! What nobody waits for is done behind that, at [`Input::CarriedOut`].
+//!
 //! The first and the last are done here, for any [`Handler`]; those between are the handler's. The
 //! chat's handler is [`Chat`](crate::chat::Chat).
 //!
@@ -135,6 +137,7 @@ impl<H: Handler> Server<H> {
             Input::Flushed { connection } => self.flushed(now, connection, outputs),
             Input::Drain => self.drain(now, outputs),
             Input::EndOfTurn => self.end_turn(now, outputs),
+            Input::CarriedOut => self.handler.keep_up(now),
         }
     }
 

@@ -213,6 +213,7 @@ impl<H: Handler> World<H> {
                 self.carry_out(&output, &outputs.bytes);
             }
         }
+        self.input(Input::CarriedOut);
     }
 
     fn carry_out(&mut self, output: &Output, bytes: &[u8]) {

@@ -290,6 +290,10 @@ impl Handler for Embedded {
         answers.extend(self.routed.drain(..).map(whole));
     }
 
+    fn keep_up(&mut self, now: Now) {
+        self.chat.keep_up(now);
+    }
+
     fn is_writing(&self) -> bool {
         self.chat.is_writing()
     }

@@ -106,8 +106,8 @@ pub struct Logic {
     /// When the store's upkeep goes on, unless it is pressing; and when it does even then.
     quiet_at: Mono,
     upkeep_at: Mono,
-    /// How many slices of it there may be in this turn.
-    upkeep_slices: usize,
+    /// How many messages were committed since it last went on.
+    unkept: usize,
     /// When to look for what is to be forgotten.
     forget_at: Mono,
     /// What this turn has written, to be published once it is committed.
@@ -194,7 +194,7 @@ impl Logic {
             cache: Cache::new(config.cache_entries_max),
             quiet_at: now.mono,
             upkeep_at: now.mono,
-            upkeep_slices: 1,
+            unkept: 0,
             forget_at: now.mono,
             written: Vec::new(),
             tail_is_stale: false,
@@ -350,7 +350,7 @@ impl Logic {
             });
             self.tail.push(entry);
         }
-        self.upkeep_slices = 1 + messages / MESSAGES_PER_SLICE;
+        self.unkept += messages;
         if std::mem::take(&mut self.tail_is_stale) {
             self.tail.forget(self.newest_id);
         }
@@ -488,11 +488,12 @@ impl Logic {
     }
 
     /// Does a slice of what the store has put off, if nothing was written for a while; or, if that
-    /// is pressing, as many slices as this turn's messages make necessary.
+    /// is pressing, as many slices as the messages since the last time make necessary.
     pub fn keep_up(&mut self, now: Now) {
         self.forget_old(now);
         let is_quiet = now.mono >= self.quiet_at;
-        for _ in 0..self.upkeep_slices {
+        let slices = 1 + std::mem::take(&mut self.unkept) / MESSAGES_PER_SLICE;
+        for _ in 0..slices {
             if now.mono < self.upkeep_at || !self.store.upkeep_is_due(!is_quiet) {
                 return;
             }

@@ -226,6 +226,7 @@ impl Here {
                 }
             }
             self.outputs.clear();
+            self.server.handle(self.clock.now(), Input::CarriedOut, &mut self.outputs);
             if let Some(answer) = read_answer(&bytes) {
                 return answer;
             }

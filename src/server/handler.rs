@@ -39,6 +39,9 @@ pub trait Handler {
     /// Nothing else has happened: commit, release, and answer what can be answered.
     fn end_turn(&mut self, now: Now, answers: &mut Answers);
 
+    /// All answers have left: what nobody waits for can be done.
+    fn keep_up(&mut self, _: Now) {}
+
     /// Whether the end of this turn will wait for the disk. Then it is better to take whatever else
     /// has come into this turn than to let it wait for this one and the next.
     fn is_writing(&self) -> bool {

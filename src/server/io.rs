@@ -61,6 +61,8 @@ pub enum Input<'a> {
     Drain,
     /// Nothing else has happened. Answer.
     EndOfTurn,
+    /// The outputs of the turn are carried out. What could wait for that need not wait any longer.
+    CarriedOut,
 }
 
 /// Something to be done.

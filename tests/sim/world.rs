@@ -180,6 +180,7 @@ impl World {
             self.woken(due, was_for_nothing);
         }
         self.accept(gently);
+        self.input(Input::CarriedOut);
         self.inputs_of_turn = self.inputs;
         if self.drained_by.is_some_and(|by| by <= self.now || self.server.connections() == 0) {
             self.trace.line(|| "**   drained".into());

@@ -259,6 +259,7 @@ impl World {
                 Output::Pause { .. } | Output::Resume { .. } => {}
             }
         }
+        self.input(Input::CarriedOut);
         order.into_iter().flat_map(|line| answers(line, &bytes[&line])).collect()
     }
 
