@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lovejoy::server::Handler as _;
+use lovejoy::server::{Handler as _, Input};
 use serde_json::{Value, json};
 
 use super::support::{Line, Person, World, request};
@@ -253,4 +253,18 @@ fn upkeep_keeps_pace_with_whatever_is_said() {
     let ids = page.body["messages"].as_array().expect("messages").iter().map(|m| m["id"].as_i64());
     assert_eq!(ids.collect::<Vec<_>>(), (4800..5000).map(Some).collect::<Vec<_>>());
     assert!(said > 5000);
+}
+
+#[test]
+fn no_answer_waits_for_upkeep() {
+    let mut world = World::with(|config| config.index_batch = 1);
+    let (anna, _, conversation) = world.friends();
+    for _ in 0..8 {
+        world.say(&anna, conversation, "hello");
+    }
+    world.input(Input::EndOfTurn);
+    assert!(world.chat().store().upkeep_is_due(true), "it presses, but the answers come first");
+    world.input(Input::CarriedOut);
+    assert!(!world.chat().store().upkeep_is_due(true), "then it is done");
+    assert_eq!(world.turn().len(), 8);
 }
