@@ -70,7 +70,9 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
     onAnswer: async ({ events }) => {
       const reset = events.some((event) => event.type === "reset");
       if (reset) dispatch({ type: "snapshot", snapshot: await api.state() });
-      events.forEach(take);
+      // Who left a group and came back is told both.
+      const back = new Set(events.map(({ conversation }) => conversation?.id));
+      events.forEach((event) => take({ ...event, back: back.has(event.conversation_id) }));
     },
     onStatus: (connection) => {
       const back = state.connection.lostAt && !connection.lostAt;

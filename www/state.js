@@ -139,7 +139,7 @@ export function reduce(state, action) {
     case "conversation":
       return setConversation(state, action.conversation);
     case "conversation_removed":
-      return removeConversation(state, action.conversation_id);
+      return removeConversation(state, action.conversation_id, action.back);
     default:
       return state;
   }
@@ -316,11 +316,13 @@ const raiseMark = (members, userId, id, field) =>
 const setConversation = (state, conversation) =>
   ({ ...state, conversations: withEntry(state.conversations, conversation.id, conversation) });
 
-/** One is no longer a member. @param {State} state @param {number} id @returns {State} */
-function removeConversation(state, id) {
+/** One is no longer a member; or is again, and then what is still to be sent is sent.
+ * @param {State} state @param {number} id @param {boolean} [back] @returns {State} */
+function removeConversation(state, id, back) {
   if (!state.conversations.has(id)) return state;
   const conversations = without(state.conversations, id);
   const threads = without(state.threads, id);
+  if (back) return { ...state, conversations, threads };
   const left = state.openId === id ? state.conversations.get(id)?.title ?? "" : state.left;
   return { ...state, conversations, threads, left, pending: state.pending.filter((p) => p.conversation_id !== id) };
 }

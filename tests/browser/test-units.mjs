@@ -35,6 +35,8 @@ test("the parts that know no page do what they say", async () => {
       readUpToFour: unreadTotal(after(start, open, page([3, 4, 5]), event(3, 2), event(4, 2), event(5, 2), read)),
       overtaken: ids(after(start, open, event(5, 2), page([3, 4, 5]), event(4, 2))),
       confirmed: after(start, pending, event(3, 1, "n"), event(3, 1, "n")).pending.length,
+      gone: [false, true].map((back) =>
+        after(start, pending, { type: "conversation_removed", conversation_id: 7, back }).pending.length),
       marks: [marked("sent"), marked("delivered"), marked("read")],
       unknown: after(start, { type: "never heard of" }).conversations.size,
       cameBack: after(start, open, { ...page([3, 4]), side: "around", newer: true }, { type: "open", id: null }, open).threads.get(7).load,
@@ -53,6 +55,7 @@ test("the parts that know no page do what they say", async () => {
     readUpToFour: 1,
     overtaken: [3, 4, 5],
     confirmed: 0,
+    gone: [0, 1],
     marks: ["sent", "delivered", "read"],
     unknown: 1,
     cameBack: "none",
