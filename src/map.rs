@@ -65,6 +65,8 @@ pub struct Map<K, V> {
     buckets: Sparse<Link>,
     /// How many buckets there are.
     buckets_len: u32,
+    /// As many bits as the number of the highest bucket has.
+    mask: u32,
 }
 
 #[derive(Debug)]
@@ -100,15 +102,14 @@ const SPARE: usize = 64;
 impl<K, V> Default for Map<K, V> {
     /// An empty map.
     fn default() -> Self {
-        Self { records: Slots::default(), buckets: Sparse::default(), buckets_len: 0 }
+        Self { records: Slots::default(), buckets: Sparse::default(), buckets_len: 0, mask: 0 }
     }
 }
 
 impl<K: Key, V> Map<K, V> {
     /// What there is for a key.
     pub fn get(&self, key: &K) -> Option<&V> {
-        let (number, _) = self.find(key)?;
-        self.records.get(number).map(|record| &record.value)
+        self.find(key).map(|(_, _, record)| &record.value)
     }
 
     /// Whether there is anything for a key.
@@ -118,7 +119,7 @@ impl<K: Key, V> Map<K, V> {
 
     /// What there is for a key, to be changed.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let (number, _) = self.find(key)?;
+        let (number, ..) = self.find(key)?;
         self.records.get_mut(number).map(|record| &mut record.value)
     }
 
@@ -131,14 +132,14 @@ impl<K: Key, V> Map<K, V> {
     /// The place of what there is for a key, or of what is put there now: its own until it is removed.
     pub fn place_or_insert_with(&mut self, key: K, value: impl FnOnce() -> V) -> u32 {
         match self.find(&key) {
-            Some((number, _)) => number,
+            Some((number, ..)) => number,
             None => self.add(key, value()),
         }
     }
 
     /// Puts something there, and returns what was there before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if let Some((number, _)) = self.find(&key) {
+        if let Some((number, ..)) = self.find(&key) {
             return Some(std::mem::replace(&mut self.record_mut(number).value, value));
         }
         self.add(key, value);
@@ -147,7 +148,7 @@ impl<K: Key, V> Map<K, V> {
 
     /// Takes out what there is for a key.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let (number, before) = self.find(key)?;
+        let (number, before, _) = self.find(key)?;
         let record = self.records.take(number)?;
         match before.number() {
             Some(before) => self.record_mut(before).next = record.next,
@@ -195,8 +196,8 @@ impl<K: Key, V> Map<K, V> {
         self.records.iter().map(|(_, record)| (&record.key, &record.value))
     }
 
-    /// The record of a key, and a link to the one before it in its bucket.
-    fn find(&self, key: &K) -> Option<(u32, Link)> {
+    /// The record of a key, with its number, and a link to the one before it in its bucket.
+    fn find(&self, key: &K) -> Option<(u32, Link, &Record<K, V>)> {
         if self.buckets_len == 0 {
             return None;
         }
@@ -204,7 +205,7 @@ impl<K: Key, V> Map<K, V> {
         while let Some(number) = link.number() {
             let record = self.records.get(number)?;
             if record.key == *key {
-                return Some((number, before));
+                return Some((number, before, record));
             }
             (before, link) = (link, record.next);
         }
@@ -226,7 +227,7 @@ impl<K: Key, V> Map<K, V> {
     /// Adds a bucket, and moves into it what now belongs there.
     fn grow(&mut self) {
         let new = self.buckets_len;
-        self.buckets_len += 1;
+        self.set_buckets_len(new + 1);
         if new == 0 {
             return;
         }
@@ -243,8 +244,8 @@ impl<K: Key, V> Map<K, V> {
 
     /// Takes the last bucket away; what is in it goes back to where it came from.
     fn shrink(&mut self) {
-        self.buckets_len -= 1;
-        let last = self.buckets_len;
+        let last = self.buckets_len - 1;
+        self.set_buckets_len(last);
         let mut link = self.take_first(last);
         let parent = parent(last);
         while let Some(number) = link.number() {
@@ -254,12 +255,16 @@ impl<K: Key, V> Map<K, V> {
         }
     }
 
+    fn set_buckets_len(&mut self, len: u32) {
+        self.buckets_len = len;
+        self.mask = len.next_power_of_two() - 1;
+    }
+
     /// The bucket that a key belongs in.
     fn bucket(&self, key: &K) -> u32 {
-        let mask = self.buckets_len.next_power_of_two() - 1;
         #[expect(clippy::cast_possible_truncation, reason = "the lower bits are what is wanted")]
-        let bucket = key.hash() as u32 & mask;
-        if bucket < self.buckets_len { bucket } else { bucket & (mask >> 1) }
+        let bucket = key.hash() as u32 & self.mask;
+        if bucket < self.buckets_len { bucket } else { bucket & (self.mask >> 1) }
     }
 
     fn first(&self, bucket: u32) -> Link {

@@ -91,12 +91,13 @@ impl Response {
         }
     }
 
-    /// Adds a body in JSON, which nobody may store.
-    #[must_use]
-    pub fn json(mut self, bytes: Vec<u8>) -> Self {
-        self.usual_lines = "Cache-Control: no-store\r\nContent-Type: application/json\r\n";
-        self.payload = Payload::Owned(bytes);
-        self
+    /// A response with a body in JSON, which nobody may store.
+    pub fn json(status: u16, bytes: Vec<u8>) -> Self {
+        Self {
+            usual_lines: "Cache-Control: no-store\r\nContent-Type: application/json\r\n",
+            payload: Payload::Owned(bytes),
+            ..Self::new(status)
+        }
     }
 
     /// Adds a body of this media type.
@@ -362,7 +363,7 @@ mod tests {
 
     #[test]
     fn json_is_framed_by_its_length_and_stored_by_nobody() {
-        let (text, rest) = encode(&Response::new(200).json(b"{}".to_vec()), &OPEN);
+        let (text, rest) = encode(&Response::json(200, b"{}".to_vec()), &OPEN);
         let expected = format!(
             "HTTP/1.1 200 OK\r\n{FIELDS}Cache-Control: no-store\r\n\
              Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"

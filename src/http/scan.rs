@@ -60,9 +60,10 @@ pub(super) fn token_length(bytes: &[u8]) -> usize {
     bytes.iter().position(|&byte| !TOKEN[usize::from(byte)]).unwrap_or(bytes.len())
 }
 
-/// Whether `byte` may stand in a request target: printable ASCII without `"`, `#`, `<`, `>` and `\`.
-pub(super) fn is_target_byte(byte: u8) -> bool {
-    TARGET[usize::from(byte)]
+/// Whether `byte` may stand in a request target and means only itself there: printable ASCII without
+/// `"`, `#`, `<`, `>` and `\`, which may not, and without `%`, `+`, `.` and `?`.
+pub(super) fn is_plain_in_target(byte: u8) -> bool {
+    PLAIN[usize::from(byte)]
 }
 
 /// `bytes` without optional white space, SP and HTAB, at either end (RFC 9110 section 5.6.3).
@@ -146,7 +147,7 @@ pub(super) const fn class(others: &[u8]) -> [bool; 256] {
 
 static TOKEN: [bool; 256] = class(b"!#$%&'*+-.^_`|~");
 
-static TARGET: [bool; 256] = class(b"!$%&'()*+,-./:;=?@[]^_`{|}~");
+static PLAIN: [bool; 256] = class(b"!$&'()*,-/:;=@[]^_`{|}~");
 
 #[cfg(test)]
 mod tests {
@@ -183,8 +184,8 @@ mod tests {
         for byte in 0..=u8::MAX {
             let is_delimiter = b"\"(),/:;<=>?@[\\]{}".contains(&byte);
             assert_eq!(is_token(&[byte]), byte.is_ascii_graphic() && !is_delimiter, "{byte}");
-            let is_refused = b"\"#<>\\".contains(&byte);
-            assert_eq!(is_target_byte(byte), byte.is_ascii_graphic() && !is_refused, "{byte}");
+            let is_special = b"\"#<>\\%+.?".contains(&byte);
+            assert_eq!(is_plain_in_target(byte), byte.is_ascii_graphic() && !is_special, "{byte}");
         }
     }
 

@@ -48,10 +48,10 @@ impl<'a> Target<'a> {
         let (mut has_query, mut has_dots, mut is_escaped) = (false, false, false);
         for &byte in text {
             match byte {
+                _ if scan::is_plain_in_target(byte) => {}
                 b'?' => has_query = true,
                 b'.' => has_dots |= !has_query,
                 b'%' | b'+' => is_escaped = true,
-                _ if scan::is_target_byte(byte) => {}
                 _ => return Err(ParseError::Target),
             }
         }

@@ -64,13 +64,15 @@ impl Logic {
         let mut more = false;
         let newest = self.live.newest_stored(user);
         if newest > stored {
-            let changes = self.changes_after(user, stored, newest)?;
+            let mut changes = self.changes_after(user, stored, newest)?;
             let fitting = self.fitting(&changes);
             more = changes.len() > fitting;
-            let fitting = changes.into_iter().take(fitting);
-            events.extend(
-                fitting.map(|(number, event)| (event, Cursor { stored: number, ..behind })),
-            );
+            changes.truncate(fitting);
+            if events.is_empty() {
+                events = changes;
+            } else {
+                events.append(&mut changes);
+            }
         }
         if events.is_empty() {
             return Ok(None);
@@ -95,33 +97,39 @@ impl Logic {
         Batch { events: Vec::new(), behind, tag: self.cursor_tag(user), more: false }
     }
 
-    /// What was stored for a user after a number, in order, each with its number: as much as fits
-    /// into an answer, and a little more; nothing was stored after `newest`. From memory if that
-    /// reaches back far enough.
+    /// What was stored for a user after a number, in order, each with the place after it: as much
+    /// as fits into an answer, and a little more; nothing was stored after `newest`. From memory if
+    /// that reaches back far enough.
     fn changes_after(
         &self,
         user: UserId,
         number: MessageId,
         newest: MessageId,
-    ) -> Result<Vec<(MessageId, Event)>, StoreError> {
+    ) -> Result<Vec<(Event, Cursor)>, StoreError> {
+        let current = self.current_cursor();
+        let place = |stored| Cursor { stored, ..current };
         let limit = self.config.events_page_max + 1;
         if let Some(entries) = self.tail.after(user, number, newest) {
             let event = |entry: &Entry| stored(Arc::clone(entry.seen_by(user)), entry.is_update);
             let entries = entries.into_iter().take(limit);
-            return Ok(entries.map(|entry| (entry.number, event(entry))).collect());
+            return Ok(entries.map(|entry| (event(entry), place(entry.number))).collect());
         }
         let changes = self.store.changes_after(user, number, limit)?.into_iter();
         let event =
             |change: Change| stored(Arc::new(change.message.seen_by(user)), change.is_update);
-        Ok(changes.map(|change| (change.number, event(change))).collect())
+        let with_place = |change: Change| {
+            let place = place(change.number);
+            (event(change), place)
+        };
+        Ok(changes.map(with_place).collect())
     }
 
     /// How many of these go into one answer: as many as its limits on number and bytes allow, and
     /// at least one.
-    fn fitting(&self, changes: &[(MessageId, Event)]) -> usize {
+    fn fitting(&self, changes: &[(Event, Cursor)]) -> usize {
         let mut bytes = 0;
-        let fits = |change: &&(MessageId, Event)| {
-            if let Event::Message(message) | Event::MessageUpdated(message) = &change.1 {
+        let fits = |(event, _): &&(Event, Cursor)| {
+            if let Event::Message(message) | Event::MessageUpdated(message) = event {
                 bytes += message.body.len();
             }
             bytes <= self.config.events_page_bytes_max

@@ -249,14 +249,14 @@ impl Logic {
             Call::DeleteMe { password } => {
                 self.delete_me(now, origin.address, caller, &password, ticket)
             }
-            call => self.reply(now, caller, call).map(Answer::Now),
+            call => self.reply(now, caller, call),
         }
     }
 
     /// Does what somebody who is known wants and what takes no longer than this turn.
-    fn reply(&mut self, now: Now, caller: Caller, call: Call) -> Result<Reply, Refusal> {
+    fn reply(&mut self, now: Now, caller: Caller, call: Call) -> Result<Answer, Refusal> {
         let me = caller.user_id;
-        Ok(match call {
+        Ok(Answer::Now(match call {
             Call::Server
             | Call::Register(_)
             | Call::LogIn(_)
@@ -308,7 +308,7 @@ impl Logic {
                 Reply::Done
             }
             Call::State => self.state(now, me)?,
-        })
+        }))
     }
 
     /// Whether this turn has written, so that whatever is decided from now on depends on its

@@ -11,21 +11,19 @@ const BODY_BYTES_USUAL: usize = 512;
 
 /// The response that carries a reply.
 pub fn respond(reply: &Reply) -> Response {
-    let response = Response::new(status(reply));
     if matches!(reply, Reply::Done) {
-        return response.cache_control("no-store");
+        return Response::new(204).cache_control("no-store");
     }
     let mut body = Vec::with_capacity(BODY_BYTES_USUAL);
     let mut object = Object::begin(&mut body);
     members(&mut object, reply);
     object.end();
-    response.json(body)
+    Response::json(status(reply), body)
 }
 
-/// Its status: whether the call has made something, and whether there is something to say.
+/// Its status: whether the call has made something.
 fn status(reply: &Reply) -> u16 {
     match reply {
-        Reply::Done => 204,
         Reply::SignedIn { .. } | Reply::Account(_) | Reply::Invited { .. } => 201,
         Reply::Friend { created, .. }
         | Reply::Conversation { created, .. }

@@ -16,7 +16,7 @@ use crate::logic::{Call, Credentials, HistoryPage, Manner, PasswordChange, SignU
 
 /// The token that a request carries (RFC 6750, section 2.1).
 pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
-    credentials(request, "Bearer").ok_or_else(Problem::unauthorized)
+    credentials(request, b"Bearer").ok_or_else(Problem::unauthorized)
 }
 
 /// By what a request proves whose it is.
@@ -31,19 +31,23 @@ pub enum Proof<'a> {
 
 /// What a request proves itself by.
 pub fn proof<'a>(request: &Request<'a>, is_operator: bool) -> Result<Proof<'a>, Problem> {
-    match is_operator.then(|| credentials(request, "User")).flatten() {
+    match is_operator.then(|| credentials(request, b"User")).flatten() {
         Some(name) => Ok(Proof::Operator(name)),
         None => bearer_token(request).map(Proof::Token),
     }
 }
 
 /// What a request shows by a scheme of RFC 9110, section 11.4.
-fn credentials<'a>(request: &Request<'a>, scheme: &str) -> Option<&'a str> {
-    let value = request.singleton_text(Singleton::Authorization)?;
-    let (shown, rest) = value.split_at_checked(scheme.len())?;
-    let is_it = shown == scheme || shown.eq_ignore_ascii_case(scheme);
-    let credentials = rest.strip_prefix(' ').filter(|_| is_it)?;
-    Some(credentials.trim_start_matches(' '))
+fn credentials<'a>(request: &Request<'a>, scheme: &[u8]) -> Option<&'a str> {
+    let value = request.singleton(Singleton::Authorization)?;
+    let (shown, [b' ', credentials @ ..]) = value.split_at_checked(scheme.len())? else {
+        return None;
+    };
+    if shown != scheme && !shown.eq_ignore_ascii_case(scheme) {
+        return None;
+    }
+    let spaces = credentials.iter().take_while(|&&byte| byte == b' ').count();
+    str::from_utf8(&credentials[spaces..]).ok()
 }
 
 /// What the request wants from the logic.
