@@ -3,12 +3,12 @@
 
 /// Appends a number in decimal digits.
 pub fn push_decimal(number: u64, out: &mut Vec<u8>) {
-    push(number, 10, 1, out);
+    push::<10>(number, 1, out);
 }
 
 /// Appends a number in lower-case hexadecimal digits: at least `width` of them.
 pub fn push_hexadecimal(number: u64, width: usize, out: &mut Vec<u8>) {
-    push(number, 16, width, out);
+    push::<16>(number, width, out);
 }
 
 /// The bytes in hexadecimal digits, two for each, in lower case.
@@ -17,13 +17,13 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-fn push(mut number: u64, base: u64, width: usize, out: &mut Vec<u8>) {
+fn push<const BASE: u64>(mut number: u64, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
     while number > 0 {
         start -= 1;
-        digits[start] = b"0123456789abcdef"[usize::try_from(number % base).unwrap_or(0)];
-        number /= base;
+        digits[start] = b"0123456789abcdef"[usize::try_from(number % BASE).unwrap_or(0)];
+        number /= BASE;
     }
     out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
 }
@@ -31,23 +31,23 @@ fn push(mut number: u64, base: u64, width: usize, out: &mut Vec<u8>) {
 /// Takes a number in decimal digits off the front of a text, if it is as [`push_decimal`] writes
 /// it.
 pub fn take_decimal(text: &mut &[u8]) -> Option<u64> {
-    take(text, 10, 1)
+    take::<10>(text, 1)
 }
 
 /// The same for [`push_hexadecimal`].
 pub fn take_hexadecimal(text: &mut &[u8], width: usize) -> Option<u64> {
-    take(text, 16, width)
+    take::<16>(text, width)
 }
 
-fn take(text: &mut &[u8], base: u64, width: usize) -> Option<u64> {
+fn take<const BASE: u64>(text: &mut &[u8], width: usize) -> Option<u64> {
     let digit = |byte: &u8| match byte {
         b'0'..=b'9' => Some(u64::from(byte - b'0')),
-        b'a'..=b'f' if base == 16 => Some(u64::from(byte - b'a' + 10)),
+        b'a'..=b'f' if BASE == 16 => Some(u64::from(byte - b'a' + 10)),
         _ => None,
     };
     let (mut number, mut len) = (0_u64, 0);
     while let Some(digit) = text.get(len).and_then(digit) {
-        number = number.checked_mul(base)?.checked_add(digit)?;
+        number = number.checked_mul(BASE)?.checked_add(digit)?;
         len += 1;
     }
     // Leading zeros are there only to make up the width.

@@ -36,16 +36,18 @@ fn is_colon_port(text: &[u8]) -> bool {
 }
 
 /// `reg-name`, not empty; IPv4 addresses are among them (RFC 3986 section 3.2.2).
-fn is_name(mut text: &[u8]) -> bool {
-    if text.is_empty() {
-        return false;
-    }
+fn is_name(text: &[u8]) -> bool {
+    let mut rest = text;
     loop {
-        text = match text {
-            [] => return true,
-            [byte, rest @ ..] if NAME[usize::from(*byte)] => rest,
-            [b'%', high, low, rest @ ..] if scan::hex(*high).and(scan::hex(*low)).is_some() => rest,
-            _ => return false,
+        let special = rest.iter().position(|&byte| !NAME[usize::from(byte)]);
+        rest = match special.map(|at| &rest[at..]) {
+            None => return !text.is_empty(),
+            Some([b'%', high, low, after @ ..])
+                if scan::hex(*high).and(scan::hex(*low)).is_some() =>
+            {
+                after
+            }
+            Some(_) => return false,
         };
     }
 }

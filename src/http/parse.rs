@@ -337,8 +337,10 @@ const KNOWN_BYTES_MAX: usize = 17;
 fn known(name: &[u8]) -> Option<Known> {
     let mut lower = [0; KNOWN_BYTES_MAX];
     let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
+    for (lower, byte) in lower.iter_mut().zip(name) {
+        // In a token this bit makes a letter lower-case, and makes nothing else a letter or hyphen.
+        *lower = byte | 0x20;
+    }
     Some(match &*lower {
         b"accept" => Known::Accept,
         b"authorization" => Known::Once(Singleton::Authorization),

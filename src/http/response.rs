@@ -32,10 +32,10 @@ pub enum Payload {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     status: u16,
+    /// It is JSON, which nobody may store: so much for the next two.
+    is_usual: bool,
     content_type: Option<&'static str>,
     cache_control: Option<&'static str>,
-    /// Both of these, written out: for the usual answer.
-    usual_lines: &'static str,
     /// Unix time in seconds.
     last_modified: Option<u64>,
     /// Further field lines, each with its CRLF.
@@ -82,9 +82,9 @@ impl Response {
     pub const fn new(status: u16) -> Self {
         Self {
             status,
+            is_usual: false,
             content_type: None,
             cache_control: None,
-            usual_lines: "",
             last_modified: None,
             field_lines: Vec::new(),
             payload: Payload::Empty,
@@ -93,11 +93,7 @@ impl Response {
 
     /// A response with a body in JSON, which nobody may store.
     pub fn json(status: u16, bytes: Vec<u8>) -> Self {
-        Self {
-            usual_lines: "Cache-Control: no-store\r\nContent-Type: application/json\r\n",
-            payload: Payload::Owned(bytes),
-            ..Self::new(status)
-        }
+        Self { is_usual: true, payload: Payload::Owned(bytes), ..Self::new(status) }
     }
 
     /// Adds a body of this media type.
@@ -221,7 +217,9 @@ impl Response {
         } else if framing.version == Version::Http10 {
             out.extend_from_slice(b"Connection: keep-alive\r\n");
         }
-        out.extend_from_slice(self.usual_lines.as_bytes());
+        if self.is_usual {
+            out.extend_from_slice(USUAL_LINES);
+        }
         if let Some(directives) = self.cache_control {
             push_field(b"Cache-Control: ", directives, out);
         }
@@ -269,6 +267,9 @@ impl Stream {
         self == Self::UntilClose
     }
 }
+
+/// What is said about JSON.
+const USUAL_LINES: &[u8] = b"Cache-Control: no-store\r\nContent-Type: application/json\r\n";
 
 /// Room for status line and the fields of every answer.
 const HEAD_BYTES_USUAL: usize = 256;
