@@ -283,7 +283,7 @@ impl Comet {
 
     /// Takes a poll out, by one of the exits. The caller answers it. `None` if it has left already.
     pub fn release(&mut self, id: HoldId, left: Left) -> Option<Hold> {
-        self.get(id)?;
+        self.entry(id)?;
         let entry = self.holds.take(id.slot)?;
         let (hold, user) = (entry.hold(), entry.caller.user_id);
         if entry.older == id.slot {
@@ -307,28 +307,29 @@ impl Comet {
 
     /// A stream has been sent everything up to here.
     pub fn advance(&mut self, id: HoldId, place: Place) {
-        if self.get(id).is_some() {
+        if self.entry(id).is_some() {
             self.entry_mut(id.slot).place = place;
         }
     }
 
     /// A stream has given a sign of life, and will give the next one at the deadline.
     pub fn postpone(&mut self, id: HoldId, deadline: Mono) {
-        if self.get(id).is_some() {
+        if self.entry(id).is_some() {
             self.deadlines.set(id.slot, deadline);
         }
     }
 
     /// The socket of a stream is full, or has room again.
     pub fn set_blocked(&mut self, id: HoldId, blocked: bool) {
-        if self.get(id).is_some() {
+        if self.entry(id).is_some() {
             self.entry_mut(id.slot).blocked = blocked;
         }
     }
 
     /// Puts a poll in line to be asked about.
     pub fn wake(&mut self, id: HoldId) {
-        if self.get(id).is_some() && !std::mem::replace(&mut self.entry_mut(id.slot).woken, true) {
+        if self.entry(id).is_some() && !std::mem::replace(&mut self.entry_mut(id.slot).woken, true)
+        {
             chunks::push(&mut self.woken, id);
         }
     }
@@ -354,7 +355,7 @@ impl Comet {
     pub fn next_woken(&mut self) -> Option<HoldId> {
         while let Some(id) = self.woken.pop_front() {
             give_back(&mut self.woken);
-            if self.get(id).is_some() {
+            if self.entry(id).is_some() {
                 self.entry_mut(id.slot).woken = false;
                 return Some(id);
             }
@@ -371,7 +372,7 @@ impl Comet {
             self.overdue = ids.collect();
         }
         while let Some(id) = self.overdue.pop_front() {
-            if self.get(id).is_some() {
+            if self.entry(id).is_some() {
                 return Some(id);
             }
         }
@@ -386,14 +387,14 @@ impl Comet {
 
     /// How long a poll has waited, as exactly as deadlines are kept. `None` for a stream.
     pub fn waited(&self, id: HoldId, now: Mono) -> Option<Duration> {
-        let hold = self.get(id).filter(|hold| !hold.manner.is_stream())?;
+        let entry = self.entry(id).filter(|entry| !entry.manner.is_stream())?;
         let left = self.deadlines.get(id.slot).map_or(Duration::ZERO, |until| until.since(now));
-        Some(Duration::from_millis(hold.wait_ms.into()).saturating_sub(left))
+        Some(Duration::from_millis(entry.wait_ms.into()).saturating_sub(left))
     }
 
     /// How long a poll may still wait, or a stream stay silent.
     pub fn remaining(&self, id: HoldId, now: Mono) -> Option<Duration> {
-        self.get(id)?;
+        self.entry(id)?;
         self.deadlines.get(id.slot).map(|until| until.since(now))
     }
 
@@ -414,8 +415,7 @@ impl Comet {
 
     /// A held poll; `None` once it has been released.
     pub fn get(&self, id: HoldId) -> Option<Hold> {
-        let entry = self.holds.get(id.slot)?;
-        (entry.serial == id.serial).then(|| entry.hold())
+        self.entry(id).map(Entry::hold)
     }
 
     /// The polls of a user, oldest first.
@@ -443,6 +443,10 @@ impl Comet {
     /// All polls.
     pub fn all(&self) -> impl Iterator<Item = HoldId> + '_ {
         self.holds.iter().map(|(slot, entry)| HoldId { slot, serial: entry.serial })
+    }
+
+    fn entry(&self, id: HoldId) -> Option<&Entry> {
+        self.holds.get(id.slot).filter(|entry| entry.serial == id.serial)
     }
 
     /// The poll that has this slot now.

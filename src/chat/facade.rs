@@ -119,11 +119,18 @@ impl Chat {
         let token = form.credential().map(|(token, _)| token);
         let origin = if action == Action::Online {
             // Perhaps it is a password, and perhaps one that looks like a token.
-            let caller = token.ok().and_then(|token| self.logic.authenticate(now, token).ok());
+            let caller =
+                token.ok().and_then(|token| self.logic.authenticate(now, token.as_bytes()).ok());
             Origin { address, caller }
         } else {
             // The token stands in the body, which the lab must not show: nothing is recorded.
-            self.admit(now, address, action.route(), token.map(Proof::Token), None)?
+            self.admit(
+                now,
+                address,
+                action.route(),
+                token.map(|token| Proof::Token(token.as_bytes())),
+                None,
+            )?
         };
         let call = match action {
             Action::Register => form.sign_up(request)?,
@@ -178,7 +185,7 @@ impl Chat {
 
     /// The place at which a session begins.
     fn place_of(&mut self, now: Now, token: &str) -> Result<String, Refusal> {
-        let caller = Some(self.logic.authenticate(now, token)?);
+        let caller = Some(self.logic.authenticate(now, token.as_bytes())?);
         let origin = Origin { address: std::net::Ipv4Addr::UNSPECIFIED.into(), caller };
         match self.logic.decide(now, origin, Call::State, ticket(ConnectionId(0)))? {
             Answer::Now(Reply::State { cursor, .. }) => Ok(cursor),

@@ -237,6 +237,9 @@ impl MessageBody {
 
 fn without_blank_lines(text: &str) -> &str {
     let indent = text.len() - text.trim_start().len();
+    if indent == 0 {
+        return text;
+    }
     let ends_line =
         |character| matches!(character, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let blank_lines = &text[..indent];

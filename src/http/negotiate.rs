@@ -16,11 +16,10 @@ pub(super) fn prefers<'a>(
 ) -> Option<usize> {
     let first = offers.first()?.as_bytes();
     let mut values = accept.clone();
-    match (values.next(), values.next()) {
-        (None, _) => return Some(0),
-        // What most clients send needs no taking apart.
-        (Some(value), None) if value == b"*/*" || value == first => return Some(0),
-        _ => {}
+    let Some(value) = values.next() else { return Some(0) };
+    // What most clients send needs no taking apart.
+    if (value == b"*/*" || value == first) && values.next().is_none() {
+        return Some(0);
     }
     let ranges: Vec<_> = accept.flat_map(scan::list).map(weighted).collect();
     if ranges.is_empty() {

@@ -72,6 +72,8 @@ pub(super) fn trim(bytes: &[u8]) -> &[u8] {
 }
 
 /// `bytes` without optional white space before them.
+#[expect(clippy::inline_always, reason = "hardly larger than a call")]
+#[inline(always)]
 pub(super) fn trim_start(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;

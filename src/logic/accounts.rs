@@ -41,7 +41,7 @@ const BUSY_RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Logic {
     /// Whose token this is, if it is good.
-    pub fn authenticate(&mut self, now: Now, token: &str) -> Result<Caller, Refusal> {
+    pub fn authenticate(&mut self, now: Now, token: &[u8]) -> Result<Caller, Refusal> {
         let mut hash = [0; 32];
         // Not into an array of its own: that is written three times over.
         Sha256::new_with_prefix(token).finalize_into((&mut hash).into());

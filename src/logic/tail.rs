@@ -175,7 +175,8 @@ impl Tail {
 
     /// The same by the links; `None` if one leads to an entry that is not the user's.
     fn linked(&self, user: UserId, number: MessageId, newest: MessageId) -> Option<Vec<&Entry>> {
-        let (mut found, mut at) = (Vec::new(), newest);
+        // Mostly there is one.
+        let (mut found, mut at) = (Vec::with_capacity(1), newest);
         while at > number {
             let index = self.entries.binary_search_by_key(&at, |entry| entry.number).ok()?;
             let entry = &self.entries[index];

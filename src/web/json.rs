@@ -242,8 +242,13 @@ pub(super) fn message(out: &mut Vec<u8>, message: &Message) {
     integer(object.named(name!("sender_id")), message.sender_id.0);
     text(object.named(name!("body")), &message.body);
     integer(object.named(name!("sent_at")), message.sent_at.0);
-    time(object.named(name!("edited_at")), message.edited_at);
-    time(object.named(name!("deleted_at")), message.deleted_at);
+    if message.edited_at.is_none() && message.deleted_at.is_none() {
+        // As it is for all but a few.
+        object.named(concat!(name!("edited_at"), "null", name!("deleted_at"), "null"));
+    } else {
+        time(object.named(name!("edited_at")), message.edited_at);
+        time(object.named(name!("deleted_at")), message.deleted_at);
+    }
     if let Some(nonce) = &message.nonce {
         text(object.named(name!("nonce")), nonce);
     }
@@ -294,7 +299,11 @@ pub(super) fn event(out: &mut Vec<u8>, event: &Event) {
 
 /// What an event says, for an object that may say more.
 pub(super) fn event_members(object: &mut Object<'_>, event: &Event) {
-    text(object.named(name!("type")), event.name());
+    // Our own names need no escaping.
+    let out = object.named(name!("type"));
+    out.push(b'"');
+    out.extend_from_slice(event.name().as_bytes());
+    out.push(b'"');
     match event {
         Event::Reset => {}
         Event::Message(changed) | Event::MessageUpdated(changed) => {

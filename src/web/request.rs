@@ -15,7 +15,7 @@ use crate::http::{Body, Method, Request, Singleton};
 use crate::logic::{Call, Credentials, HistoryPage, Manner, PasswordChange, SignUp, Typed};
 
 /// The token that a request carries (RFC 6750, section 2.1).
-pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
+pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a [u8], Problem> {
     credentials(request, b"Bearer").ok_or_else(Problem::unauthorized)
 }
 
@@ -23,7 +23,7 @@ pub fn bearer_token<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof<'a> {
     /// Whoever has it is meant.
-    Token(&'a str),
+    Token(&'a [u8]),
     /// The operator speaks for the user of this name: `Authorization: User NAME`. That means
     /// something only on the control socket, and is not part of the public contract.
     Operator(&'a str),
@@ -31,14 +31,15 @@ pub enum Proof<'a> {
 
 /// What a request proves itself by.
 pub fn proof<'a>(request: &Request<'a>, is_operator: bool) -> Result<Proof<'a>, Problem> {
-    match is_operator.then(|| credentials(request, b"User")).flatten() {
+    let name = is_operator.then(|| credentials(request, b"User")).flatten();
+    match name.and_then(|name| str::from_utf8(name).ok()) {
         Some(name) => Ok(Proof::Operator(name)),
         None => bearer_token(request).map(Proof::Token),
     }
 }
 
 /// What a request shows by a scheme of RFC 9110, section 11.4.
-fn credentials<'a>(request: &Request<'a>, scheme: &[u8]) -> Option<&'a str> {
+fn credentials<'a>(request: &Request<'a>, scheme: &[u8]) -> Option<&'a [u8]> {
     let value = request.singleton(Singleton::Authorization)?;
     let (shown, [b' ', credentials @ ..]) = value.split_at_checked(scheme.len())? else {
         return None;
@@ -47,7 +48,7 @@ fn credentials<'a>(request: &Request<'a>, scheme: &[u8]) -> Option<&'a str> {
         return None;
     }
     let spaces = credentials.iter().take_while(|&&byte| byte == b' ').count();
-    str::from_utf8(&credentials[spaces..]).ok()
+    Some(&credentials[spaces..])
 }
 
 /// What the request wants from the logic.
