@@ -445,6 +445,7 @@ impl Comet {
         self.holds.iter().map(|(slot, entry)| HoldId { slot, serial: entry.serial })
     }
 
+    /// What is kept of a held poll; `None` once it has been released.
     fn entry(&self, id: HoldId) -> Option<&Entry> {
         self.holds.get(id.slot).filter(|entry| entry.serial == id.serial)
     }

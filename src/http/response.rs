@@ -32,15 +32,23 @@ pub enum Payload {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     status: u16,
-    /// It is JSON, which nobody may store: so much for the next two.
-    is_usual: bool,
+    /// It is JSON, which nobody may store, and nothing else is said about it.
+    is_just_json: bool,
+    /// What is said about any other. A box, since that is rare, and answers are handed on from one
+    /// to the other.
+    fields: Option<Box<Fields>>,
+    payload: Payload,
+}
+
+/// The fields that answers differ in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Fields {
     content_type: Option<&'static str>,
     cache_control: Option<&'static str>,
     /// Unix time in seconds.
     last_modified: Option<u64>,
     /// Further field lines, each with its CRLF.
-    field_lines: Vec<u8>,
-    payload: Payload,
+    lines: Vec<u8>,
 }
 
 /// What the request and the connection decide about the bytes of a response.
@@ -77,44 +85,50 @@ impl Payload {
     }
 }
 
+impl Fields {
+    /// What [`JSON_LINES`] says.
+    fn are_for_json(&mut self) {
+        self.content_type = Some("application/json");
+        self.cache_control = Some("no-store");
+    }
+}
+
 impl Response {
     /// A response of this status, without a body.
     pub const fn new(status: u16) -> Self {
-        Self {
-            status,
-            is_usual: false,
-            content_type: None,
-            cache_control: None,
-            last_modified: None,
-            field_lines: Vec::new(),
-            payload: Payload::Empty,
-        }
+        Self { status, is_just_json: false, fields: None, payload: Payload::Empty }
     }
 
-    /// A response with a body in JSON, which nobody may store.
-    pub fn json(status: u16, bytes: Vec<u8>) -> Self {
-        Self { is_usual: true, payload: Payload::Owned(bytes), ..Self::new(status) }
+    /// Adds a body in JSON, which nobody may store.
+    #[must_use]
+    pub fn json(mut self, bytes: Vec<u8>) -> Self {
+        self.payload = Payload::Owned(bytes);
+        match &mut self.fields {
+            None => self.is_just_json = true,
+            Some(fields) => fields.are_for_json(),
+        }
+        self
     }
 
     /// Adds a body of this media type.
     #[must_use]
     pub fn body(mut self, content_type: &'static str, payload: Payload) -> Self {
-        self.content_type = Some(content_type);
+        self.fields().content_type = Some(content_type);
         self.payload = payload;
         self
     }
 
     /// Says who may keep this, and for how long.
     #[must_use]
-    pub const fn cache_control(mut self, directives: &'static str) -> Self {
-        self.cache_control = Some(directives);
+    pub fn cache_control(mut self, directives: &'static str) -> Self {
+        self.fields().cache_control = Some(directives);
         self
     }
 
     /// Says when what is sent was last changed: a Unix time in seconds.
     #[must_use]
-    pub(super) const fn last_modified(mut self, second: u64) -> Self {
-        self.last_modified = Some(second);
+    pub(super) fn last_modified(mut self, second: u64) -> Self {
+        self.fields().last_modified = Some(second);
         self
     }
 
@@ -124,18 +138,28 @@ impl Response {
         debug_assert!(scan::is_token(name.as_bytes()), "a field name: {name}");
         debug_assert!(scan::is_field_value(value.as_bytes()), "a field value: {value:?}");
         let clean = |byte| if scan::is_field_value_byte(byte) { byte } else { b' ' };
-        self.field_lines.extend_from_slice(name.as_bytes());
-        self.field_lines.extend_from_slice(b": ");
-        self.field_lines.extend(value.bytes().map(clean));
-        self.field_lines.extend_from_slice(b"\r\n");
+        let lines = &mut self.fields().lines;
+        lines.extend_from_slice(name.as_bytes());
+        lines.extend_from_slice(b": ");
+        lines.extend(value.bytes().map(clean));
+        lines.extend_from_slice(b"\r\n");
         self
     }
 
     /// Adds field lines that are written out already.
     pub(super) fn with_static_lines(mut self, lines: &'static str) -> Self {
-        self.field_lines.reserve(lines.len() + HEAD_BYTES_USUAL);
-        self.field_lines.extend_from_slice(lines.as_bytes());
+        let all = &mut self.fields().lines;
+        all.reserve(lines.len() + HEAD_BYTES_USUAL);
+        all.extend_from_slice(lines.as_bytes());
         self
+    }
+
+    fn fields(&mut self) -> &mut Fields {
+        let fields = self.fields.get_or_insert_default();
+        if std::mem::take(&mut self.is_just_json) {
+            fields.are_for_json();
+        }
+        fields
     }
 
     /// The status code.
@@ -146,7 +170,7 @@ impl Response {
     /// The field lines that were added, as text; for tests of who adds them.
     #[cfg(test)]
     pub(super) fn field_lines(&self) -> &str {
-        str::from_utf8(&self.field_lines).unwrap()
+        self.fields.as_ref().map_or("", |fields| str::from_utf8(&fields.lines).unwrap())
     }
 
     /// The body.
@@ -167,7 +191,8 @@ impl Response {
     pub fn encode(&self, framing: &Framing<'_>, out: &mut Vec<u8>) -> &'static [u8] {
         let payload = self.payload.as_slice();
         let owned = if matches!(self.payload, Payload::Owned(_)) { payload.len() } else { 0 };
-        out.reserve(HEAD_BYTES_USUAL + self.field_lines.len() + owned);
+        let lines = self.fields.as_ref().map_or(0, |fields| fields.lines.len());
+        out.reserve(HEAD_BYTES_USUAL + lines + owned);
         self.encode_fields(framing, framing.keep_alive, out);
         if may_have_body(self.status) {
             out.extend_from_slice(b"Content-Length: ");
@@ -217,22 +242,21 @@ impl Response {
         } else if framing.version == Version::Http10 {
             out.extend_from_slice(b"Connection: keep-alive\r\n");
         }
-        if self.is_usual {
-            out.extend_from_slice(USUAL_LINES);
+        if self.is_just_json {
+            out.extend_from_slice(JSON_LINES);
         }
-        if let Some(directives) = self.cache_control {
+        let Some(fields) = &self.fields else { return };
+        if let Some(directives) = fields.cache_control {
             push_field(b"Cache-Control: ", directives, out);
         }
-        if let Some(content_type) = self.content_type {
+        if let Some(content_type) = fields.content_type {
             push_field(b"Content-Type: ", content_type, out);
         }
-        if let Some(second) = self.last_modified {
+        if let Some(second) = fields.last_modified {
             let date = date::http_date_until(second, framing.date);
             push_field(b"Last-Modified: ", &date, out);
         }
-        if !self.field_lines.is_empty() {
-            out.extend_from_slice(&self.field_lines);
-        }
+        out.extend_from_slice(&fields.lines);
     }
 }
 
@@ -269,7 +293,7 @@ impl Stream {
 }
 
 /// What is said about JSON.
-const USUAL_LINES: &[u8] = b"Cache-Control: no-store\r\nContent-Type: application/json\r\n";
+const JSON_LINES: &[u8] = b"Cache-Control: no-store\r\nContent-Type: application/json\r\n";
 
 /// Room for status line and the fields of every answer.
 const HEAD_BYTES_USUAL: usize = 256;
@@ -364,12 +388,30 @@ mod tests {
 
     #[test]
     fn json_is_framed_by_its_length_and_stored_by_nobody() {
-        let (text, rest) = encode(&Response::json(200, b"{}".to_vec()), &OPEN);
+        let (text, rest) = encode(&Response::new(200).json(b"{}".to_vec()), &OPEN);
         let expected = format!(
             "HTTP/1.1 200 OK\r\n{FIELDS}Cache-Control: no-store\r\n\
              Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
         );
         assert_eq!((text, rest), (expected, &[][..]));
+    }
+
+    #[test]
+    fn what_is_said_last_holds_for_json_too() {
+        let json = || Response::new(200).cache_control("no-cache").json(b"{}".to_vec());
+        let fields = |response| {
+            let (text, _) = encode(&response, &OPEN);
+            let (_, fields) = text.split_once("nosniff\r\n").unwrap();
+            fields.split_once("Content-Length").unwrap().0.to_owned()
+        };
+        let type_line = "Content-Type: application/json\r\n";
+        assert_eq!(fields(json()), format!("Cache-Control: no-store\r\n{type_line}"));
+        let plain = Response::new(200).json(b"{}".to_vec());
+        assert_eq!(fields(plain.clone()), fields(json()));
+        let kept = fields(plain.clone().cache_control("max-age=5"));
+        assert_eq!(kept, format!("Cache-Control: max-age=5\r\n{type_line}"));
+        let more = fields(plain.with("X-A", "b"));
+        assert_eq!(more, format!("Cache-Control: no-store\r\n{type_line}X-A: b\r\n"));
     }
 
     #[test]

@@ -244,5 +244,5 @@ fn answer(status: i64, data: impl FnOnce(&mut Vec<u8>)) -> Response {
     object.integer("ResponseStatus", status);
     data(object.member("ResponseData"));
     object.end();
-    Response::json(200, body)
+    Response::new(200).json(body)
 }

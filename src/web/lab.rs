@@ -140,7 +140,7 @@ pub fn fault(set: Option<Setting>, now: Now) -> Response {
         object.null("fault");
     }
     object.end();
-    Response::json(200, body)
+    Response::new(200).json(body)
 }
 
 /// The way into the lab, whose pages find each other by relative paths.
@@ -175,7 +175,7 @@ impl<'a> LabView<'a> {
             object.integer("retry_ms", millis(retry));
         }
         object.end();
-        Response::json(200, body)
+        Response::new(200).json(body)
     }
 }
 

@@ -38,5 +38,5 @@ pub fn tell_probe(
     }
     object.integer("count", i64::from(count));
     object.end();
-    Response::json(200, body)
+    Response::new(200).json(body)
 }

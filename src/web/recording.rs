@@ -34,7 +34,7 @@ pub fn recording(tape: &Tape, after: u64) -> Response {
     object.integer("begun", tape.begun().cast_signed());
     object.integer("changes", tape.changes().cast_signed());
     object.end();
-    Response::json(200, body)
+    Response::new(200).json(body)
 }
 
 fn exchange(out: &mut Vec<u8>, exchange: &Exchange) {

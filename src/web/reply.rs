@@ -18,7 +18,7 @@ pub fn respond(reply: &Reply) -> Response {
     let mut object = Object::begin(&mut body);
     members(&mut object, reply);
     object.end();
-    Response::json(status(reply), body)
+    Response::new(status(reply)).json(body)
 }
 
 /// Its status: whether the call has made something.
