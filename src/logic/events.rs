@@ -158,11 +158,14 @@ impl Logic {
         if self.presence.seen_at(me).is_none() {
             self.live.watch(me, now.mono);
         }
+        // What this turn has written so far is in the snapshot, and so before its cursor. If it is
+        // not committed, this answer does not leave.
+        let cursor = Cursor { stored: self.store.newest_id(), ..self.current_cursor() };
         Ok(Reply::State {
             user: self.user(me)?,
             friends: self.friends(me)?,
             conversations: self.conversations(me)?,
-            cursor: self.cursor_text(me, self.current_cursor()),
+            cursor: self.cursor_text(me, cursor),
         })
     }
 

@@ -32,6 +32,26 @@ fn nothing_comes_twice_behind_the_answers_cursor() {
 }
 
 #[test]
+fn what_a_snapshot_shows_does_not_come_again_and_what_it_does_not_comes_once() {
+    let (mut world, anna, ben, conversation) = friends();
+    let state = |world: &mut World| world.ask("GET", "/api/state", &ben.token, None);
+    let begin = state(&mut world);
+    world.say(&anna, conversation, "hello");
+    let middle = state(&mut world);
+    world.say(&anna, conversation, "again");
+    let end = state(&mut world);
+    let answers = world.turn();
+    let mut after = |line| {
+        let answer = answers.iter().find(|answer| answer.line == line).expect("an answer");
+        world.events_after(&ben, &answer.cursor())
+    };
+    let [hello, again] = [r#"message "hello""#, r#"message "again""#];
+    assert_eq!(after(begin), [hello, again]);
+    assert_eq!(after(middle), [again]);
+    assert!(after(end).is_empty());
+}
+
+#[test]
 fn without_a_cursor_a_poll_begins_now() {
     let (mut world, anna, ben, conversation) = friends();
     world.say(&anna, conversation, "before");

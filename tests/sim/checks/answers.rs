@@ -139,11 +139,30 @@ impl Checks {
             let may_see = self.relations.may_see(user, other, state);
             assert!(may_see, "{user} sees {other} as {state:?}");
         }
+        // It may lie between two messages of its own turn.
+        let cursor = body["cursor"].as_str().expect("a cursor");
+        let stored = cursor.split('-').nth(2).and_then(|number| number.parse().ok());
+        let number: i64 = stored.expect("a cursor tells what is stored");
+        let possible = self.newest_before..=self.newest();
+        assert!(possible.contains(&number), "a snapshot is of its turn: {number}, {possible:?}");
         for conversation in body["conversations"].as_array().expect("conversations") {
             self.check_conversation(user, conversation);
+            self.check_last(user, conversation, number);
         }
-        // The snapshot may know of messages of its own turn; its cursor lies before all of them.
-        self.hand_out(body, user, self.newest_before, c);
+        self.hand_out(body, user, number, c);
+    }
+
+    /// The last message that a snapshot shows is the last before its cursor.
+    fn check_last(&self, user: i64, conversation: &Value, number: i64) {
+        if self.is_unsettled() || self.accounts.is_unsettled(user) {
+            return;
+        }
+        let id = conversation["id"].as_i64().expect("an id");
+        let last = conversation["last_message"]["id"].as_i64();
+        let shown = self.log.entries.iter().filter(|entry| {
+            entry.conversation == id && entry.id <= number && self.members.shows(entry, user)
+        });
+        assert_eq!(last, shown.map(|entry| entry.id).max(), "the last of {id} before {number}");
     }
 
     fn history_answered(&self, user: i64, conversation: i64, body: &Value) {
