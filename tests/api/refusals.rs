@@ -140,6 +140,9 @@ fn everything_else_needs_a_token() {
             }
         }
     }
+    // Any bytes may stand there (`obs-text`, RFC 9110 section 5.5).
+    let request = b"GET /api/me HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer \xff\xfe\r\n\r\n";
+    assert_refused(&world.exchange(HERE, request), 401, "unauthorized");
     let request = format!(
         "GET /api/me HTTP/1.1\r\nHost: test\r\nauthorization: bEARER  {}\r\n\r\n",
         anna.token
