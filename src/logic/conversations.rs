@@ -108,7 +108,7 @@ impl Logic {
         let member = self.member(me, id)?;
         let newest = self.last_message(me, &member)?.map_or(MessageId(0), |message| message.id);
         let message_id = message_id.min(newest);
-        let read = self.notes.read(id, me, member.read_id);
+        let read = self.read(id, me, member.read_id);
         if message_id > read && self.store.set_read(id, me, message_id)? {
             let event = Event::Read { conversation_id: id, user_id: me, message_id };
             let Some(room) = self.room(id)? else { return Ok(Reply::Done) };
@@ -159,14 +159,17 @@ impl Logic {
         })
     }
 
-    /// What came after this has not been read. None of it was said by the member: saying something
-    /// moves the mark, even before it is committed.
+    /// What came after this has not been read. None of it was said by the member.
     fn mark(&self, me: UserId, member: &MemberRow) -> MessageId {
-        let id = member.conversation_id;
-        let own = |entry: &&Entry| entry.room.id == id && entry.message.sender_id == me;
-        let said =
-            self.written.iter().rev().find(own).map_or(MessageId(0), |entry| entry.message.id);
-        self.notes.read(id, me, member.read_id).max(member.after_id).max(said)
+        self.read(member.conversation_id, me, member.read_id).max(member.after_id)
+    }
+
+    /// Up to which message a member has read, if the disk knows only of `known`. Saying something
+    /// moves the mark, even before it is committed.
+    fn read(&self, id: ConversationId, user: UserId, known: MessageId) -> MessageId {
+        let own = |entry: &&Entry| entry.room.id == id && entry.message.sender_id == user;
+        let said = self.written.iter().filter(own).map(|entry| entry.message.id).max();
+        self.notes.read(id, user, known).max(said.unwrap_or_default())
     }
 
     fn people(&self, member: &MemberRow) -> Result<People, StoreError> {
@@ -184,7 +187,7 @@ impl Logic {
         let mut members = self.store.members(id)?;
         for member in &mut members {
             let user = member.user.id;
-            member.last_read_id = self.notes.read(id, user, member.last_read_id);
+            member.last_read_id = self.read(id, user, member.last_read_id);
             let delivered = self.notes.delivered(id, user, member.last_delivered_id);
             // What was read has arrived.
             member.last_delivered_id = delivered.max(member.last_read_id);

@@ -45,6 +45,13 @@ fn what_a_snapshot_shows_does_not_come_again_and_what_it_does_not_comes_once() {
         let answer = answers.iter().find(|answer| answer.line == line).expect("an answer");
         world.events_after(&ben, &answer.cursor())
     };
+    let of_anna = |line| {
+        let answer = answers.iter().find(|answer| answer.line == line).expect("an answer");
+        let members = answer.body["conversations"][0]["members"].as_array().expect("members");
+        let anna = members.iter().find(|member| member["user"]["name"] == "anna").expect("anna");
+        anna["last_read_id"].as_i64().expect("a mark")
+    };
+    assert_eq!([begin, middle, end].map(of_anna), [0, 1, 2], "who says something has read it");
     let [hello, again] = [r#"message "hello""#, r#"message "again""#];
     assert_eq!(after(begin), [hello, again]);
     assert_eq!(after(middle), [again]);
