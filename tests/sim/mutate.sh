@@ -7,8 +7,10 @@
 # Each bug is a small patch, applied to a copy of the sources; what it is, is told in
 # tests/sim/README.md. A bug that no seed finds means that the simulator looks away,
 # and fails the script; so does a patch that fits the sources no more. SIM_SEEDS says how many seeds
-# to try.
+# to try: a thousand, if it does not.
 set -eu
+
+export SIM_SEEDS="${SIM_SEEDS:-1000}"
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 # The copy stays where it is, so that only what a patch changes is built again.
