@@ -64,6 +64,8 @@ pub struct World {
     drained_by: Option<u64>,
     /// Turns in a row that the server wanted at once, and in which nothing happened.
     at_once: u64,
+    /// The most requests that had a password hashed at once.
+    hashing_most: u64,
     /// What has happened in this turn.
     inputs: u64,
     written: u64,
@@ -119,6 +121,7 @@ impl World {
             fault: None,
             drained_by: None,
             at_once: 0,
+            hashing_most: 0,
             inputs: 0,
             inputs_of_turn: 0,
             polled: PerPerson::default(),
