@@ -249,7 +249,7 @@ impl Checks {
     /// A message that leaves the server is meant for its reader.
     pub(super) fn check_message(&self, reader: i64, message: &Value) -> &Entry {
         let entry = self.check_copy(reader, message);
-        let reads = self.members.may_show(entry, reader);
+        let reads = self.members.may_show(entry, reader, self.newest_before);
         assert!(reads, "nobody sees a message of others: {entry:?} to {reader}");
         entry
     }

@@ -153,10 +153,13 @@ impl Members {
         !sees(&self.now) || !sees(&self.before) || self.changed.contains(&entry.conversation)
     }
 
-    /// Whether they were to see it at some moment of this turn.
-    pub fn may_show(&self, entry: &Entry, user: i64) -> bool {
+    /// Whether they were to see it at some moment of this turn, before which there were messages up
+    /// to `newest_before`. Who has come and gone in it was a member only of what was said in it.
+    pub fn may_show(&self, entry: &Entry, user: i64, newest_before: i64) -> bool {
         let place = (entry.conversation, user);
         let sees = |all: &BTreeMap<_, i64>| all.get(&place).is_some_and(|&after| after < entry.id);
-        sees(&self.now) || sees(&self.before)
+        let came_and_went =
+            self.leaving.contains(&place) && self.changed.contains(&entry.conversation);
+        sees(&self.now) || sees(&self.before) || came_and_went && entry.id > newest_before
     }
 }
