@@ -10,14 +10,6 @@ use crate::entity::{
 };
 use crate::logic::ListedAccount;
 
-/// A member's name as it is written after another member, for [`Object::named`].
-macro_rules! name {
-    ($name:literal) => {
-        concat!(",\"", $name, "\":")
-    };
-}
-pub(super) use name;
-
 /// An object that is being written.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
@@ -45,23 +37,12 @@ impl<'a> Object<'a> {
         self.out
     }
 
-    /// The same in one piece, of a name that `name!` has put together: for what is written with
-    /// each message and each poll.
-    pub(super) fn named(&mut self, name: &'static str) -> &mut Vec<u8> {
-        self.out.extend_from_slice(match name.as_bytes() {
-            [_comma, name @ ..] if self.empty => name,
-            all => all,
-        });
-        self.empty = false;
-        self.out
-    }
-
     pub(super) fn text(&mut self, name: &str, value: &str) {
         text(self.member(name), value);
     }
 
     pub(super) fn cursor(&mut self, cursor: Cursor, tag: CursorTag) {
-        let out = self.named(name!("cursor"));
+        let out = self.member("cursor");
         out.push(b'"');
         cursor.push(tag, out);
         out.push(b'"');
@@ -101,7 +82,7 @@ impl<'a> Object<'a> {
 }
 
 /// An array, each of whose items is written by `write`.
-pub(super) fn array<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+fn array<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
     out.push(b'[');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -112,7 +93,7 @@ pub(super) fn array<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u
     out.push(b']');
 }
 
-pub(super) fn boolean(out: &mut Vec<u8>, value: bool) {
+fn boolean(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
@@ -123,7 +104,7 @@ fn time(out: &mut Vec<u8>, value: Option<Timestamp>) {
     }
 }
 
-pub(super) fn integer(out: &mut Vec<u8>, value: i64) {
+fn integer(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
     }
@@ -237,20 +218,15 @@ pub(super) fn friend(out: &mut Vec<u8>, friend: &Friend) {
 
 pub(super) fn message(out: &mut Vec<u8>, message: &Message) {
     let mut object = Object::begin(out);
-    integer(object.named(name!("id")), message.id.0);
-    integer(object.named(name!("conversation_id")), message.conversation_id.0);
-    integer(object.named(name!("sender_id")), message.sender_id.0);
-    text(object.named(name!("body")), &message.body);
-    integer(object.named(name!("sent_at")), message.sent_at.0);
-    if message.edited_at.is_none() && message.deleted_at.is_none() {
-        // As it is for all but a few.
-        object.named(concat!(name!("edited_at"), "null", name!("deleted_at"), "null"));
-    } else {
-        time(object.named(name!("edited_at")), message.edited_at);
-        time(object.named(name!("deleted_at")), message.deleted_at);
-    }
+    object.integer("id", message.id.0);
+    object.integer("conversation_id", message.conversation_id.0);
+    object.integer("sender_id", message.sender_id.0);
+    object.text("body", &message.body);
+    object.integer("sent_at", message.sent_at.0);
+    object.time("edited_at", message.edited_at);
+    object.time("deleted_at", message.deleted_at);
     if let Some(nonce) = &message.nonce {
-        text(object.named(name!("nonce")), nonce);
+        object.text("nonce", nonce);
     }
     object.end();
 }
@@ -299,21 +275,17 @@ pub(super) fn event(out: &mut Vec<u8>, event: &Event) {
 
 /// What an event says, for an object that may say more.
 pub(super) fn event_members(object: &mut Object<'_>, event: &Event) {
-    // Our own names need no escaping.
-    let out = object.named(name!("type"));
-    out.push(b'"');
-    out.extend_from_slice(event.name().as_bytes());
-    out.push(b'"');
+    object.text("type", event.name());
     match event {
         Event::Reset => {}
         Event::Message(changed) | Event::MessageUpdated(changed) => {
-            message(object.named(name!("message")), changed);
+            message(object.member("message"), changed);
         }
         Event::Delivered { conversation_id, user_id, message_id }
         | Event::Read { conversation_id, user_id, message_id } => {
-            integer(object.named(name!("conversation_id")), conversation_id.0);
-            integer(object.named(name!("user_id")), user_id.0);
-            integer(object.named(name!("message_id")), message_id.0);
+            object.integer("conversation_id", conversation_id.0);
+            object.integer("user_id", user_id.0);
+            object.integer("message_id", message_id.0);
         }
         Event::Typing { conversation_id, user_id } => {
             object.integer("conversation_id", conversation_id.0);

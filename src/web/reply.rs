@@ -1,6 +1,6 @@
 //! Writes a reply of the logic as a response. Decides nothing about what is in it.
 
-use super::json::{self, Object, name};
+use super::json::{self, Object};
 use crate::config::Config;
 use crate::entity::MessageBody;
 use crate::http::{Payload, Response};
@@ -76,7 +76,7 @@ fn members(object: &mut Object<'_>, reply: &Reply) {
         Reply::Conversation { conversation, .. } => {
             json::conversation(object.member("conversation"), conversation);
         }
-        Reply::Message { message, .. } => json::message(object.named(name!("message")), message),
+        Reply::Message { message, .. } => json::message(object.member("message"), message),
         Reply::State { user, friends, conversations, cursor } => {
             json::user(object.member("user"), user);
             object.array("friends", friends, json::friend);
@@ -85,7 +85,7 @@ fn members(object: &mut Object<'_>, reply: &Reply) {
         }
         Reply::Events { batch, wait_seconds, retry, released } => {
             events(object, batch);
-            json::integer(object.named(name!("wait")), i64::from(*wait_seconds));
+            object.integer("wait", i64::from(*wait_seconds));
             if *released {
                 object.boolean("released", true);
             }
@@ -105,10 +105,9 @@ pub fn health() -> Response {
 }
 
 fn events(object: &mut Object<'_>, batch: &Batch) {
-    let out = object.named(name!("events"));
-    json::array(out, &batch.events, |out, (event, _)| json::event(out, event));
+    object.array("events", &batch.events, |out, (event, _)| json::event(out, event));
     object.cursor(batch.behind, batch.tag);
-    json::boolean(object.named(name!("more")), batch.more);
+    object.boolean("more", batch.more);
 }
 
 fn server(object: &mut Object<'_>, info: &ServerInfo) {
