@@ -70,11 +70,13 @@ pub struct World {
     inputs: u64,
     written: u64,
     inputs_of_turn: u64,
-    /// When a poll of each person was last held or answered; the same until they are gone; and when
-    /// one last may have been.
+    /// When a poll of each person was last held or answered; and when one last may have been, which
+    /// may have been refused.
     polled: PerPerson,
-    leaving: PerPerson,
     may_have_polled: PerPerson,
+    /// The same until they are gone.
+    leaving: PerPerson,
+    may_be_leaving: PerPerson,
     /// How many polls and streams each has had in this turn.
     polls: [usize; NAMES.len()],
     /// Whose polls were released in this turn, and since which turn they had been there.
@@ -126,6 +128,7 @@ impl World {
             inputs_of_turn: 0,
             polled: PerPerson::default(),
             leaving: PerPerson::default(),
+            may_be_leaving: PerPerson::default(),
             may_have_polled: PerPerson::default(),
             polls: [0; NAMES.len()],
             released: Vec::new(),
@@ -349,6 +352,7 @@ impl World {
         self.drained_by = None;
         self.polled = PerPerson::default();
         self.leaving = PerPerson::default();
+        self.may_be_leaving = PerPerson::default();
         self.may_have_polled = PerPerson::default();
         self.unseen = 0;
         self.checks.limits.restart();

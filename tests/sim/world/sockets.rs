@@ -136,7 +136,7 @@ impl World {
                 if next.request.poll().is_some() {
                     self.polls[next.request.person] += 1;
                     self.may_have_polled[next.request.person] = Some(self.now);
-                    self.leaving[next.request.person] = Some(self.now);
+                    self.may_be_leaving[next.request.person] = Some(self.now);
                 }
             }
         }

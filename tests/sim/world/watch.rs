@@ -46,7 +46,7 @@ impl World {
     pub(super) fn woken(&mut self, due: u64, for_nothing: bool) {
         self.trace.count("woken");
         let mut gone = false;
-        for ended_at in &mut self.leaving {
+        for ended_at in self.leaving.iter_mut().chain(&mut self.may_be_leaving) {
             gone |= ended_at.take_if(|at| *at + GRACE <= self.now).is_some();
         }
         if !for_nothing || gone || due == self.started_at {
@@ -64,6 +64,7 @@ impl World {
     pub(super) fn has_polled(&mut self, person: usize) {
         self.polled[person] = Some(self.now);
         self.leaving[person] = Some(self.now);
+        self.may_be_leaving[person] = Some(self.now);
         self.may_have_polled[person] = Some(self.now);
     }
 
