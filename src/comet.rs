@@ -32,7 +32,8 @@
 //! poll in the line may leave by any exit; its place in the line is then skipped.
 //!
 //! A *stream* is a poll that stays: news is written to it piece by piece, and only its cursor moves
-//! on. It has the same exits except `News`, and its deadline is when the next sign of life is due.
+//! on. Its deadline is when the next sign of life is due, so it has the same exits except `News`
+//! and `Expired`.
 //! While its socket is full it is not asked about: what it has not received yet waits in the store,
 //! not in memory.
 //!
@@ -42,7 +43,8 @@
 //! (whom to wake), and a timing wheel (whom to expire). Holding, releasing and expiring take
 //! constant time.
 //!
-//! It needs nothing of the rest: any program with something to wait for can hold polls here.
+//! Of the rest it needs a timing wheel, chunks and some plain types: any program with something to
+//! wait for can hold polls here.
 //!
 //! ```
 //! use std::time::Duration;
@@ -151,7 +153,8 @@ pub enum Left {
     HungUp,
     /// Its session has ended.
     LoggedOut,
-    /// There is something to say.
+    /// There is something to say, if only that nobody knows, since the store could not be read.
+    /// (That ends even a stream.)
     News,
     /// Its user holds too many, and it was the oldest.
     Released,

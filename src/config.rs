@@ -201,8 +201,8 @@ pub struct Config {
     /// connections would be gigabytes; but most have none. Past this, a request that does not come
     /// in one piece is refused (503), and clients that read too slowly are cut off.
     pub buffers_bytes_max: usize,
-    /// Bytes that may follow a request that is held or not yet answered; more than these is left
-    /// unread.
+    /// Bytes that may follow a request that is held or not yet answered. More is left unread until
+    /// the answer has left; behind a held request it ends the connection, since that is read on.
     pub pipelined_bytes_max: usize,
     /// Members of a group: each message is pushed to all of them within one turn.
     pub group_members_max: usize,

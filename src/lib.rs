@@ -67,7 +67,7 @@
 //! let room = keeper.befriend("sensor").wait()?.conversation_id.expect("friends have one");
 //!
 //! let mut events = keeper.events();
-//! sensor.send(room, "21.5 °C").wait()?; // It is on the disk now.
+//! sensor.send(room, "21.5 °C").wait()?; // It is stored now.
 //! let heard = events.find_map(|event| match event {
 //!     Ok(Event::Message(message)) => Some(message.body.clone()),
 //!     _ => None,
@@ -86,7 +86,7 @@
 //! | be somebody in it: say something, hear everything | [`Handle::user`], [`LocalUser`], [`Events`] |
 //! | answer requests below a path of one's own | [`Builder::route`] |
 //! | stop it | [`Handle::stop`] |
-//! | hold and release polls of one's own | [`comet`], which needs nothing else |
+//! | hold and release polls of one's own | [`comet`], without a server |
 //! | serve something else with the loop and its HTTP | [`server::Handler`] |
 //!
 //! In `examples/`: `embed.rs` is a sensor that chats its readings, `own_loop.rs` runs the chat

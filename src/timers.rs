@@ -1,7 +1,7 @@
 //! Keeps one deadline per key: a hashed timing wheel (Varghese and Lauck 1987, scheme 6).
 //!
 //! Knows neither what a key stands for nor what time it is. Keys are small dense numbers, in
-//! Lovejoy the slots of the connection table. Rules:
+//! Lovejoy the slots of connections and of held polls. Rules:
 //! 1. Time is cut into ticks. A deadline is rounded up to the end of its tick and so is late by
 //!    less than one tick, never early; one that has passed already is due with the next tick.
 //! 2. *Near*: a deadline less than one revolution ahead hangs in the slot `tick % slots`. Within a

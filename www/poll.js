@@ -14,7 +14,7 @@
 // 1. The cursor moves on only after `onAnswer` has dealt with the answer; what failed is asked for again.
 // 2. Without a cursor (at first, or when the server refuses it) `snapshot` fetches one.
 // 3. After a failure the first question does not wait (wait=0), so that success shows at once.
-// 4. Back-off is 0.5 s to 30 s with full jitter, and starts over only after a success that lasted.
+// 4. Back-off is random, from 0.5 s to a ceiling that doubles up to 30 s; only a success that lasted starts it over.
 // A question goes to the server through `askServer`; `tabs.js` wraps another way of asking around it.
 
 const WAIT_S = 25;

@@ -18,7 +18,8 @@ Written from `src/config.rs` and the table in `src/config/settings.rs`; `UPDATE=
 Each can be given as an option (`--wait-max 50s`), as a variable of the environment (`LOVEJOY_WAIT_MAX=50s`), or as
 a line of the file that `--config` or `LOVEJOY_CONFIG` names (`wait-max = 50s`). Later wins: default, file, variable,
 option. `lovejoy config` prints what is in force, and where each value came from. A time is a number with `ms`, `s`, `m`,
-`h` or `d`; without a unit it means seconds.
+`h` or `d`; without a unit it means seconds. A server that was built with TLS has two settings more:
+[`tls-certificate` and `tls-key`](operations.md#tls-without-a-proxy).
 ";
 
 fn page() -> String {
