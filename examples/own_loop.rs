@@ -41,7 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut ready = mio::Events::with_capacity(16);
     let mut wait = Some(Duration::ZERO);
     loop {
-        selector.poll(&mut ready, wait)?;
+        match selector.poll(&mut ready, wait) {
+            // By a signal: the step sees to it.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            polled => polled?,
+        }
         bridge.carry_in(&socket)?;
         wait = match server.step()? {
             Step::Wait(wait) => wait,
