@@ -297,6 +297,17 @@ impl Config {
         self.connections_max = self.connections_max.min(left).min(self.users_remembered_max);
     }
 
+    /// Makes limits fit into the memory that may be used, and then into the descriptors that there
+    /// are, if that is known. In this order: few descriptors are no reason for even fewer
+    /// connections, and what `lovejoy config` prints is what holds, wherever descriptors allow it.
+    pub fn fit(&mut self, descriptors_max: Option<usize>) -> Result<(), TooLittle> {
+        self.fit_memory()?;
+        if let Some(descriptors_max) = descriptors_max {
+            self.fit_into(descriptors_max);
+        }
+        Ok(())
+    }
+
     /// Whether many people may stand behind an address: a proxy on this machine, or a trusted one.
     pub fn speaks_for_others(&self, address: IpAddr) -> bool {
         let trusts = |network: &Network| network.contains(address);
@@ -479,5 +490,21 @@ mod tests {
         let mut config = Config { users_remembered_max: 70, ..Config::default() };
         config.fit_into(1024);
         assert_eq!(config.connections_max, 70, "whoever is here is remembered");
+    }
+
+    /// On a router there is little of both.
+    #[test]
+    fn few_descriptors_make_little_memory_no_smaller() {
+        let config = Config { memory_max: Bytes(8 << 20), ..Config::default() };
+        let connections = |descriptors_max| {
+            let mut config = config.clone();
+            config.fit(descriptors_max).expect("a server can run");
+            assert!(Ceiling::of(&config).bytes() <= 8 << 20);
+            config.connections_max
+        };
+        let by_memory = connections(None);
+        assert!(by_memory > 1_000, "{by_memory}");
+        assert_eq!(connections(Some(20_000)), by_memory);
+        assert_eq!(connections(Some(1024)), 992);
     }
 }

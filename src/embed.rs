@@ -124,8 +124,7 @@ impl Builder {
             return Err(BuildError::Route(prefix.to_owned()));
         }
         // Raising the limit itself is up to the program.
-        config.fit_into(system::descriptors_max()?);
-        config.fit_memory().map_err(io::Error::other)?;
+        config.fit(Some(system::descriptors_max()?)).map_err(io::Error::other)?;
         let config = Rc::new(config);
         let clock = Clock::new();
         let mut entropy = Entropy::system()?;

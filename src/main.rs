@@ -47,11 +47,11 @@ fn main() -> ExitCode {
 /// Runs the server until a signal ends it.
 fn serve(mut config: Config) -> Result<(), Box<dyn Error>> {
     logger::start(config.log, config.log_format);
-    match system::raise_descriptors_max() {
-        Ok(max) => config.fit_into(max),
-        Err(error) => log::warn!("how many descriptors there may be is not known: {error}"),
+    let descriptors_max = system::raise_descriptors_max();
+    if let Err(error) = &descriptors_max {
+        log::warn!("how many descriptors there may be is not known: {error}");
     }
-    config.fit_memory()?;
+    config.fit(descriptors_max.ok())?;
     let config = Rc::new(config);
     let clock = Clock::new();
     let mut entropy = Entropy::system()?;

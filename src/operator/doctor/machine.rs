@@ -46,6 +46,8 @@ pub(super) fn look(config: &Config, findings: &mut Findings) -> io::Result<()> {
 
 fn descriptors(config: &mut Config, findings: &mut Findings) -> io::Result<()> {
     let descriptors = system::raise_descriptors_max()?;
+    // If there is too little memory, `memory` tells.
+    let _ = config.fit_memory();
     let wanted = config.connections_max;
     config.fit_into(descriptors);
     let what =
