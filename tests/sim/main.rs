@@ -10,8 +10,8 @@
 //! see the same.
 //!
 //! ```text
-//! cargo test --test sim                                                 some hundred seeds
-//! SIM_SEEDS=100000 CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --test sim     many
+//! cargo test --test sim                                                 400 seeds
+//! SIM_SEEDS=100000 CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --test sim  many
 //! SIM_FROM=400 SIM_SEEDS=1000 cargo test --test sim                     those behind the 400
 //! SIM_SEED=17 cargo test --test sim -- --nocapture                      one, with all that happens in it
 //! ```
