@@ -63,7 +63,10 @@ impl Checks {
     ) {
         assert_eq!(stream.end, None, "nothing follows the last event: {frame}");
         stream.written_at = c.now;
-        if *frame == Frame::KeepAlive {
+        // A session that cannot be looked up is not known to be used.
+        if *frame == Frame::KeepAlive && c.unreadable {
+            self.lifetimes.may_be_used(&request.token, c.now);
+        } else if *frame == Frame::KeepAlive {
             self.lifetimes.used(&request.token, c.now);
         }
         let Frame::Event { event, cursor } = frame else { return };
