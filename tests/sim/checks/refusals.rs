@@ -11,7 +11,9 @@ impl Checks {
         self.trace.count("answers 503");
         assert_eq!(response.code(), "unavailable");
         // A poll only reads; but that its session has ended, too, may not have been committed.
-        let may_write = request.poll().is_none() || self.accounts.is_unsettled(self.user(request));
+        let may_write = request.poll().is_none()
+            || self.lifetimes.may_be_over(&request.token, c.now)
+            || self.accounts.is_unsettled(self.user(request));
         let busy = request.is_slow() && c.hashing_is_bounded;
         let reason = c.draining || c.unreadable || (c.full && may_write) || busy;
         assert!(reason, "{request} is answered with {response} for no reason");
