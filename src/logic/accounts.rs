@@ -178,15 +178,15 @@ impl Logic {
             }
             Task::Refuse => return Err(Refusal::BadCredentials),
             Task::Renew { user_id, old, parameters } => {
-                if self.store.account(user_id)?.is_some_and(|account| account.password == old) {
+                if self.has_password(user_id, &old)? {
                     let Parameters { salt, iterations } = parameters;
                     self.store.set_password(user_id, &salt, iterations, key)?;
                 }
                 return Ok(None);
             }
             Task::ProvePassword(proof) => return self.proved(now, ticket, *proof, key),
-            Task::SetPassword { caller, parameters } => {
-                self.set_password(caller, parameters, key)?
+            Task::SetPassword { caller, old, parameters } => {
+                self.set_password(caller, &old, parameters, key)?
             }
         };
         Ok(Some(reply))
@@ -227,8 +227,12 @@ impl Logic {
     /// password, or been deleted.
     pub(super) fn is_proved(&self, account: &Account, key: &[u8; 32]) -> Result<bool, StoreError> {
         let right = equal_in_constant_time(&account.password, key);
-        let current = self.store.account(account.user.id)?;
-        Ok(right && current.is_some_and(|current| current.password == account.password))
+        Ok(right && self.has_password(account.user.id, &account.password)?)
+    }
+
+    /// Whether this is still the hash of a user's password.
+    pub(super) fn has_password(&self, user: UserId, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(self.store.account(user)?.is_some_and(|account| account.password == *hash))
     }
 
     pub(super) fn log_out(&mut self, caller: Caller) -> Result<Reply, StoreError> {

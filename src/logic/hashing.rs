@@ -74,6 +74,8 @@ pub(super) enum Task {
     SetPassword {
         /// Whose it is; all their other sessions end.
         caller: Caller,
+        /// The hash that was proved.
+        old: [u8; 32],
         /// Of the derivation.
         parameters: Parameters,
     },

@@ -113,6 +113,8 @@ impl Logic {
         key: &[u8; 32],
     ) -> Result<Option<Reply>, Refusal> {
         let Proof { caller, account, guess, hopeless, purpose } = proof;
+        // Whose session has ended is not told whether the password was right.
+        self.check_session(caller)?;
         let network = guess.network();
         self.limits.guess(now.mono, &guess)?;
         if hopeless || !self.is_proved(&account, key)? {
@@ -122,25 +124,29 @@ impl Logic {
         let new = match purpose {
             Purpose::ChangePassword(new) => new,
             Purpose::DeleteAccount => {
-                self.check_session(caller)?;
                 self.remove_account(now, caller.user_id)?;
                 return Ok(Some(Reply::Done));
             }
         };
         let (parameters, derivation) = self.derive(&new);
-        let task = Task::SetPassword { caller, parameters };
+        let task = Task::SetPassword { caller, old: account.password, parameters };
         self.hashing.begin(ticket, network, derivation, task);
         Ok(None)
     }
 
-    /// The new password's key is there, too.
+    /// The new password's key is there, too. If another took the place of the `old` one meanwhile,
+    /// what was proved is true no longer.
     pub(super) fn set_password(
         &mut self,
         caller: Caller,
+        old: &[u8; 32],
         Parameters { salt, iterations }: Parameters,
         key: &[u8; 32],
     ) -> Result<Reply, Refusal> {
         self.check_session(caller)?;
+        if !self.has_password(caller.user_id, old)? {
+            return Err(Refusal::WrongPassword);
+        }
         self.store.set_password(caller.user_id, &salt, iterations, key)?;
         self.end_sessions(caller.user_id, Some(caller.session_id))?;
         Ok(Reply::Done)

@@ -167,8 +167,8 @@ fn what_is_on_its_way_meets_no_deleted_account() {
     let of = |line| answers.iter().find(|answer| answer.line == line).expect("an answer");
     assert_done(of(deleted));
     assert_refused(of(log_in), 401, "bad_credentials");
-    assert_eq!(of(change).status, 403);
-    assert_eq!(of(again).status, 403);
+    assert_refused(of(change), 401, "unauthorized");
+    assert_refused(of(again), 401, "unauthorized");
     assert_eq!(world.get("/api/me", &ben).status, 200);
     let anna = world.register("anna");
     assert_eq!(world.get("/api/friends", &anna).body["friends"], json!([]));

@@ -148,6 +148,23 @@ fn wrong_passwords_count_wherever_they_are_typed() {
 }
 
 #[test]
+fn of_two_new_passwords_at_once_the_later_is_refused() {
+    let mut world = World::with(|config| config.password_iterations = 5000);
+    let (anna, _, _) = world.friends();
+    let mut lines = ["one way", "another way"].map(|new| {
+        let body = json!({ "current": "secret", "new": new });
+        (world.ask("PUT", "/api/me/password", &anna.token, Some(&body)), new)
+    });
+    let answers = world.settle();
+    let status = |line| answers.iter().find(|answer| answer.line == line).map(|it| it.status);
+    lines.sort_by_key(|&(line, _)| status(line));
+    let [(set, new), (refused, other)] = lines;
+    assert_eq!((status(set), status(refused)), (Some(204), Some(403)));
+    assert_eq!(log_in(&mut world, "anna", new).status, 201);
+    assert_refused(&log_in(&mut world, "anna", other), 401, "bad_credentials");
+}
+
+#[test]
 fn a_session_that_ends_meanwhile_changes_no_password() {
     // Hashing takes some turns, so that something can come in between.
     let mut world = World::with(|config| config.password_iterations = 5000);
