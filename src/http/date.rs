@@ -47,9 +47,10 @@ pub(super) fn http_date_until(second: u64, now: &str) -> Cow<'_, str> {
 }
 
 /// The Unix time in seconds of a date in any of the three formats that RFC 9110 section 5.6.7 asks
-/// to read.
+/// to read. Unix time has no leap seconds: one is the second before it.
 pub(super) fn parse_http_date(text: &[u8]) -> Option<u64> {
-    let date = httpdate::parse_http_date(str::from_utf8(text).ok()?).ok()?;
+    let text = str::from_utf8(text).ok()?.replace("23:59:60", "23:59:59");
+    let date = httpdate::parse_http_date(&text).ok()?;
     Some(date.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs())
 }
 
@@ -71,6 +72,17 @@ mod tests {
         assert_eq!(dates.at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(dates.at(i64::MIN), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(dates.at(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+
+    #[test]
+    fn a_leap_second_is_the_second_before_it() {
+        for date in [
+            "Sat, 31 Dec 2016 23:59:60 GMT",
+            "Saturday, 31-Dec-16 23:59:60 GMT",
+            "Sat Dec 31 23:59:60 2016",
+        ] {
+            assert_eq!(parse_http_date(date.as_bytes()), Some(1_483_228_799), "{date}");
+        }
     }
 
     #[test]

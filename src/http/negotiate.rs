@@ -2,7 +2,7 @@
 //! 12.5).
 //!
 //! Knows the syntax of ranges and weights; does not know what the server has to offer. These fields
-//! are wishes, so a malformed element is passed over and never an error. Weights are thousandths, 0
+//! are wishes, so nothing in them is an error: what is malformed matches nothing. Weights are thousandths, 0
 //! to 1,000.
 
 use super::scan;
@@ -64,20 +64,21 @@ fn weighted(element: &[u8]) -> (&[u8], u16) {
     (range, weight.map_or(1000, thousandths))
 }
 
-/// `0.5` is 500; a malformed weight counts as a refusal, since a weight asks for less than
-/// everything.
+/// `0.5` is 500, and so is the `.5` of old clients; more than three places are cut off. What is no
+/// number counts as a refusal, since a weight asks for less than everything.
 fn thousandths(weight: &[u8]) -> u16 {
-    let (whole, fraction) = match weight {
-        [whole] => (whole, &[][..]),
-        [whole, b'.', fraction @ ..] if fraction.len() <= 3 => (whole, fraction),
-        _ => return 0,
-    };
-    if !whole.is_ascii_digit() || !fraction.iter().all(u8::is_ascii_digit) {
+    let point = weight.iter().position(|&byte| byte == b'.').unwrap_or(weight.len());
+    let (whole, fraction) = weight.split_at(point);
+    let fraction = fraction.get(1..).unwrap_or_default();
+    let is_number = [whole, fraction].iter().all(|digits| digits.iter().all(u8::is_ascii_digit));
+    if !is_number || (whole.is_empty() && fraction.is_empty()) {
         return 0;
     }
+    if whole.iter().any(|&digit| digit != b'0') {
+        return 1000;
+    }
     let digits = fraction.iter().chain(b"000").take(3);
-    let fraction = digits.fold(0, |sum, &digit| sum * 10 + u16::from(digit - b'0'));
-    (u16::from(*whole - b'0') * 1000 + fraction).min(1000)
+    digits.fold(0, |sum, &digit| sum * 10 + u16::from(digit - b'0'))
 }
 
 /// How exactly `range` names `offer`: 2 for the type itself, 1 for `type/*`, 0 for `*/*`.
@@ -118,6 +119,8 @@ mod tests {
             ("text/html, image/*", None),
             ("application/json;q=0", None),
             ("application/json;q=nonsense", None),
+            // What Java's HttpURLConnection sends.
+            ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", Some(0)),
             ("*", None),
             ("", Some(0)),
             (", ,", Some(0)),
@@ -145,12 +148,23 @@ mod tests {
 
     #[test]
     fn weights_are_read_to_three_places() {
-        let weights =
-            [("1", 1000), ("0", 0), ("0.5", 500), ("0.123", 123), ("1.000", 1000), ("0.", 0)];
+        let weights = [
+            ("1", 1000),
+            ("0", 0),
+            ("0.5", 500),
+            ("0.123", 123),
+            ("1.000", 1000),
+            ("0.", 0),
+            (".2", 200),
+            ("0.12345", 123),
+            ("1.5", 1000),
+            ("00.5", 500),
+            ("10", 1000),
+        ];
         for (text, expected) in weights {
             assert_eq!(thousandths(text.as_bytes()), expected, "{text}");
         }
-        for malformed in ["", ".5", "x", "0.1234", "-1", "0,5", "0.x"] {
+        for malformed in ["", ".", "x", "-1", "0,5", "0.x", "0.5.5"] {
             assert_eq!(thousandths(malformed.as_bytes()), 0, "{malformed}");
         }
     }

@@ -18,8 +18,11 @@ impl Members {
             Body::Bytes(bytes) => bytes,
             Body::TooLarge => return Err(Problem::body_too_large(bytes_max)),
         };
-        if !says_json(request) || request.singleton(Singleton::ContentEncoding).is_some() {
+        if !says_json(request) {
             return Err(Problem::media_type());
+        }
+        if is_encoded(request) {
+            return Err(Problem::content_coding());
         }
         // JSON is Unicode: what is not UTF-8 is not JSON, wherever in the body it stands.
         let text = str::from_utf8(bytes).map_err(|_| Problem::bad_json())?;
@@ -70,9 +73,15 @@ impl Members {
 
 /// A body that does not say what it is counts as JSON.
 fn says_json(request: &Request<'_>) -> bool {
-    let Some(value) = request.singleton(Singleton::ContentType) else { return true };
+    let value = request.singleton(Singleton::ContentType).unwrap_or_default();
     let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    value.is_empty() || media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+/// Whether a body has a content coding (RFC 9110 section 8.4): none is read here.
+fn is_encoded(request: &Request<'_>) -> bool {
+    let coding = request.singleton(Singleton::ContentEncoding).unwrap_or_default();
+    !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
 }
 
 /// The value of a query parameter, if it is there and not empty; the first of several.

@@ -20,8 +20,8 @@ pub struct Problem {
     field: Option<&'static str>,
     /// When to come back.
     retry: Option<Duration>,
-    /// Which methods there are.
-    allow: Option<String>,
+    /// A field that says what would do: its name and its value.
+    instead: Option<(&'static str, String)>,
     /// It is told to a page of 2013, too.
     in_2013: bool,
 }
@@ -37,7 +37,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             retry: None,
-            allow: None,
+            instead: None,
             in_2013: false,
         }
     }
@@ -50,7 +50,7 @@ impl Problem {
     /// The path exists, and has other methods.
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("This path takes {allow}.");
-        Self { allow: Some(allow), ..Self::new(405, "method_not_allowed", detail) }
+        Self { instead: Some(("Allow", allow)), ..Self::new(405, "method_not_allowed", detail) }
     }
 
     /// No token, or one that is no longer good.
@@ -95,6 +95,12 @@ impl Problem {
 
     pub(super) fn media_type() -> Self {
         Self::new(415, "unsupported_media_type", "The body is not application/json.")
+    }
+
+    pub(super) fn content_coding() -> Self {
+        let instead = Some(("Accept-Encoding", "identity".to_owned()));
+        let detail = "The body is compressed, or encoded in another way.";
+        Self { instead, ..Self::new(415, "unsupported_media_type", detail) }
     }
 
     pub(super) fn bad_json() -> Self {
@@ -182,8 +188,8 @@ impl Problem {
             let seconds = retry.as_nanos().div_ceil(1_000_000_000).max(1);
             response = response.with("Retry-After", &seconds.to_string());
         }
-        if let Some(allow) = self.allow {
-            response = response.with("Allow", &allow);
+        if let Some((name, value)) = self.instead {
+            response = response.with(name, &value);
         }
         response
     }

@@ -324,6 +324,10 @@ fn a_body_that_says_what_it_is_says_json() {
         ("Content-Type: application/json\r\n", 201),
         ("Content-Type: Application/JSON;charset=utf-8\r\n", 201),
         ("", 201),
+        ("Content-Type:\r\n", 201),
+        ("Content-Encoding:\r\n", 201),
+        ("Content-Encoding: Identity\r\n", 201),
+        ("Content-Encoding: gzip\r\n", 415),
         ("Content-Type: text/plain\r\n", 415),
         ("Content-Type: application/x-www-form-urlencoded\r\n", 415),
         ("Content-Type: application/jsonx\r\n", 415),
@@ -337,6 +341,8 @@ fn a_body_that_says_what_it_is_says_json() {
         assert_eq!(answer.status, status, "{media_type:?}");
         if status == 415 {
             assert_refused(&answer, 415, "unsupported_media_type");
+            let instead = media_type.starts_with("Content-Encoding").then_some("identity");
+            assert_eq!(answer.field("accept-encoding"), instead, "what would do is said");
         }
     }
 }
