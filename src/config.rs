@@ -130,7 +130,8 @@ pub struct Config {
     /// How long to go on reading after the last answer, so that a peer that is still sending gets
     /// to read the answer before its connection is reset (RFC 9112, section 9.6).
     pub linger_time_max: Duration,
-    /// How long a shutdown waits for answers to leave. Service managers kill after 10 s or more.
+    /// How long a shutdown waits for answers to leave: with the rest of it, less than two seconds.
+    /// Service managers kill after 10 s or more.
     pub drain_time_max: Duration,
 
     /// Connections at a time. The limit on descriptors is usually lower and then decides, see
@@ -365,7 +366,7 @@ impl Default for Config {
             idle_time_max: seconds(75),
             write_time_max: seconds(10),
             linger_time_max: seconds(2),
-            drain_time_max: seconds(2),
+            drain_time_max: Duration::from_millis(1900),
             connections_max: 100_000,
             connections_per_address_max: 512,
             polls_per_user_max: 16,
