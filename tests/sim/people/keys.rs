@@ -92,7 +92,8 @@ impl Keys {
         }
         if self.refused >= self.passwords.len() {
             self.refused = 0;
-            self.has_account = false;
+            // Or it has the password that is on its way.
+            self.has_account = self.is_changing;
         }
     }
 }
