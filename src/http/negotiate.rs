@@ -2,8 +2,7 @@
 //! 12.5).
 //!
 //! Knows the syntax of ranges and weights; does not know what the server has to offer. These fields
-//! are wishes, so nothing in them is an error: what is malformed matches nothing. Weights are
-//! thousandths, 0 to 1,000.
+//! are wishes, so nothing in them is an error. Weights are thousandths, 0 to 1,000.
 
 use super::scan;
 
