@@ -63,7 +63,8 @@ impl People {
         }
         if self.random.chance(self.plan.change_password) {
             let what = self.keys[person].change();
-            self.stray(tab, network, what);
+            // It may find no connection.
+            self.keys[person].is_changing |= self.ask(tab, network, None, what).is_some();
         } else if self.keys[person].is_changing && self.random.chance(300) {
             // Just then, somewhere else.
             let what = self.keys[person].log_in(NAMES[person]);

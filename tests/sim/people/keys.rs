@@ -44,7 +44,6 @@ impl Keys {
 
     pub fn change(&mut self) -> What {
         self.count += 1;
-        self.is_changing = true;
         let new = Rc::from(format!("secret {}", self.count));
         What::ChangePassword { current: self.password(), new }
     }
