@@ -208,12 +208,17 @@ fn measure_pairs(peer: &Peer, table: &mut Table, count: usize) -> io::Result<()>
     pin(peer.pid(), SERVER_CPU)?;
     pin(std::process::id(), LOAD_CPU)?;
     peer.settle()?;
-    let before = peer.server.processor_time()?;
+    let (before, [program_before, kernel_before]) =
+        (peer.server.processor_time()?, peer.server.ticks()?);
     let (messages, seconds) = run_pairs(&mut pairs, RUN)?;
     let processor = peer.server.processor_time()?.saturating_sub(before).as_secs_f64();
+    let [program, kernel] = peer.server.ticks()?;
+    let [program, kernel] = [program - program_before, kernel - kernel_before];
     table.more(peer, format!("messages a second, pairs: {count}"), f64::from(messages) / seconds);
     let each = processor * 1e6 / f64::from(messages);
     table.less(peer, format!("us of processor time each, pairs: {count}"), each);
+    let ours = each * program / (program + kernel).max(1.0);
+    table.less(peer, format!("of it in the program, not the kernel, pairs: {count}"), ours);
     drop(pairs);
     peer.settle()
 }

@@ -94,6 +94,17 @@ impl Server {
         nanoseconds.map(Duration::from_nanos).ok_or(io::ErrorKind::InvalidData.into())
     }
 
+    /// Of that, hundredths of a second in the program itself and in the kernel. A tick goes to where
+    /// the program is at that moment, so only the share of many ticks says something.
+    pub(crate) fn ticks(&self) -> io::Result<[f64; 2]> {
+        let times = self.proc("stat")?;
+        // The name before them ends with the last parenthesis, whatever is in it.
+        let fields = times.rsplit(')').next().unwrap_or_default();
+        let mut fields = fields.split_whitespace().skip(11);
+        let mut next = || fields.next()?.parse().ok();
+        next().zip(next()).map(<[f64; 2]>::from).ok_or(io::ErrorKind::InvalidData.into())
+    }
+
     fn proc(&self, file: &str) -> io::Result<String> {
         fs::read_to_string(format!("/proc/{}/{file}", self.process.id()))
     }
