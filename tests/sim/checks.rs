@@ -274,7 +274,14 @@ impl Checks {
             return;
         }
         self.accounts.check_names(&response.body, c.turn);
-        self.limits.answered(request, self.user_or_nobody(request), given.at, response, c.now);
+        let user = self.user_or_nobody(request);
+        let is_change = matches!(request.what, What::ChangePassword { .. });
+        if is_change && response.status == 403 && self.accounts.has_changed(user, given.turn) {
+            // The password may have been right when it was proved, and then nothing is counted.
+            self.limits.lost(request, user, c.now);
+        } else {
+            self.limits.answered(request, user, given.at, response, c.now);
+        }
         if !request.is_login() {
             let is_over = self.lifetimes.is_over(&request.token, c.now);
             assert!(!is_over || matches!(response.status, 401 | 503), "{request}: {response}");

@@ -163,6 +163,11 @@ impl Accounts {
         *known.password != *password || known.since >= since || known.deleted.is_some()
     }
 
+    /// Whether a user has had another password since that turn.
+    pub fn has_changed(&self, user: i64, since: u64) -> bool {
+        self.known[&user].since >= since
+    }
+
     /// In the end: of those who are gone, what they have said is left, and nothing else.
     pub fn compare(&self, store: &Store) {
         for (&user, known) in &self.known {
