@@ -92,13 +92,19 @@ use std::time::Duration;
 use crate::chunks::{self, Slots, give_back};
 use crate::entity::{Place, UserId};
 use crate::logic::{Caller, Manner, Wait};
-use crate::map::Map;
+use crate::map::{Key, Map, mix};
 use crate::system::Mono;
 use crate::timers::Wheel;
 
 /// Names a connection; see [`crate::event_loop`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(pub u32);
+
+impl Key for ConnectionId {
+    fn hash(&self) -> u64 {
+        mix(u64::from(self.0))
+    }
+}
 
 /// Names a held poll; once that is released, it names nothing. Packed, so that one of these and a
 /// byte take 9 bytes, not 12.

@@ -13,7 +13,7 @@
 //! Knows neither what is kept nor whose keys these are. The hash of our own numbers is not secret;
 //! that of a key which a peer can choose has to be.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ use std::sync::LazyLock;
 use crate::chunks::{Slots, Sparse};
 
 /// What things can be found by.
-pub trait Key: Copy + Eq {
+pub trait Key: Eq {
     /// A number whose bits all depend on the key; equal for equal keys.
     fn hash(&self) -> u64;
 }
@@ -35,12 +35,25 @@ impl Key for [u8; 16] {
 }
 
 /// A peer with many addresses, as anybody with IPv6 is, could choose those that all fall into one
-/// bucket. So their hash depends on a secret of this process (`SipHash`, Aumasson and Bernstein 2012).
+/// bucket. So their hash depends on a secret of this process.
 impl Key for IpAddr {
     fn hash(&self) -> u64 {
-        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        SECRET.hash_one(self)
+        secret_hash(self)
     }
+}
+
+/// Two keys in one.
+impl<A: Key, B: Key> Key for (A, B) {
+    fn hash(&self) -> u64 {
+        mix_with(self.0.hash(), self.1.hash())
+    }
+}
+
+/// The hash of what a peer can choose: it depends on a secret of this process, so that nobody else
+/// knows which keys share a bucket (`SipHash`, Aumasson and Bernstein 2012).
+pub fn secret_hash(key: &impl Hash) -> u64 {
+    static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    SECRET.hash_one(key)
 }
 
 /// Mixes the bits of a number: close numbers become distant, and different numbers stay different.
@@ -180,6 +193,19 @@ impl<K: Key, V> Map<K, V> {
         self.records.places()
     }
 
+    /// Keeps only what is wanted.
+    pub fn retain(&mut self, is_wanted: impl Fn(&K, &V) -> bool)
+    where
+        K: Clone,
+    {
+        for place in 0..self.places() {
+            let unwanted = self.at(place).filter(|(key, value)| !is_wanted(key, value));
+            if let Some(key) = unwanted.map(|(key, _)| key.clone()) {
+                self.remove(&key);
+            }
+        }
+    }
+
     /// Forgets everything, and gives the memory back.
     pub fn clear(&mut self) {
         *self = Self::default();
@@ -238,8 +264,9 @@ impl<K: Key, V> Map<K, V> {
         let old = parent(new);
         let mut link = self.take_first(old);
         while let Some(number) = link.number() {
-            let key = self.record_mut(number).key;
-            let bucket = self.bucket(&key);
+            // invariant: links lead to records.
+            let key = &self.records.get(number).expect("a record behind each link").key;
+            let bucket = self.bucket(key);
             let first = self.first(bucket);
             link = std::mem::replace(&mut self.record_mut(number).next, first);
             self.set_first(bucket, Link::to(number));
@@ -326,7 +353,10 @@ mod tests {
     }
 
     /// Puts in and takes out at random, and compares with the obvious way to do it.
-    fn compare_with_model<K: Key + Ord + std::fmt::Debug>(key: impl Fn(u32) -> K, keys: u32) {
+    fn compare_with_model<K: Key + Copy + Ord + std::fmt::Debug>(
+        key: impl Fn(u32) -> K,
+        keys: u32,
+    ) {
         let mut entropy = Entropy::seeded(7);
         let (mut map, mut model) = (Map::default(), BTreeMap::new());
         for step in 0..8 * keys {
@@ -342,6 +372,9 @@ mod tests {
             assert_eq!(map.get(&other), model.get(&other));
             assert_eq!(map.len(), model.len());
         }
+        map.retain(|_, value| value % 3 != 0);
+        model.retain(|_, value| *value % 3 != 0);
+        assert_eq!(map.len(), model.len());
         let mut all: Vec<_> = map.iter().map(|(&key, &value)| (key, value)).collect();
         all.sort_unstable();
         assert_eq!(all, model.into_iter().collect::<Vec<_>>());

@@ -30,13 +30,12 @@
 //! A session has one Keepline. A newer one takes the place of the older, which is answered 409;
 //! that ends its loop, so two loops never take each other's messages.
 
-use std::collections::BTreeMap;
-
 use super::{Chat, stopping, ticket};
 use crate::comet::{ConnectionId, Hold, HoldId, Left};
 use crate::entity::{Event, SessionId};
 use crate::http::{Request, Response, client_address};
 use crate::logic::{Answer, Batch, Call, Caller, Manner, Origin, Refusal, Reply};
+use crate::map::Map;
 use crate::server::{Answer as ToWrite, Client, Decision};
 use crate::system::Now;
 use crate::web::facade::{self, Action, Form};
@@ -45,10 +44,10 @@ use crate::web::{Problem, Proof};
 /// What is kept for pages of 2013.
 #[derive(Debug, Default)]
 pub(super) struct Facade {
-    lines: BTreeMap<SessionId, Line>,
+    lines: Map<SessionId, Line>,
     /// To which session a connection's last answer went, unless the connection is known to have
     /// broken since.
-    written_to: BTreeMap<ConnectionId, SessionId>,
+    written_to: Map<ConnectionId, SessionId>,
     /// The connections on which a password is being checked: few, since few are checked at a time.
     entering: Vec<ConnectionId>,
 }

@@ -23,12 +23,13 @@
 //!       +--- drop, cut, twice, or none ---> leaves
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::comet::ConnectionId;
 use crate::entity::SessionId;
 use crate::http::Response;
 use crate::lab::fault::{DELAY_MAX, Fault, LASTS, Setting, TIMES_MAX, Target};
+use crate::map::Map;
 use crate::server::{Answer, Answers};
 use crate::system::Mono;
 
@@ -47,13 +48,13 @@ const BUFFER_BYTES: usize = 4096;
 /// All faults that are set, and what is kept back for them.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    set: BTreeMap<SessionId, Setting>,
+    set: Map<SessionId, Setting>,
     /// Whose answer a connection waits for, and to what kind of request: only those can be changed.
-    asked: BTreeMap<ConnectionId, (SessionId, Target)>,
+    asked: Map<ConnectionId, (SessionId, Target)>,
     /// What leaves later, in the order in which it was answered.
     kept: VecDeque<(Mono, ConnectionId, Answer)>,
     /// How the next poll of a session is answered, and until when.
-    replays: BTreeMap<SessionId, (Mono, Response)>,
+    replays: Map<SessionId, (Mono, Response)>,
 }
 
 impl Faults {
@@ -227,7 +228,8 @@ impl Faults {
 
     fn has_room(&self, more: usize) -> bool {
         let kept: usize = self.kept.iter().map(|(.., answer)| bytes(answer)).sum();
-        let replays: usize = self.replays.values().map(|(_, replay)| replay.payload().len()).sum();
+        let replays: usize =
+            self.replays.iter().map(|(_, (_, replay))| replay.payload().len()).sum();
         self.replays.len() < SESSIONS_MAX && kept + replays + more <= KEPT_BYTES_MAX
     }
 
@@ -253,7 +255,7 @@ impl Faults {
     /// When something that is kept is to leave, or to be forgotten.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
         let kept = self.kept.iter().map(|(due, ..)| *due);
-        kept.chain(self.replays.values().map(|(until, _)| *until)).min()
+        kept.chain(self.replays.iter().map(|(_, (until, _))| *until)).min()
     }
 }
 

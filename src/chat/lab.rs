@@ -1,7 +1,6 @@
 //! Tells the lab what happens in a turn, and answers those who ask it. Without the lab none of this
 //! runs, except the check whether there is one.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Chat;
@@ -180,12 +179,14 @@ impl Chat {
         let polls: Vec<_> = polls.collect();
         let (total, users) = (all, Vec::new());
         let mut view = LabView { lab, viewer, hold, polls, total, users, now, retry };
-        let mut ids: BTreeSet<UserId> = view.polls.iter().map(|it| it.0.caller.user_id).collect();
+        let mut ids: Vec<UserId> = view.polls.iter().map(|it| it.0.caller.user_id).collect();
         ids.extend(view.moments().iter().map(|moment| moment.hold.caller.user_id));
         if let Some(timeline) = lab.timeline(viewer) {
-            ids.insert(timeline.sender_id);
+            ids.push(timeline.sender_id);
             ids.extend(timeline.arrivals.iter().map(|arrival| arrival.user_id));
         }
+        ids.sort_unstable();
+        ids.dedup();
         view.users = ids.into_iter().filter_map(|id| self.logic.user(id).ok()).collect();
         Answer::Whole(view.respond())
     }

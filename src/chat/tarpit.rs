@@ -12,17 +12,18 @@
 //!    which is shared fairly, and no memory, which is not.
 //! 4. *A server that stops waits for nobody.*
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::comet::ConnectionId;
+use crate::map::Map;
 use crate::system::Mono;
 use crate::web::Problem;
 
 /// The refusals that will be told later.
 #[derive(Debug)]
 pub(super) struct Tarpit {
-    problems: BTreeMap<ConnectionId, Problem>,
+    problems: Map<ConnectionId, Problem>,
     /// In order, since all wait equally long. Connections that are gone stay in it; if the number
     /// of one is used again, its new owner may get its refusal early.
     due: VecDeque<(Mono, ConnectionId)>,
@@ -34,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 impl Tarpit {
     pub(super) fn new(places: usize) -> Self {
-        Self { problems: BTreeMap::new(), due: VecDeque::new(), places }
+        Self { problems: Map::default(), due: VecDeque::new(), places }
     }
 
     /// Puts a refusal off. Returns it if there is no place for it.

@@ -4,8 +4,6 @@
 //! deleted. Both take the next number of the same sequence, and are appended to one table. Where in
 //! it the messages of a conversation lie, the index knows.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Row;
 
 use super::index::{Key, Order};
@@ -58,11 +56,18 @@ macro_rules! message_columns {
 pub(super) use message_columns;
 
 /// One of a user's conversations, as far as a query over all of them needs to know.
+#[derive(Debug)]
 pub(super) struct Place {
     pub(super) conversation: ConversationId,
     /// The user sees what came after this number.
     pub(super) joined: MessageId,
     delivered: MessageId,
+}
+
+/// After which number a user sees a conversation, if it is among these places of theirs.
+pub(super) fn joined(places: &[Place], id: ConversationId) -> Option<MessageId> {
+    let at = places.binary_search_by_key(&id, |place| place.conversation).ok()?;
+    Some(places[at].joined)
 }
 
 /// Above every number.
@@ -191,8 +196,6 @@ impl Store {
         after: MessageId,
         limit: usize,
     ) -> Result<(Vec<MessageId>, MessageId), StoreError> {
-        let joined: BTreeMap<_, _> =
-            places.iter().map(|place| (place.conversation, place.joined)).collect();
         let mut found = Vec::new();
         let mut statement = self.statement(
             "SELECT id, conversation_id, coalesce(changes, id) FROM messages
@@ -205,8 +208,8 @@ impl Store {
         {
             last = MessageId(row.get(0)?);
             let message = MessageId(row.get(2)?);
-            let joined = joined.get(&ConversationId(row.get(1)?));
-            if joined.is_some_and(|&joined| message > joined.max(self.forgotten)) {
+            let joined = joined(places, ConversationId(row.get(1)?));
+            if joined.is_some_and(|joined| message > joined.max(self.forgotten)) {
                 found.push(last);
             }
         }
@@ -335,10 +338,11 @@ impl Store {
         Ok(count.saturating_sub(self.count_deleted(conversation, after)?))
     }
 
-    /// The conversations that a user is in.
+    /// The conversations that a user is in, in the order of their numbers.
     pub(super) fn places(&self, user: UserId) -> Result<Vec<Place>, StoreError> {
         self.all(
-            "SELECT conversation_id, after_id, delivered_id FROM members WHERE user_id = ?1",
+            "SELECT conversation_id, after_id, delivered_id FROM members WHERE user_id = ?1
+             ORDER BY conversation_id",
             [user.0],
             |row| {
                 Ok(Place {

@@ -13,12 +13,11 @@
 //! merged or looked up to write them. An edited message adds its bits; those of deleted text stay.
 //! The newest messages, which are not signed yet, are read through.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use rusqlite::Row;
 
-use super::messages::read_message;
+use super::messages::{Place, joined, read_message};
 use super::{Store, StoreError};
 use crate::entity::{ConversationId, Message, MessageId, Needle, UserId, each_gram};
 
@@ -47,8 +46,8 @@ pub struct Search {
     needle: Needle,
     /// Whose copies of messages are found.
     user: UserId,
-    /// The user's conversations, and after which number they joined each.
-    places: BTreeMap<ConversationId, MessageId>,
+    /// The user's conversations.
+    places: Vec<Place>,
     /// Bits that a block must have, and some of which it must have one.
     all_of: Vec<usize>,
     one_of: Vec<usize>,
@@ -81,8 +80,8 @@ impl Search {
     /// Takes a message if it is one that is searched for. Returns whether there is room for
     /// another.
     fn look_at(&mut self, message: Message) -> bool {
-        let joined = self.places.get(&message.conversation_id);
-        let is_seen = joined.is_some_and(|&joined| message.id > joined);
+        let joined = joined(&self.places, message.conversation_id);
+        let is_seen = joined.is_some_and(|joined| message.id > joined);
         if is_seen && message.deleted_at.is_none() && self.needle.is_in(&message.body) {
             self.found.push(message.seen_by(self.user));
         }
@@ -147,15 +146,12 @@ impl Store {
         before: MessageId,
         limit: usize,
     ) -> Result<Search, StoreError> {
-        let places: BTreeMap<_, _> = self
-            .places(user)?
-            .into_iter()
-            .map(|place| (place.conversation, place.joined))
-            .collect();
+        let places = self.places(user)?;
         let all_of = needle.grams().into_iter().map(Signature::bit_of).collect();
         let is_asked = places.len() <= CONVERSATIONS_ASKED_MAX;
-        let asked = places.keys().filter(|_| is_asked);
-        let one_of = asked.map(|&id| Signature::bit_of_conversation(id)).collect();
+        let asked = places.iter().filter(|_| is_asked);
+        let one_of =
+            asked.map(|place| Signature::bit_of_conversation(place.conversation)).collect();
         let before = before.min(MessageId(self.newest.0 + 1));
         // If the user is in no conversation, everything has been looked at.
         let before = if places.is_empty() { MessageId(0) } else { before };

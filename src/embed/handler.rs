@@ -15,7 +15,6 @@
 //! A letter is answered even if nobody waits for the answer any more. One that is not answered when
 //! the server ends is dropped, which tells whoever waits.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -31,6 +30,7 @@ use crate::entity::UserId;
 use crate::http::{Body, Request, Response, client_address};
 use crate::lab::recorder::Recorder;
 use crate::logic::{Answer as Decided, Batch, Caller, Origin, Refusal, Reply, Ticket, Wait};
+use crate::map::Map;
 use crate::metrics::Metrics;
 use crate::server::{Answer, Answers, Client, Decision, Handler, Refused, TICK, TICKS};
 use crate::system::{Mono, Now};
@@ -54,7 +54,7 @@ pub(super) struct Embedded {
     /// Polls that came by letter, each under a number of its own instead of a connection's.
     polls: Comet,
     /// Whom to answer, by that number.
-    waiting: BTreeMap<ConnectionId, Waiting>,
+    waiting: Map<ConnectionId, Waiting>,
     numbers: u32,
     draining: bool,
 }
@@ -99,7 +99,7 @@ impl Embedded {
             routed: Vec::new(),
             told: Vec::new(),
             polls: Comet::new(Wheel::new(TICK, TICKS)),
-            waiting: BTreeMap::new(),
+            waiting: Map::default(),
             numbers: 0,
             draining: false,
         }

@@ -74,7 +74,7 @@ impl Timeline {
             steps.into_iter().filter_map(move |(step, at)| Some((step, at?, Some(arrival))))
         });
         let mut steps: Vec<_> = own.chain(arrived).collect();
-        steps.sort_by_key(|&(_, at, _)| at);
+        steps.sort_unstable_by_key(|&(_, at, _)| at);
         steps
     }
 

@@ -16,7 +16,6 @@
 //! told to their friends and to those with whom they share a conversation; whether they are online,
 //! to friends alone. What two users are to each other is in the table of `friends`.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::{Logic, Refusal};
@@ -130,21 +129,25 @@ impl Logic {
 
     /// Those who may know how a user is shown: friends, and all with whom they share a
     /// conversation.
-    pub(super) fn acquaintances(&mut self, user: UserId) -> Result<BTreeSet<UserId>, StoreError> {
+    pub(super) fn acquaintances(&mut self, user: UserId) -> Result<Vec<UserId>, StoreError> {
         let mut known = self.fellow_members(user)?;
         known.extend(self.store.friend_ids(user)?);
+        known.sort_unstable();
+        known.dedup();
         Ok(known)
     }
 
     /// All with whom a user shares a conversation.
-    pub(super) fn fellow_members(&mut self, user: UserId) -> Result<BTreeSet<UserId>, StoreError> {
-        let mut known = BTreeSet::new();
+    pub(super) fn fellow_members(&mut self, user: UserId) -> Result<Vec<UserId>, StoreError> {
+        let mut known = Vec::new();
         for place in self.store.memberships(user)? {
             if let Some(room) = self.room(place.conversation_id)? {
                 known.extend(room.members());
             }
         }
-        known.remove(&user);
+        known.retain(|&other| other != user);
+        known.sort_unstable();
+        known.dedup();
         Ok(known)
     }
 }

@@ -1,6 +1,5 @@
 //! Shows conversations to those who are in them, and tells them of changes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::live::News;
@@ -10,6 +9,7 @@ use crate::data::{HistoryPage, MemberRow, StoreError};
 use crate::entity::{
     Conversation, ConversationId, Event, Kind, Member, Message, MessageId, User, UserId,
 };
+use crate::map::Map;
 
 /// What all members see alike: who is in a conversation.
 #[derive(Clone, Debug)]
@@ -19,12 +19,12 @@ pub(super) struct People {
 }
 
 /// What is looked up once for all members who are told of a conversation at the end of a turn.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Told {
     people: People,
     /// How many messages are unread after a mark. It is the same for all whose mark stands there:
     /// whoever has said something after it has a later mark.
-    unread: BTreeMap<MessageId, u64>,
+    unread: Map<MessageId, u64>,
 }
 
 impl Logic {
@@ -36,7 +36,7 @@ impl Logic {
             conversations.push(self.seen_conversation(me, member, people, unread)?);
         }
         let newest = |c: &Conversation| c.last_message.as_ref().map(|message| message.id);
-        conversations.sort_by_key(|c| std::cmp::Reverse((newest(c), c.id)));
+        conversations.sort_unstable_by_key(|c| std::cmp::Reverse((newest(c), c.id)));
         Ok(conversations)
     }
 
@@ -78,8 +78,8 @@ impl Logic {
             Some(&unread) => unread,
             None => self.store.unread(id, mark)?,
         };
-        let told = Told { people: people.clone(), unread: BTreeMap::new() };
-        self.told_of.entry(id).or_insert(told).unread.insert(mark, unread);
+        let told = Told { people: people.clone(), unread: Map::default() };
+        self.told_of.get_or_insert_with(id, || told).unread.insert(mark, unread);
         let conversation = self.seen_conversation(me, member, people, unread)?;
         Ok(Some(Event::Conversation(Box::new(conversation))))
     }

@@ -13,13 +13,14 @@
 //! 5. An IPv6 address counts as the /64 it is in, since whoever has one of these addresses has all
 //!    of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::{Origin, Refusal};
 use crate::config::Config;
 use crate::entity::{UserId, UserName};
+use crate::map::{Key, Map, secret_hash};
 use crate::system::Mono;
 
 /// What is limited before it is even looked at.
@@ -52,7 +53,7 @@ pub(super) struct RateLimits {
 
 /// For which account and from where a password was tried: so nobody can lock somebody else out from
 /// elsewhere, and one address guesses at one account only at that pace.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Guess {
     /// As names are compared; empty for what is not a valid name, and so nobody's.
     name_key: Box<str>,
@@ -129,6 +130,12 @@ impl RateLimits {
     }
 }
 
+impl Key for Guess {
+    fn hash(&self) -> u64 {
+        secret_hash(self)
+    }
+}
+
 impl Guess {
     pub(super) fn network(&self) -> Network {
         self.network
@@ -141,8 +148,14 @@ impl Guess {
 }
 
 /// Addresses that belong to one customer of a provider, as far as can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Network(IpAddr);
+
+impl Key for Network {
+    fn hash(&self) -> u64 {
+        secret_hash(self)
+    }
+}
 
 impl Network {
     /// This machine's own.
@@ -178,14 +191,14 @@ struct Buckets<K> {
     rate: Rate,
     places: usize,
     /// When each is full again.
-    full_at: BTreeMap<K, Mono>,
-    /// The same, by time.
-    order: BTreeSet<(Mono, K)>,
+    full_at: Map<K, Mono>,
+    /// The places of these, by time.
+    order: BTreeSet<(Mono, u32)>,
 }
 
-impl<K: Clone + Ord> Buckets<K> {
+impl<K: Clone + Key> Buckets<K> {
     fn new(rate: Rate, places: usize) -> Self {
-        Self { rate, places, full_at: BTreeMap::new(), order: BTreeSet::new() }
+        Self { rate, places, full_at: Map::default(), order: BTreeSet::new() }
     }
 
     /// Whether there is a token.
@@ -198,14 +211,16 @@ impl<K: Clone + Ord> Buckets<K> {
     /// Takes one.
     fn take(&mut self, now: Mono, key: K) -> Result<(), Refusal> {
         self.look(now, &key)?;
-        let before = self.full_at.remove(&key);
-        if let Some(before) = before {
-            self.order.remove(&(before, key.clone()));
-        }
+        let place = self.full_at.place_or_insert_with(key, || now);
+        // While it is in no order, no room is made of it.
+        let before = self.full_at.at(place).map_or(now, |(_, &before)| before);
+        self.order.remove(&(before, place));
         self.make_room(now);
-        let full_at = before.unwrap_or(now).max(now).plus(self.rate.pause);
-        self.order.insert((full_at, key.clone()));
-        self.full_at.insert(key, full_at);
+        let full_at = before.max(now).plus(self.rate.pause);
+        if let Some(known) = self.full_at.at_mut(place) {
+            *known = full_at;
+        }
+        self.order.insert((full_at, place));
         assert_eq!(self.order.len(), self.full_at.len(), "two indexes of one thing");
         Ok(())
     }
@@ -215,9 +230,10 @@ impl<K: Clone + Ord> Buckets<K> {
         for _ in 0..2 {
             let has_room = self.order.len() < self.places;
             if self.order.first().is_some_and(|(full_at, _)| !has_room || *full_at <= now)
-                && let Some((_, key)) = self.order.pop_first()
+                && let Some((_, place)) = self.order.pop_first()
+                && let Some((key, _)) = self.full_at.at(place)
             {
-                self.full_at.remove(&key);
+                self.full_at.remove(&key.clone());
             }
         }
     }

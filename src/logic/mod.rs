@@ -42,13 +42,13 @@ pub use limits::Limited;
 pub use orders::{ListedAccount, Order};
 pub use refusal::Refusal;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Config, Registration};
 use crate::data::{Epoch, Store, StoreError};
 use crate::entity::{ConversationId, Event, LastSeen, MessageId, SessionId, Timestamp, UserId};
+use crate::map::Map;
 use crate::presence::Presence;
 use crate::system::{Entropy, Mono, Now};
 use cache::Cache;
@@ -115,7 +115,7 @@ pub struct Logic {
     /// Somebody has left a conversation in this turn.
     tail_is_stale: bool,
     /// The conversations about which members are told in this turn.
-    told_of: BTreeMap<ConversationId, Told>,
+    told_of: Map<ConversationId, Told>,
     /// What else this turn will tell whom once it is committed.
     outbox: Vec<(UserId, Notice)>,
     /// What it will tell whether or not it is committed.
@@ -198,7 +198,7 @@ impl Logic {
             forget_at: now.mono,
             written: Vec::new(),
             tail_is_stale: false,
-            told_of: BTreeMap::new(),
+            told_of: Map::default(),
             outbox: Vec::new(),
             unwritten: Vec::new(),
             ended: Vec::new(),

@@ -5,22 +5,22 @@
 //! comes again with the next cursor. A reader who says what they have read gets an answer, so that
 //! is not a note.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::data::{Store, StoreError};
 use crate::entity::{ConversationId, MessageId, SessionId, Timestamp, UserId};
+use crate::map::Map;
 use crate::system::Mono;
 
 /// What the disk does not know yet.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    seen: BTreeMap<UserId, Timestamp>,
-    used: BTreeMap<SessionId, Timestamp>,
-    delivered: BTreeMap<(ConversationId, UserId), MessageId>,
+    seen: Map<UserId, Timestamp>,
+    used: Map<SessionId, Timestamp>,
+    delivered: Map<(ConversationId, UserId), MessageId>,
     /// Only marks that follow from sending, and so from what is stored: a crash loses none of them.
     /// A mark that a reader sets is a write of its own.
-    read: BTreeMap<(ConversationId, UserId), MessageId>,
+    read: Map<(ConversationId, UserId), MessageId>,
     /// They are not written again before this.
     due: Mono,
 }
@@ -58,7 +58,7 @@ impl Notes {
         user: UserId,
         message_id: MessageId,
     ) -> bool {
-        let noted = self.delivered.entry((at, user)).or_default();
+        let noted = self.delivered.get_or_insert_with((at, user), MessageId::default);
         let is_news = message_id > *noted;
         *noted = message_id.max(*noted);
         is_news
@@ -97,16 +97,16 @@ impl Notes {
     /// Puts everything into the turn's transaction. `newest` is the newest message that was
     /// committed, and so the newest that these notes know of.
     pub(super) fn write(&self, store: &mut Store, newest: MessageId) -> Result<(), StoreError> {
-        for (&user, &at) in &self.seen {
+        for (&user, &at) in self.seen.iter() {
             store.set_last_seen(user, at)?;
         }
-        for (&session, &at) in &self.used {
+        for (&session, &at) in self.used.iter() {
             store.set_last_used(session, at)?;
         }
-        for (&(conversation_id, user), &message_id) in &self.delivered {
+        for (&(conversation_id, user), &message_id) in self.delivered.iter() {
             store.set_delivered(conversation_id, user, message_id)?;
         }
-        for (&(conversation_id, user), &message_id) in &self.read {
+        for (&(conversation_id, user), &message_id) in self.read.iter() {
             store.set_read(conversation_id, user, message_id)?;
         }
         store.set_marked(newest)?;

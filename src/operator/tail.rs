@@ -18,7 +18,6 @@
 //! Further lines of its text follow, each after a tab. Whatever could control a terminal is made
 //! visible.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{self, ErrorKind, Write as _};
 use std::thread;
@@ -107,7 +106,8 @@ impl Tail<'_> {
 
     fn follow(&mut self, since: Option<&Since>) -> Result<(), Box<dyn Error>> {
         let mut cursor = text(&self.state["cursor"]).to_owned();
-        let mut known = BTreeSet::new();
+        // In order.
+        let mut known = Vec::new();
         match since {
             Some(Since::Cursor(since)) => cursor.clone_from(since),
             Some(Since::Ago(time)) => {
@@ -129,7 +129,8 @@ impl Tail<'_> {
             }
             // What was said while the history was being read is in both.
             events.retain(|event| {
-                event["type"] != "message" || !known.remove(&event["message"]["id"].as_i64())
+                event["type"] != "message"
+                    || known.binary_search(&event["message"]["id"].as_i64()).is_err()
             });
             events.retain(|event| self.concerns(event));
             self.print(events, &cursor)?;
@@ -171,7 +172,7 @@ impl Tail<'_> {
                 }
             }
         }
-        events.sort_by_key(|event| event["message"]["id"].as_i64());
+        events.sort_unstable_by_key(|event| event["message"]["id"].as_i64());
         Ok(events)
     }
 
