@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{fmt, io, thread};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sha2::{Digest, Sha256};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
@@ -194,13 +195,15 @@ pub fn reloads() -> io::Result<UnixStream> {
 /// hard limit is what the administrator means. Knowing the number lets the server turn a peer away
 /// politely instead of finding out from `accept` that it is out of descriptors.
 pub fn raise_descriptors_max() -> io::Result<usize> {
-    let max = rlimit::increase_nofile_limit(u64::MAX)?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    // Some systems say that there is no hard limit, and then refuse to go as far.
+    let max = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_or(soft, |()| hard);
     Ok(usize::try_from(max).unwrap_or(usize::MAX))
 }
 
 /// The present limit on open descriptors.
 pub fn descriptors_max() -> io::Result<usize> {
-    let max = rlimit::Resource::NOFILE.get_soft()?;
+    let (max, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(usize::try_from(max).unwrap_or(usize::MAX))
 }
 

@@ -2,10 +2,16 @@
 
 mod process;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::process::{Child, ChildStderr, Stdio};
 
-use process::{Folder, Server, credentials, operate};
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
+use process::{Folder, Server, command, credentials, operate};
 use serde_json::{Value, json};
 
 fn log_in(server: &Server, name: &str, password: &str) -> u16 {
@@ -92,6 +98,82 @@ fn what_cannot_be_done_is_one_line_and_an_exit_code() {
     assert_eq!(names(&folder), ["anna"]);
     drop(server);
     operate(&folder, &["registration"], "").assert_failed(1, "no server is running on");
+}
+
+/// A command at a terminal, where no other program can be called.
+struct Typing {
+    process: Child,
+    terminal: File,
+    stderr: ChildStderr,
+}
+
+impl Typing {
+    fn begin(folder: &Folder, words: &[&str]) -> Self {
+        let terminal = openpty(None, None).expect("a terminal");
+        let mut command = command(folder, words);
+        command.stdin(terminal.slave).stderr(Stdio::piped()).env("PATH", "");
+        let mut process = command.spawn().expect("it runs");
+        let stderr = process.stderr.take().expect("piped");
+        Self { process, terminal: terminal.master.into(), stderr }
+    }
+
+    /// Waits until something is asked, and no more than that.
+    fn expect(&mut self, prompt: &str) {
+        let mut asked = vec![0; prompt.len()];
+        self.stderr.read_exact(&mut asked).expect("a question");
+        assert_eq!(String::from_utf8_lossy(&asked), prompt);
+    }
+
+    fn type_in(&mut self, line: &str) {
+        self.terminal.write_all(line.as_bytes()).expect("it listens");
+    }
+
+    /// Whether what is typed is shown.
+    fn is_shown(&self) -> bool {
+        tcgetattr(&self.terminal).expect("settings").local_flags.contains(LocalFlags::ECHO)
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        self.process.wait().expect("it ends").code()
+    }
+}
+
+#[test]
+fn a_password_that_is_typed_is_not_shown() {
+    let folder = Folder::new();
+    operate(&folder, &["user", "add", "anna"], "secret\n").printed();
+    let mut typing = Typing::begin(&folder, &["user", "passwd", "anna"]);
+    typing.expect("New password for anna: ");
+    assert!(!typing.is_shown());
+    typing.type_in("another\n");
+    typing.expect("\nThe same again: ");
+    assert!(!typing.is_shown());
+    typing.type_in("another\n");
+    assert_eq!(typing.exit_code(), Some(0));
+    assert!(typing.is_shown());
+    let server = Server::start(&folder, &[]);
+    assert_eq!(log_in(&server, "anna", "another"), 201);
+
+    let mut typing = Typing::begin(&folder, &["user", "add", "ben"]);
+    typing.expect("New password for ben: ");
+    typing.type_in("secret\n");
+    typing.expect("\nThe same again: ");
+    typing.type_in("secrte\n");
+    typing.expect("\nlovejoy: those were two passwords\n");
+    assert_eq!(typing.exit_code(), Some(1));
+    assert!(typing.is_shown());
+}
+
+#[test]
+fn whoever_interrupts_sees_again_what_is_typed() {
+    let folder = Folder::new();
+    let mut typing = Typing::begin(&folder, &["user", "add", "anna"]);
+    typing.expect("New password for anna: ");
+    assert!(!typing.is_shown());
+    let id = i32::try_from(typing.process.id()).expect("a number of a process");
+    kill(Pid::from_raw(id), Signal::SIGINT).expect("it runs");
+    assert_eq!(typing.exit_code(), Some(130));
+    assert!(typing.is_shown());
 }
 
 fn register(server: &Server, name: &str, invite: &Value) -> (u16, String) {

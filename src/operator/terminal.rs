@@ -1,13 +1,12 @@
 //! Asks for a password: without showing it if a person types it, as a plain line if a program
 //! writes it.
 //!
-//! Never takes one from the command line, which others on the machine can read. The echo of a
-//! terminal is turned off by `stty`, which every system has, since doing it here would take
-//! `unsafe`.
+//! Never takes one from the command line, which others on the machine can read.
 
 use std::io::{self, IsTerminal, Read as _, Write as _};
-use std::process::{Command, Stdio};
 use std::thread;
+
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 use crate::system;
 
@@ -53,33 +52,36 @@ fn read_line() -> io::Result<String> {
 }
 
 /// What is typed is not shown until this is dropped, or a signal ends the process.
-struct Silence;
+struct Silence {
+    /// How the terminal was before.
+    terminal: Termios,
+}
 
 impl Silence {
     fn begin() -> io::Result<Self> {
+        let terminal = tcgetattr(io::stdin())?;
+        let silence = Self { terminal: terminal.clone() };
         // Before the echo is off: whoever interrupts must get it back.
         let mut signals = system::signals()?;
         signals.set_nonblocking(false)?;
+        let interrupted = Self { terminal: terminal.clone() };
         thread::spawn(move || {
             if let Ok(1..) = signals.read(&mut [0]) {
-                let _ = stty("echo");
+                drop(interrupted);
                 std::process::exit(130);
             }
         });
-        stty("-echo")?;
-        Ok(Self)
+        let mut silent = terminal;
+        silent.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(io::stdin(), SetArg::TCSADRAIN, &silent)?;
+        Ok(silence)
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        if let Err(error) = stty("echo") {
+        if let Err(error) = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.terminal) {
             let _ = writeln!(io::stderr(), "lovejoy: the terminal shows nothing: {error}");
         }
     }
-}
-
-fn stty(setting: &str) -> io::Result<()> {
-    let status = Command::new("stty").arg(setting).stdin(Stdio::inherit()).status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other("stty has failed")) }
 }

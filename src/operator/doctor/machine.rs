@@ -4,8 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
+
+use nix::sys::statvfs::statvfs;
 
 use super::Findings;
 use crate::config::{Ceiling, Config};
@@ -22,7 +23,10 @@ const SYNC_MAX: Duration = Duration::from_millis(50);
 const SYNCS: usize = 10;
 
 /// Free space for a few hundred thousand messages.
-const FREE_KILOBYTES: u64 = 100 * 1024;
+const FREE_BYTES: u64 = 100 * 1024 * 1024;
+
+/// What helps who may not look.
+const AS_THE_SERVER: &str = "run the doctor as the user of the server";
 
 /// A clock that is behind this was never set: 2026-01-01.
 const RELEASED: Timestamp = Timestamp(1_767_225_600_000);
@@ -101,19 +105,20 @@ fn permissions(folder: &Path, findings: &mut Findings) -> io::Result<()> {
     findings.mend(&what, &format!("chmod 700 {shown}"))
 }
 
-/// Asks `df`, which every system has, since doing it here would take `unsafe`.
 fn space(folder: &Path, findings: &mut Findings) -> io::Result<()> {
-    let listed = Command::new("df").args(["-Pk", "--"]).arg(folder).output();
-    let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let free =
-        listed.ok().and_then(|text| text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok());
-    let Some(free): Option<u64> = free else {
-        return findings.ok("how much room the disk has is not known: df does not tell");
+    let disk = match statvfs(folder) {
+        Ok(disk) => disk,
+        Err(error) => {
+            let what = format!("{} cannot be looked at: {error}", folder.display());
+            return findings.mend(&what, AS_THE_SERVER);
+        }
     };
-    let what = format!("{} MiB are free in {}", free / 1024, folder.display());
+    #[allow(clippy::useless_conversion, reason = "some systems count in 32 bits")]
+    let free = u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size().into());
+    let what = format!("{} MiB are free in {}", free >> 20, folder.display());
     let how =
         "make room: on a full disk nobody can say anything. --retention-bytes bounds the database";
-    findings.tell(free >= FREE_KILOBYTES, &what, how)
+    findings.tell(free >= FREE_BYTES, &what, how)
 }
 
 fn disk(folder: &Path, findings: &mut Findings) -> io::Result<()> {
@@ -124,7 +129,7 @@ fn disk(folder: &Path, findings: &mut Findings) -> io::Result<()> {
         Ok(times) => times,
         Err(error) => {
             let what = format!("{} cannot be written to: {error}", folder.display());
-            return findings.mend(&what, "run the doctor as the user of the server");
+            return findings.mend(&what, AS_THE_SERVER);
         }
     };
     let (median, longest) = (times[SYNCS / 2], times[SYNCS - 1]);
