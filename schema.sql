@@ -17,13 +17,15 @@ CREATE TABLE identity (
     room         BLOB                         -- nothing, but while it is tried whether there is room
 ) STRICT;
 
--- One row for each start of a server on this database, with the newest message id of that moment. A
--- cursor names its epoch; if the row is missing or began earlier than the cursor claims, the cursor
--- comes from a future that this database has forgotten (a restored backup, a power cut).
+-- One row for each start of a server on this database, and for each time that it was restored, with
+-- the newest message id of that moment. A cursor names its epoch, and holds as far as no later row
+-- began earlier: what it claims beyond that is of a future that this database has forgotten (a
+-- restored backup, a power cut). A restored copy also has the epochs that followed it in the database
+-- that it replaced; they are said to have begun where the copy ends.
 CREATE TABLE epochs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     mark       INTEGER NOT NULL,          -- random: tells epochs with the same id apart
-    newest_id  INTEGER NOT NULL,          -- no number up to this one is given from this epoch on
+    newest_id  INTEGER NOT NULL,          -- every earlier epoch has the same messages up to here
     started_at INTEGER NOT NULL
 ) STRICT;
 

@@ -204,6 +204,58 @@ fn a_cursor_from_a_future_that_is_forgotten_is_reset_and_misses_nothing() {
     check(&folder).printed();
 }
 
+/// The same copy has two futures, of as many starts each. Clients of the first have seen as many
+/// numbers as the second has given.
+#[test]
+fn a_client_of_another_future_of_the_same_copy_misses_nothing() {
+    type Restore = fn(&Folder, &Path);
+    let by_command: Restore = |folder, copied| {
+        restore(folder, copied).printed();
+    };
+    let onto_a_new_disk: Restore = |folder, copied| {
+        fs::remove_file(folder.database()).expect("removed");
+        restore(folder, copied).printed();
+    };
+    let by_hand: Restore = |folder, copied| {
+        let _ = fs::remove_file(folder.path("data").join("lovejoy.db-wal"));
+        fs::copy(copied, folder.database()).map(drop).expect("a copy");
+    };
+    for (restore, again, is_command) in
+        [(by_command, false, true), (onto_a_new_disk, true, true), (by_hand, true, false)]
+    {
+        let folder = Folder::new();
+        let server = Server::start(&folder, &[]);
+        let (anna, ben, conversation) = server.friends();
+        server.say(&anna, conversation, "before");
+        let copied = folder.path("copy");
+        back_up(&folder, &copied).printed();
+        drop(server);
+        let live_on = |bodies: &[&str]| {
+            restore(&folder, &copied);
+            let server = Server::start(&folder, &[]);
+            for body in bodies {
+                server.say(&anna, conversation, body);
+            }
+            let cursor = server.cursor(&ben);
+            drop(server);
+            (Server::start(&folder, &[]), cursor)
+        };
+        let (server, earlier) = live_on(&["one", "two", "three"]);
+        let later = server.cursor(&ben);
+        let known = server.messages(&ben, conversation);
+        drop(server);
+        let (server, _) = live_on(&["four", "five", "six"]);
+        for cursor in [earlier, later] {
+            let events = server.poll(&ben, &cursor, 60).answer().events();
+            let all = ["reset", "message before", "message four", "message five", "message six"];
+            let new = all.iter().filter(|event| again || **event != "message before");
+            assert!(events.iter().eq(new), "{events:?}");
+        }
+        let new = server.messages(&ben, conversation);
+        assert_eq!(new[1].0 > known[3].0, is_command, "{known:?} {new:?}");
+    }
+}
+
 /// A command that is killed, say. What goes on is looked at by another.
 #[test]
 fn whoever_copies_and_is_gone_leaves_nothing_waiting() {

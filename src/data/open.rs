@@ -84,9 +84,10 @@ impl Store {
     ///
     /// No number is given twice, not even if the newest messages, of which somebody may know, are
     /// lost: to a power cut that has taken what was not synced, or because the database is a
-    /// restored copy. Then the epoch begins far above every number that can have been given.
+    /// restored copy (see [`super::restore`]). Then the epoch begins above every number that can
+    /// have been given.
     pub fn begin_epoch(&mut self, mark: u32, now: Timestamp) -> Result<Epoch, StoreError> {
-        let newest_id = self.newest_given()?;
+        let newest_id = newest_given(&self.connection)?;
         self.load_index()?;
         // Numbers are counted from here on: that must not be forgotten.
         self.begin_as(Durability::Full)?;
@@ -124,20 +125,12 @@ impl Store {
         self.commit()
     }
 
-    /// The newest number that may have been given: none up to it is ever given again.
-    fn newest_given(&self) -> Result<MessageId, StoreError> {
-        let begun =
-            self.one("SELECT newest_id FROM epochs ORDER BY id DESC LIMIT 1", [], |row| {
-                row.get(0).map(MessageId)
-            })?;
-        let newest = begun.map_or(self.newest, |begun| begun.max(self.newest));
-        let forgets = self.one("SELECT forgets FROM identity", [], |row| row.get::<_, i64>(0))?;
-        Ok(MessageId(newest.0.saturating_add(forgets.unwrap_or(0))))
-    }
-
-    /// How much of an older epoch's cursor still holds. A client of that epoch has seen at most
-    /// what was stored when the next one began; a claim beyond that, or a history that this
-    /// database does not have, falls back to what both have in common.
+    /// How much of an older epoch's cursor still holds: what its history and this one are known to
+    /// have in common. That is what there was when the next epoch began.
+    ///
+    /// Nothing is known of an epoch that is missing here. Where its history parted from this one
+    /// cannot be told from its number: a copy may have been restored several times, and each time
+    /// epochs of the same numbers followed.
     pub fn common_past(
         &self,
         epoch: u32,
@@ -149,21 +142,12 @@ impl Store {
             (epoch, mark),
             |_| Ok(()),
         )?;
-        // The first epoch that the cursor's history does not share with ours began on common
-        // ground.
-        let first_strange = if known.is_some() { i64::from(epoch) + 1 } else { i64::from(epoch) };
-        let end = self.one(
-            "SELECT newest_id FROM epochs WHERE id >= ?1 ORDER BY id LIMIT 1",
-            [first_strange],
-            |row| row.get(0),
-        )?;
-        let newest = match end {
-            Some(id) => MessageId(id),
-            None if known.is_some() => self.newest,
-            // An epoch that is still to come in this database: nothing is known to be in common.
-            None => MessageId(0),
-        };
-        Ok(stored.min(newest))
+        if known.is_none() {
+            return Ok(MessageId(0));
+        }
+        let next = "SELECT newest_id FROM epochs WHERE id > ?1 ORDER BY id LIMIT 1";
+        let end = self.one(next, [epoch], |row| row.get(0).map(MessageId))?;
+        Ok(stored.min(end.unwrap_or(self.newest)))
     }
 
     fn set_up(
@@ -209,6 +193,20 @@ impl Store {
             unreadable: false,
         })
     }
+}
+
+/// The newest number that may have been given: none up to it is ever given again.
+pub(super) fn newest_given(connection: &Connection) -> rusqlite::Result<MessageId> {
+    let known = newest_known(connection)?;
+    let forgets = connection.query_row("SELECT forgets FROM identity", [], |row| row.get(0))?;
+    Ok(MessageId(known.0.saturating_add(forgets)))
+}
+
+/// The newest number that was given as far as this database knows: it has nothing beyond that.
+pub(super) fn newest_known(connection: &Connection) -> rusqlite::Result<MessageId> {
+    let newest = "SELECT max(coalesce((SELECT max(id) FROM messages), 0),
+            coalesce((SELECT max(newest_id) FROM epochs), 0))";
+    connection.query_row(newest, [], |row| row.get(0)).map(MessageId)
 }
 
 /// Makes the file, if there is none, readable for nobody else: SQLite would make it as readable as
@@ -324,8 +322,8 @@ mod tests {
         };
         assert_eq!(past(&store, 1, 0xa, 90), 90, "an honest cursor is taken at its word");
         assert_eq!(past(&store, 1, 0xa, 105), 100, "what a power cut took was never seen");
-        assert_eq!(past(&store, 2, 0xdead, 150), 100, "the histories parted where epoch 2 began");
-        assert_eq!(past(&store, 7, 0xdead, 150), 0, "an epoch that is still to come");
+        assert_eq!(past(&store, 2, 0xdead, 150), 0, "nobody knows where the histories parted");
+        assert_eq!(past(&store, 7, 0xb, 150), 0, "an epoch that is still to come");
         store.begin_epoch(1, Timestamp(0)).unwrap();
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::link::{Holder, Link, Need};
 use crate::config::Config;
 use crate::data;
-use crate::system::{DataLock, DataLockError};
+use crate::system::{self, DataLock, DataLockError};
 use crate::web::Said;
 
 pub(super) fn back_up(config: &Config, file: &Path) -> Result<String, Box<dyn Error>> {
@@ -67,7 +67,7 @@ pub(super) fn restore(config: &Config, file: &Path) -> Result<String, Box<dyn Er
         )),
         error @ DataLockError::Unusable { .. } => error.into(),
     })?;
-    let kept = data::restore(file, &database)?;
+    let kept = data::restore(file, &database, system::wall())?;
     let kept = kept.filter(|kept| kept.exists());
     let kept = kept.map(|kept| format!("what was there before is {}\n", kept.display()));
     Ok(format!("{} is in place\n{}", file.display(), kept.unwrap_or_default()))
