@@ -5,7 +5,7 @@
 import { explain, t } from "./i18n.js";
 
 /** For how long a deletion can be taken back, before anybody else hears of it. */
-const UNDO_MS = 3_000;
+const UNDO_MS = 6_000;
 const NOTICE_MS = 5_000;
 /** How long typing must rest before the search begins. */
 const REST_MS = 200;

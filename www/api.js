@@ -22,6 +22,11 @@ export class ApiError extends Error {
     this.retryAfter = retryAfter;
   }
 
+  /** Whether it was not the server that answered. */
+  get silent() {
+    return this.status === 0 || (this.status >= 500 && this.code.startsWith("http_"));
+  }
+
   /** Whether the same request may succeed later without anything being changed about it. */
   get passing() {
     return this.status === 0 || this.status === 429 || this.status >= 500;

@@ -36,7 +36,7 @@ const TYPING_MS = 5_000;
  * @param {(ended: boolean) => void} options.onLeave ended: the server did it
  */
 export function startChat({ token, place, limit, title, choices, onLeave }) {
-  let state = initialState();
+  let state = { ...initialState(), visible: !document.hidden };
   /** @type {import("./storage.js").Desk} */
   let desk;
   /** @type {ReturnType<typeof createTabs>} */
@@ -170,7 +170,7 @@ export function startChat({ token, place, limit, title, choices, onLeave }) {
   function togglePanel(panel) {
     dispatch({ type: "set", change: { panel } });
     render();
-    if (panel) views?.details.focus();
+    (panel ? views?.details : views?.conversation)?.focus();
   }
 
   /** @param {number} id @param {string} body */

@@ -18,21 +18,25 @@ let shortWeekday = clock;
 let date = clock;
 let dateWithYear = clock;
 let shortDate = clock;
+let shortDateWithYear = clock;
 let relative = new Intl.RelativeTimeFormat();
 
 /** @param {string | null} chosen null follows the browser */
 export function useLanguage(chosen) {
   const wanted = chosen ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => LANGUAGES[tag]);
   current = LANGUAGES[wanted ?? "en"] ?? LANGUAGES.en;
-  const { locale } = current;
+  const code = languageCode();
+  // People in London and New York read the same words, but not the same dates.
+  const locale = navigator.languages.find((tag) => tag.startsWith(code)) ?? current.locale;
   clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   weekday = new Intl.DateTimeFormat(locale, { weekday: "long" });
   shortWeekday = new Intl.DateTimeFormat(locale, { weekday: "short" });
   date = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
   dateWithYear = new Intl.DateTimeFormat(locale, { dateStyle: "long" });
   shortDate = new Intl.DateTimeFormat(locale, { day: "numeric", month: "numeric" });
+  shortDateWithYear = new Intl.DateTimeFormat(locale, { dateStyle: "short" });
   relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
-  document.documentElement.lang = locale;
+  document.documentElement.lang = current.locale;
 }
 
 export const languageCode = () => current.locale.slice(0, 2);
@@ -69,7 +73,8 @@ export function dayName(at, now) {
 export function shortTime(at, now) {
   const days = daysBetween(at, now);
   if (days === 0) return clock.format(at);
-  return (days < 7 ? shortWeekday : shortDate).format(at);
+  if (days < 7) return shortWeekday.format(at);
+  return (days < 300 ? shortDate : shortDateWithYear).format(at);
 }
 
 /** @param {number | null | undefined} at @param {number} now */

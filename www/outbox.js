@@ -1,7 +1,8 @@
 // Gets written messages to the server, each exactly once and in the order of writing.
 // Rules: 1. Every message has a nonce for life, so sending again after any failure never doubles it.
 //        2. Per conversation one is under way at a time; the next waits, or a retry could be overtaken.
-//        3. Without connection messages wait; `wake` sends them when it is back. What the server refuses
+//        3. Without connection messages wait; `wake` sends them when it is back. An answer of 500 and above without
+//           a problem is that of a proxy that has no connection to the server. What the server itself refuses
 //           has failed, and so has what it answered RETRIES times with "later".
 //        4. If the server says when to come back, nothing is sent there before that.
 // Does not know how messages look or where they are kept: it reads `pending()` and tells by `dispatch`.
@@ -46,7 +47,7 @@ export function createOutbox({ pending, dispatch, send }) {
       dispatch({ type: "message", message: { ...message, nonce } });
     } catch (error) {
       const refusal = /** @type {import("./api.js").ApiError} */ (error);
-      if (refusal.status === 0) {
+      if (refusal.silent) {
         busy.delete(conversation_id);
         clearTimeout(timer);
         timer = setTimeout(wake, Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** silent++));
@@ -71,7 +72,7 @@ export function createOutbox({ pending, dispatch, send }) {
     tries.set(nonce, count);
     if (error.passing && count <= RETRIES) return Math.max(error.retryAfter * 1000, RETRY_MIN_MS * count);
     tries.delete(nonce);
-    dispatch({ type: "pending_state", nonce, state: "failed", code: error.code });
+    dispatch({ type: "pending_state", nonce, state: "failed", code: error.status < 500 ? error.code : "unavailable" });
     return 0;
   }
 

@@ -76,7 +76,7 @@ export function createAddForm({ onAsk, onFind, self }) {
       ask(name.input.value.trim());
     },
     /** @param {KeyboardEvent} event */
-    keydown: (event) => event.key === "Escape" && toggle(false),
+    keydown: (event) => event.key === "Escape" && !event.isComposing && toggle(false),
   } }, name.element, found, result, h("div", { class: "buttons" }, sendButton,
     button("secondary", t("cancel"), () => toggle(false))));
   return { element, toggle };

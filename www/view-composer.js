@@ -1,6 +1,6 @@
 // Shows the box in which messages are written: grows with its text, sends on Enter, keeps a draft per conversation.
 // While a message is edited its text stands here instead of the draft, which comes back afterwards.
-// Rule: Enter that belongs to an input method never sends. Some browsers end the composition before the key
+// Rule: a key that belongs to an input method does nothing else. Some browsers end the composition before the key
 //       event and say so only by keyCode 229, so both signs count.
 // Does not know what becomes of a message once it is handed over.
 
@@ -32,7 +32,7 @@ export function createComposer({ limit, desk, onSend, onSave, onEdit, onTyping, 
   /** @type {import("./state.js").Message | null} */
   let editing = null;
   let typingSaidAt = 0;
-  const box = h("textarea", { rows: 1, "aria-label": t("message"), "aria-describedby": "composer-counter",
+  const box = h("textarea", { rows: 1, dir: "auto", "aria-label": t("message"), "aria-describedby": "composer-counter",
     enterkeyhint: "send", autocomplete: "off", on: { input, keydown } });
   const counter = h("p", { class: "counter", id: "composer-counter" });
   const named = { title: t("send"), "aria-label": t("send") };
@@ -46,6 +46,7 @@ export function createComposer({ limit, desk, onSend, onSave, onEdit, onTyping, 
 
   /** @param {KeyboardEvent} event */
   function keydown(event) {
+    if (event.isComposing || event.keyCode === IME_KEY) return;
     if (event.key === "Escape" && editing) {
       event.stopPropagation();
       return onEdit(null);
@@ -56,7 +57,6 @@ export function createComposer({ limit, desk, onSend, onSave, onEdit, onTyping, 
       return onEdit(id);
     }
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
-    if (event.isComposing || event.keyCode === IME_KEY) return;
     event.preventDefault();
     send();
   }
@@ -92,8 +92,11 @@ export function createComposer({ limit, desk, onSend, onSave, onEdit, onTyping, 
   }
 
   function fit() {
+    // It never shrinks meanwhile: the log above would grow, and then miss its end.
+    element.style.minHeight = `${element.offsetHeight}px`;
     box.style.height = "auto";
     box.style.height = `${box.scrollHeight}px`;
+    element.style.minHeight = "";
   }
 
   const resized = new ResizeObserver(fit);

@@ -80,5 +80,5 @@ export function createConversation({ log, composer, onBack, onDetails, onUnblock
       blocked ? button("link", t("unblock"), () => onUnblock(other.id)) : "");
   }
 
-  return { element, update };
+  return { element, update, focus: () => infoButton.focus() };
 }

@@ -22,7 +22,7 @@ export function createDetails({ onClose, actions: { people, groups } }) {
   const closeButton = iconButton("close", t("close"), { on: { click: onClose } });
   const element = h("aside", { class: "details", "aria-label": t("details"), hidden: true, on: {
     /** @param {KeyboardEvent} event */
-    keydown: (event) => event.key === "Escape" && onClose(),
+    keydown: (event) => event.key === "Escape" && !event.isComposing && onClose(),
   } }, h("header", {}, h("h2", { text: t("details") }), closeButton), body);
   /** What is shown: for a person what can be done about them, for a group which one and whether the user owns it. */
   let shown = "";

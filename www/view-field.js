@@ -6,10 +6,14 @@ import { button, h, setAttributes, setText } from "./dom.js";
 import { explain, t } from "./i18n.js";
 import { iconButton } from "./view-people.js";
 
-/** A labelled text box with room for an error. @param {string} id @param {string} label
+/** So many were made: forms may ask for the same at once. */
+let made = 0;
+
+/** A labelled text box with room for an error. @param {string} name @param {string} label
  * @param {Record<string, any>} attributes @param {string} hint */
-export function field(id, label, { value = "", ...attributes }, hint = "") {
-  const input = h("input", { id, name: id, type: "text", ...attributes, prop: { value },
+export function field(name, label, { value = "", ...attributes }, hint = "") {
+  const id = `${name}-${++made}`;
+  const input = h("input", { id, name, type: "text", dir: "auto", ...attributes, prop: { value },
     "aria-describedby": `${id}-error ${id}-hint` });
   const error = h("p", { class: "error", id: `${id}-error`, role: "alert" });
   const box = h("div", { class: "input" }, input);

@@ -43,8 +43,10 @@ export function createList({ title, menu, adding, onNewGroup, onOpen, actions })
   const empty = h("div", { class: "empty" });
   const addButton = iconButton("person", t("add_friend"), { "aria-controls": "add-friend", "aria-expanded": "false",
     on: { click: () => adding.toggle() } });
-  adding.element.addEventListener("toggle", () =>
-    setAttributes(addButton, { "aria-expanded": String(!adding.element.hidden) }));
+  adding.element.addEventListener("toggle", () => {
+    setAttributes(addButton, { "aria-expanded": String(!adding.element.hidden) });
+    if (adding.element.hidden) addButton.focus();
+  });
   const scroller = h("div", { class: "scroll", on: { scroll } }, list, empty);
 
   const element = h("nav", { class: "list", "aria-label": t("conversations"), on: {
@@ -70,7 +72,7 @@ export function createList({ title, menu, adding, onNewGroup, onOpen, actions })
 
   /** @param {KeyboardEvent} event */
   function searchKey(event) {
-    if (event.key === "Escape" && search.value) type(search.value = "");
+    if (event.key === "Escape" && search.value && !event.isComposing) type(search.value = "");
     else if (event.key === "Enter" && !event.isComposing) {
       const first = items.find(({ kind }) => kind === "row" || kind === "hit");
       if (first) onOpen(first.conversationId, first.messageId);

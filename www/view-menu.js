@@ -17,6 +17,8 @@ export function createMenu({ choices, top, onLogOut, open }) {
   /** @param {string} text @param {() => void} act */
   const entry = (text, act) => button("plain", text, () => {
     show(false);
+    // What it opens gives the focus back to here.
+    opener.focus();
     act();
   });
   const panel = h("div", { class: "menu-panel", id: "menu-panel", hidden: !open },

@@ -80,5 +80,5 @@ export function createViews({ title, limit, desk, state, dispatch, actions, acco
   }
 
   const opened = () => ({ menu: menu.isOpen(), settings: Boolean(dialog?.open) });
-  return { update, close, list, composer, details, opened };
+  return { update, close, list, composer, conversation, details, opened };
 }

@@ -1,7 +1,7 @@
 // What it is like to use without a mouse, on a phone, in another language, in the dark.
 
 import assert from "node:assert/strict";
-import { box, bubble, log, message, newContext, openAs, pair, row, test } from "./page.mjs";
+import { box, bubble, log, message, newContext, openAs, pair, row, test, until } from "./page.mjs";
 import { BASE, say } from "./support.mjs";
 
 test("the keyboard alone opens a conversation, writes, and finds the way back", async () => {
@@ -111,4 +111,41 @@ test("theme and language change at once and are remembered", async () => {
   assert.notEqual(await background(), light);
   assert.equal(await page.getByRole("textbox", { name: "消息" }).inputValue(), "half a thought");
   assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-CN");
+});
+
+test("only the list and the log scroll, and the log keeps its end while a message is being written", async () => {
+  const { a, b, id } = await pair("Lon", "Gwen");
+  for (let count = 1; count <= 30; count++) await say(count % 3 ? a : b, id, `line ${count}`);
+  const context = await newContext({ viewport: { width: 1000, height: 500 } });
+  const page = await openAs(context, a);
+  await row(page, /^Gwen/).click();
+  await bubble(page, "line 30").waitFor();
+  const heights = () => page.evaluate(() => {
+    const place = document.querySelector(".log");
+    const below = place.scrollHeight - place.scrollTop - place.clientHeight;
+    return [document.documentElement.scrollHeight - innerHeight, below];
+  });
+  await until(async () => (await heights()).every((pixels) => pixels < 2), "all at its end");
+  await box(page).focus();
+  for (const word of ["one", "two", "three", "four"]) {
+    await page.keyboard.type(word);
+    await page.keyboard.press("Shift+Enter");
+  }
+  await until(async () => (await heights()).every((pixels) => pixels < 2), "still at its end");
+});
+
+test("what is closed gives the focus back to what opened it", async () => {
+  const { a } = await pair("Foc", "Usha");
+  const context = await newContext();
+  const page = await openAs(context, a);
+  await row(page, /^Usha/).click();
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+  for (const [opener, inside] of [["Add a friend", "Friend's name"], ["Details", "Close"], ["Menu", "Settings"]]) {
+    const button = page.getByRole("button", { name: opener, exact: true });
+    if (await button.getAttribute("aria-expanded") === "true") await button.click();
+    await button.click();
+    if (inside === "Settings") await page.getByRole("button", { name: inside }).click();
+    await page.keyboard.press("Escape");
+    await until(async () => await focused() === opener, `back at ${opener}`);
+  }
 });

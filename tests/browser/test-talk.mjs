@@ -202,3 +202,24 @@ test("unfriending closes the conversation for writing on both sides", async () =
   assert.equal(await box(other).count(), 0);
   await bubble(page, "still readable").waitFor();
 });
+
+test("a proxy that has lost the server loses no message", async () => {
+  const { a, b, id } = await pair("Prox", "Yann");
+  const context = await newContext();
+  const page = await openAs(context, a, `#c${id}`);
+  let refused = 0;
+  await page.route(/\/messages$/, (route) => (route.request().method() === "POST" && ++refused <= 6
+    ? route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" }) : route.continue()));
+  // More often than a message is tried that the server itself refuses.
+  await page.clock.install();
+  await write(page, "through in the end");
+  await until(async () => {
+    await page.clock.runFor(30_000);
+    return refused > 6;
+  }, "it is tried again and again");
+  await until(async () => {
+    const { messages } = await call("GET", `/api/conversations/${id}/messages`, undefined, b.token);
+    return messages.some(({ body }) => body === "through in the end");
+  }, "the message is there");
+  await log(page).getByRole("img", { name: "Sending" }).waitFor({ state: "detached" });
+});
