@@ -25,7 +25,7 @@ CREATE TABLE identity (
 CREATE TABLE epochs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     mark       INTEGER NOT NULL,          -- random: tells epochs with the same id apart
-    newest_id  INTEGER NOT NULL,          -- every earlier epoch has the same messages up to here
+    newest_id  INTEGER NOT NULL,          -- no number up to this one is given from this epoch on
     started_at INTEGER NOT NULL
 ) STRICT;
 
