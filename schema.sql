@@ -18,10 +18,11 @@ CREATE TABLE identity (
 ) STRICT;
 
 -- One row for each start of a server on this database, and for each time that it was restored, with
--- the newest message id of that moment. A cursor names its epoch, and holds as far as no later row
--- began earlier: what it claims beyond that is of a future that this database has forgotten (a
--- restored backup, a power cut). A restored copy also has the epochs that followed it in the database
--- that it replaced; they are said to have begun where the copy ends.
+-- the newest message id of that moment. A cursor names its epoch, and holds up to where the next row
+-- began: what it claims beyond that is of a future that this database has forgotten (a restored
+-- backup, a power cut). If the row is missing, nothing of it holds. A restored copy also has the
+-- epochs that followed it in the database that it replaced; for them newest_id is what both are known
+-- to have in common.
 CREATE TABLE epochs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     mark       INTEGER NOT NULL,          -- random: tells epochs with the same id apart

@@ -25,9 +25,9 @@ let relative = new Intl.RelativeTimeFormat();
 export function useLanguage(chosen) {
   const wanted = chosen ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => LANGUAGES[tag]);
   current = LANGUAGES[wanted ?? "en"] ?? LANGUAGES.en;
-  const code = languageCode();
-  // People in London and New York read the same words, but not the same dates.
-  const locale = navigator.languages.find((tag) => tag.startsWith(code)) ?? current.locale;
+  // People in London and New York read the same words, but not the same dates. Some browsers have tags that are none.
+  const regional = new RegExp(`^${current.locale}(-[A-Z]{2})?$`);
+  const locale = navigator.languages.find((tag) => regional.test(tag)) ?? current.locale;
   clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   weekday = new Intl.DateTimeFormat(locale, { weekday: "long" });
   shortWeekday = new Intl.DateTimeFormat(locale, { weekday: "short" });

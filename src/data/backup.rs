@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::check::{integrity_faults, look_into};
+use super::check::{ask, integrity_faults, look_into};
 use super::files::{self, beside};
 use super::open::{PAGE_BYTES, newest_given, newest_known};
 use super::{OpenError, StoreError, pragma};
@@ -105,14 +105,7 @@ fn begin_anew(copy: &Path, database: &Path, now: Timestamp) -> Result<(), OpenEr
 /// Looks into the database that is to be replaced. It may be missing, broken or somebody else's:
 /// then nothing is known.
 fn replaced(copy: &Connection, database: &Path) -> Replaced {
-    if !database.exists() {
-        return Replaced::default();
-    }
-    let had_log = files::log_of(database).exists();
-    let found = look_into(database).ok().and_then(|old| what_followed(copy, &old).ok());
-    if !had_log {
-        files::remove_new_log(database);
-    }
+    let found = ask(database, |old| what_followed(copy, old)).ok();
     found.filter(|found| found.newest < NUMBER_MAX).unwrap_or_default()
 }
 

@@ -95,14 +95,22 @@ pub(super) fn look_into(path: &Path) -> Result<Connection, OpenError> {
 
 /// What is wrong with the database at `path`, one line each. Nobody may be writing to it.
 pub fn check(path: &Path) -> Result<Vec<String>, OpenError> {
+    ask(path, faults)
+}
+
+/// Asks an existing database something, and leaves it and its log as they were.
+pub(super) fn ask<T>(
+    path: &Path,
+    question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, OpenError> {
     let had_log = log_of(path).exists();
-    let found = look_into(path).and_then(|connection| {
-        faults(&connection).map_err(|error| OpenError::Sqlite(path.to_path_buf(), error))
+    let answer = look_into(path).and_then(|connection| {
+        question(&connection).map_err(|error| OpenError::Sqlite(path.to_path_buf(), error))
     });
     if !had_log {
         remove_new_log(path);
     }
-    found
+    answer
 }
 
 fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
